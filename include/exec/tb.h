@@ -46,7 +46,9 @@ struct TranslationBlock {
     uint16_t nb_slots;
     TBSlot *incoming; /* slots of other blocks that jump here */
 
-    TranslationBlock *hash_next, *page_next[TB_MAX_RANGES * 2];
+    TranslationBlock *hash_next;
+    struct TBPageNode *page_nodes; /* one for each guest page it was made of */
+    uint16_t nb_pages;
     /* CF_INTERP and verify: the optimised ops, kept */
     TCGOp *ops;
     TCGTemp *temps;

@@ -57,6 +57,12 @@ uint8_t tcg_backend_take_fp_flags(CPUState *cpu);
 /* Host rounding mode and traps from cpu->fp_status, for the next entry. */
 void tcg_backend_set_fp_mode(CPUState *cpu);
 
+/*
+ * Memory that lives exactly as long as the block being compiled (slots, side table, ops that evaluators
+ * need); 16-aligned, not executable. accel/tcg provides it; never fails (aborts when memory is out).
+ */
+void *tb_alloc(TCGContext *s, size_t size);
+
 /* Per-context data (register allocator's arrays). */
 void *tcg_backend_context_new(TCGContext *s);
 void tcg_backend_context_free(void *backend);

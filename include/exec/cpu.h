@@ -68,6 +68,8 @@ struct CPUState {
     uint8_t *ret_stack; /* its lowest address; ret_stack_size bytes */
     size_t ret_stack_size;
     bool in_code;            /* this thread is between entry to and exit from compiled code */
+    volatile bool in_interp; /* tcg/tci is touching guest memory: a host fault is the guest's, and the
+                                state is exact (the handler clears this and jumps to jmp_env) */
     bool single_step;        /* one instruction for each cpu_exec, then EXCP_DEBUG */
     uint32_t cflags_next;    /* CF_* for the next block only */
     sigjmp_buf jmp_env;      /* cpu_loop_exit */

@@ -67,7 +67,10 @@ struct CPUState {
     JumpCacheEntry *jump_cache_own;
     uint8_t *ret_stack; /* its lowest address; ret_stack_size bytes */
     size_t ret_stack_size;
-    bool in_code;            /* this thread is between entry to and exit from compiled code */
+    bool in_code;            /* this thread is inside cpu_exec */
+    bool interrupt_request;  /* cpu_request_exit was called: EXCP_INTERRUPT */
+    bool fp_checked;         /* host traps are masked: every block that runs here checks its results */
+    vaddr careful_addr;      /* CF_CAREFUL blocks store each data address here before they use it */
     bool single_step;        /* one instruction for each cpu_exec, then EXCP_DEBUG */
     uint32_t cflags_next;    /* CF_* for the next block only */
     sigjmp_buf jmp_env;      /* cpu_loop_exit */

@@ -70,6 +70,8 @@ void tcg_get_stats(TCGStats *st);
 /* ---- guest memory as user mode has it; linux-user/ implements ------------------------------------- */
 
 enum { GUEST_PAGE_READ = 1, GUEST_PAGE_WRITE = 2, GUEST_PAGE_EXEC = 4, GUEST_PAGE_BTI = 8, GUEST_PAGE_VALID = 16 };
+/* The symbol of a guest address for -perfmap and crash reports; may be NULL. */
+extern const char *(*guest_symbol)(vaddr addr, vaddr *offset);
 /* Flags of the guest page that holds addr; 0: nothing is mapped. Lock-free, any thread. */
 extern int (*guest_page_flags)(vaddr addr);
 

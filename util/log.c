@@ -75,7 +75,7 @@ bool log_set_file(const char *name, GError **err)
 {
     const char *percent = strstr(name, "%d");
     g_autofree char *path =
-        percent ? g_strdup_printf("%.*s%d%s", (int) (percent - name), name, getpid(), percent + 2)
+        percent ? g_strdup_printf("%.*s%d%s", (int)(percent - name), name, getpid(), percent + 2)
                 : g_strdup(name);
     FILE *f = fopen(path, "we");
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Code memory: one memfd mapped twice, writable and executable, cut into regions. A thread owns the
- * region that it appends to, so emitting needs no lock. When no region is free the oldest half of the
- * full ones is retired: its blocks are unlinked at once, its memory is used again when every CPU has
- * been at a quiet point since, because until then a thread may be in that code or have its return
- * stack point into it.
+ * region that it appends to, so emitting needs no lock. When no region is free the oldest half of
+ * the full ones is retired: its blocks are unlinked at once, its memory is used again when every
+ * CPU has been at a quiet point since, because until then a thread may be in that code or have its
+ * return stack point into it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,10 +23,10 @@ static bool map_buffer(int fd, void *rw_at, void *rx_at)
 {
     int fixed = rw_at ? MAP_FIXED : 0;
 
-    engine.rw = mmap(rw_at, engine.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | fixed,
-                     fd, 0);
-    engine.rx = mmap(rx_at, engine.size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_NORESERVE | fixed,
-                     fd, 0);
+    engine.rw =
+        mmap(rw_at, engine.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | fixed, fd, 0);
+    engine.rx =
+        mmap(rx_at, engine.size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_NORESERVE | fixed, fd, 0);
     return engine.rw != MAP_FAILED && engine.rx != MAP_FAILED;
 }
 
@@ -69,7 +69,7 @@ bool code_buffer_init(GError **err)
     engine.nb_regions = engine.size / REGION_SIZE;
     engine.regions = g_new0(CodeRegion, engine.nb_regions);
     for (int n = 0; n < engine.nb_regions; n++) {
-        engine.regions[n].rw = engine.rw + (size_t) n * REGION_SIZE;
+        engine.regions[n].rw = engine.rw + (size_t)n * REGION_SIZE;
         engine.regions[n].ptr = engine.regions[n].rw;
     }
     prologue = (TCGCodeRegion){ engine.rw, engine.rw + PROLOGUE_SIZE, engine.rx - engine.rw };
@@ -87,7 +87,7 @@ static void *arena_alloc(CodeRegion *region, size_t size)
 
     size = ROUND_UP(size, 16);
     if (!chunk || chunk->size - chunk->used < size) {
-        size_t room = MAX(size, (size_t) ARENA_CHUNK);
+        size_t room = MAX(size, (size_t)ARENA_CHUNK);
         chunk = g_malloc(sizeof(*chunk) + room);
         chunk->next = region->arena;
         chunk->used = 0;
@@ -101,7 +101,7 @@ static void *arena_alloc(CodeRegion *region, size_t size)
 
 void *tb_alloc(TCGContext *s, size_t size)
 {
-    return arena_alloc(((ThreadCode *) s->code)->region, size);
+    return arena_alloc(((ThreadCode *)s->code)->region, size);
 }
 
 static void arena_pop_to(CodeRegion *region, ArenaChunk *keep)
@@ -128,7 +128,8 @@ void arena_release(ThreadCode *tc, ArenaMark mark)
     }
 }
 
-/* ---- regions ------------------------------------------------------------------------------------ */
+/* ---- regions ------------------------------------------------------------------------------------
+ */
 
 static void region_clear(CodeRegion *region)
 {
@@ -152,8 +153,8 @@ static void region_retire(CodeRegion *region)
 static bool all_cpus_saw(uint64_t epoch)
 {
     for (CPUState *cpu = engine.cpus; cpu; cpu = cpu->next_cpu) {
-        if (atomic_load((_Atomic bool *) &cpu->in_code) &&
-            atomic_load((_Atomic uint64_t *) &cpu->epoch) < epoch) {
+        if (atomic_load((_Atomic bool *)&cpu->in_code) &&
+            atomic_load((_Atomic uint64_t *)&cpu->epoch) < epoch) {
             return false;
         }
     }
@@ -181,12 +182,13 @@ static CodeRegion *find_region(void)
 
 static int by_birth(const void *a, const void *b)
 {
-    const CodeRegion *x = *(CodeRegion *const *) a, *y = *(CodeRegion *const *) b;
+    const CodeRegion *x = *(CodeRegion *const *)a, *y = *(CodeRegion *const *)b;
 
     return x->born < y->born ? -1 : x->born > y->born;
 }
 
-/* Unlinks the older half of what is full. Its memory comes back when all have passed a quiet point. */
+/* Unlinks the older half of what is full. Its memory comes back when all have passed a quiet point.
+ */
 static void retire_oldest(CPUState *self)
 {
     g_autofree CodeRegion **full = g_new(CodeRegion *, engine.nb_regions);
@@ -295,7 +297,7 @@ void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb)
 
 bool code_buffer_contains(uintptr_t pc)
 {
-    return engine.rx && pc - (uintptr_t) engine.rx < engine.size;
+    return engine.rx && pc - (uintptr_t)engine.rx < engine.size;
 }
 
 TranslationBlock *tb_find_by_host_pc(uintptr_t pc)
@@ -303,15 +305,15 @@ TranslationBlock *tb_find_by_host_pc(uintptr_t pc)
     if (!code_buffer_contains(pc) || engine.config.interp) {
         return NULL;
     }
-    CodeRegion *region = &engine.regions[(pc - (uintptr_t) engine.rx) / REGION_SIZE];
+    CodeRegion *region = &engine.regions[(pc - (uintptr_t)engine.rx) / REGION_SIZE];
     uint32_t lo = 0, hi = atomic_load_explicit(&region->nb_tbs, memory_order_acquire);
 
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
         TranslationBlock *tb = region->tbs[mid];
-        if (pc < (uintptr_t) tb->tc) {
+        if (pc < (uintptr_t)tb->tc) {
             hi = mid;
-        } else if (pc - (uintptr_t) tb->tc >= tb->tc_size) {
+        } else if (pc - (uintptr_t)tb->tc >= tb->tc_size) {
             lo = mid + 1;
         } else {
             return tb;
@@ -320,7 +322,8 @@ TranslationBlock *tb_find_by_host_pc(uintptr_t pc)
     return NULL;
 }
 
-/* ---- fork ---------------------------------------------------------------------------------------- */
+/* ---- fork
+ * ---------------------------------------------------------------------------------------- */
 
 static void copy_used(int fd, const uint8_t *start, const uint8_t *end)
 {
@@ -333,7 +336,8 @@ static void copy_used(int fd, const uint8_t *start, const uint8_t *end)
     }
 }
 
-/* The buffer is shared memory: the child copies what is used into one of its own at the same addresses. */
+/* The buffer is shared memory: the child copies what is used into one of its own at the same
+ * addresses. */
 void code_buffer_fork_child(CPUState *cpu)
 {
     ThreadCode *tc = thread_code(cpu);
@@ -352,7 +356,7 @@ void code_buffer_fork_child(CPUState *cpu)
             uint32_t nb = atomic_load(&region->nb_tbs);
             if (nb) {
                 const TranslationBlock *last = region->tbs[nb - 1];
-                region->ptr = (uint8_t *) last->tc + last->tc_size + (engine.rw - engine.rx);
+                region->ptr = (uint8_t *)last->tc + last->tc_size + (engine.rw - engine.rx);
             }
             region->state = REGION_FULL;
         }

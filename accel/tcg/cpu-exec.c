@@ -25,11 +25,12 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
     engine.empty_jump_cache = mmap(NULL, JUMP_CACHE_SIZE * sizeof(JumpCacheEntry),
                                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     g_assert(engine.empty_jump_cache != MAP_FAILED);
-    engine.empty_jump_cache[0].pc = ~(vaddr) 0;
+    engine.empty_jump_cache[0].pc = ~(vaddr)0;
     return tcg_backend_init(&backend, err) && code_buffer_init(err);
 }
 
-/* ---- a CPU's own things ------------------------------------------------------------------------------ */
+/* ---- a CPU's own things
+ * ------------------------------------------------------------------------------ */
 
 /* Jump cache and return stack in one mapping, the stack's guard page lowest. */
 static void map_cpu_memory(CPUState *cpu)
@@ -43,20 +44,20 @@ static void map_cpu_memory(CPUState *cpu)
     }
     cpu->ret_stack = mem + guard;
     cpu->ret_stack_size = RET_STACK_SIZE;
-    cpu->jump_cache_own = (JumpCacheEntry *) (mem + guard + RET_STACK_SIZE);
-    cpu->jump_cache_own[0].pc = ~(vaddr) 0;
+    cpu->jump_cache_own = (JumpCacheEntry *)(mem + guard + RET_STACK_SIZE);
+    cpu->jump_cache_own[0].pc = ~(vaddr)0;
 }
 
 static void resume_polls(CPUState *cpu)
 {
     cpu->jump_cache = cpu->jump_cache_own;
-    cpu->ret_sp_limit = (uintptr_t) cpu->ret_stack + RET_STACK_ROOM;
+    cpu->ret_sp_limit = (uintptr_t)cpu->ret_stack + RET_STACK_ROOM;
 }
 
 void tcg_cpu_attach(CPUState *cpu)
 {
     cpu->tcg = tcg_context_new(engine.target);
-    cpu->tcg->code = &g_new0(ThreadCode, 1)->code;
+    cpu->tcg->code = (TCGCodeRegion *)g_new0(ThreadCode, 1);
     cpu->tcg->backend = tcg_backend_context_new(cpu->tcg);
     cpu->exception_index = EXCP_NONE;
     cpu->fp_checked = engine.fp_check;
@@ -82,26 +83,26 @@ void tcg_cpu_detach(CPUState *cpu)
         }
     }
     pthread_mutex_unlock(&engine.lock);
-    munmap(cpu->ret_stack - 4096,
-           4096 + RET_STACK_SIZE + JUMP_CACHE_SIZE * sizeof(JumpCacheEntry));
+    munmap(cpu->ret_stack - 4096, 4096 + RET_STACK_SIZE + JUMP_CACHE_SIZE * sizeof(JumpCacheEntry));
     tcg_backend_context_free(cpu->tcg->backend);
     g_free(thread_code(cpu));
     tcg_context_free(cpu->tcg);
     cpu->tcg = NULL;
 }
 
-/* ---- asking for an exit ---------------------------------------------------------------------------------- */
+/* ---- asking for an exit
+ * ---------------------------------------------------------------------------------- */
 
 static void make_polls_fail(CPUState *cpu)
 {
     cpu->exit_request = 1;
-    *(volatile uintptr_t *) &cpu->ret_sp_limit = UINTPTR_MAX;
-    *(JumpCacheEntry *volatile *) &cpu->jump_cache = engine.empty_jump_cache;
+    *(volatile uintptr_t *)&cpu->ret_sp_limit = UINTPTR_MAX;
+    *(JumpCacheEntry *volatile *)&cpu->jump_cache = engine.empty_jump_cache;
 }
 
 void cpu_request_exit(CPUState *cpu)
 {
-    atomic_store((_Atomic bool *) &cpu->interrupt_request, true);
+    atomic_store((_Atomic bool *)&cpu->interrupt_request, true);
     make_polls_fail(cpu);
 }
 
@@ -120,7 +121,9 @@ void cpu_loop_exit(CPUState *cpu, int excp)
     siglongjmp(cpu->jmp_env, 1);
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------------------- */
+/* ---- the loop
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* The top of the loop: no code is under way, nothing of the engine's is held. */
 static void quiet_point(CPUState *cpu)
@@ -128,20 +131,20 @@ static void quiet_point(CPUState *cpu)
     resume_polls(cpu);
     cpu->exit_request = 0;
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit((_Atomic uint64_t *) &cpu->epoch, memory_order_relaxed) !=
+    if (atomic_load_explicit((_Atomic uint64_t *)&cpu->epoch, memory_order_relaxed) !=
         engine.epoch) {
         jump_cache_clear(cpu);
         tcg_backend_reset_ret_stack(cpu);
-        atomic_store((_Atomic uint64_t *) &cpu->epoch, engine.epoch);
+        atomic_store((_Atomic uint64_t *)&cpu->epoch, engine.epoch);
     }
-    if (cpu->ret_sp <= (uintptr_t) cpu->ret_stack + RET_STACK_ROOM) {
+    if (cpu->ret_sp <= (uintptr_t)cpu->ret_stack + RET_STACK_ROOM) {
         tcg_backend_reset_ret_stack(cpu);
     }
 }
 
 /*
- * The first CPU that sees engine.fp_check drops all blocks; each CPU then masks its traps, since blocks
- * made before are never looked up again.
+ * The first CPU that sees engine.fp_check drops all blocks; each CPU then masks its traps, since
+ * blocks made before are never looked up again.
  */
 static void start_fp_checks(CPUState *cpu)
 {
@@ -174,9 +177,9 @@ static void remember_jump(CPUState *cpu, TranslationBlock *tb)
         &cpu->jump_cache_own[(tb->pc >> engine.target->jc_shift) & (JUMP_CACHE_SIZE - 1)];
 
     entry->code = tb->tc;
-    atomic_store((_Atomic vaddr *) &entry->pc, tb->pc);
-    if (atomic_load((_Atomic bool *) &tb->invalid)) {
-        entry->pc = ~(vaddr) 0;
+    atomic_store((_Atomic vaddr *)&entry->pc, tb->pc);
+    if (atomic_load((_Atomic bool *)&tb->invalid)) {
+        entry->pc = ~(vaddr)0;
     }
 }
 
@@ -217,7 +220,8 @@ static TBSlot *run_tb(CPUState *cpu, TranslationBlock *tb)
     return slot;
 }
 
-/* One turn: runs blocks chained to each other from the current pc. `last`: the way out taken before. */
+/* One turn: runs blocks chained to each other from the current pc. `last`: the way out taken
+ * before. */
 static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
 {
     uint32_t cflags = engine.cflags | cpu->cflags_next | (cpu->single_step ? CF_SINGLE : 0);
@@ -261,7 +265,7 @@ int cpu_exec(CPUState *cpu)
         tcg_backend_reset_ret_stack(cpu);
         last = NULL;
     }
-    atomic_store((_Atomic bool *) &cpu->in_code, true);
+    atomic_store((_Atomic bool *)&cpu->in_code, true);
     for (;;) {
         uint64_t epoch = cpu->epoch;
 
@@ -278,17 +282,19 @@ int cpu_exec(CPUState *cpu)
             cpu->exception_index = EXCP_NONE;
             break;
         }
-        if (atomic_exchange((_Atomic bool *) &cpu->interrupt_request, false)) {
+        if (atomic_exchange((_Atomic bool *)&cpu->interrupt_request, false)) {
             excp = EXCP_INTERRUPT;
             break;
         }
         last = exec_once(cpu, last);
     }
-    atomic_store((_Atomic bool *) &cpu->in_code, false);
+    atomic_store((_Atomic bool *)&cpu->in_code, false);
     return excp;
 }
 
-/* ---- fork --------------------------------------------------------------------------------------------------- */
+/* ---- fork
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 void tcg_fork_prepare(void)
 {

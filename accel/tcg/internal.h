@@ -5,12 +5,14 @@
  *
  * One lock, engine.lock, guards the hash and page lists, the chains between blocks, the regions'
  * owners and the list of CPUs. Look-ups read without it. Memory that a reader might still see is
- * freed only when every CPU has been at a quiet point (top of cpu_exec's loop) since it was unlinked.
+ * freed only when every CPU has been at a quiet point (top of cpu_exec's loop) since it was
+ * unlinked.
  */
 #ifndef ACCEL_TCG_INTERNAL_H
 #define ACCEL_TCG_INTERNAL_H
 
 #include <pthread.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 
 #include "exec/exec.h"
@@ -27,7 +29,7 @@ enum {
     FP_TRAP_LIMIT = 1000, /* then results are checked inline */
 };
 
-#define ROUND_UP(n, to) (((n) + (to) -1) / (to) * (to))
+#define ROUND_UP(n, to) (((n) + (to)-1) / (to) * (to))
 
 typedef struct TBPageNode {
     TranslationBlock *tb;
@@ -50,7 +52,7 @@ typedef struct CodeRegion {
     uint64_t retired_epoch; /* with RETIRED: free when every CPU has seen this epoch */
     TranslationBlock **tbs; /* in the order of their code */
     _Atomic uint32_t nb_tbs;
-    ArenaChunk *arena;      /* slots, side tables, the TranslationBlocks themselves */
+    ArenaChunk *arena; /* slots, side tables, the TranslationBlocks themselves */
 } CodeRegion;
 
 /* What a thread that translates has beside its CPU; found from TCGContext.code. */
@@ -58,13 +60,13 @@ typedef struct ThreadCode {
     TCGCodeRegion code; /* first: TCGContext.code points here */
     CodeRegion *region; /* NULL until the first block */
     uint32_t tb_flags;  /* those that the jump cache and the return stack were filled under */
-    bool running;       /* compiled code or the interpreter is under way: its faults are the guest's */
+    bool running; /* compiled code or the interpreter is under way: its faults are the guest's */
     const TranslationBlock *tb; /* the interpreter's current block */
 } ThreadCode;
 
 static inline ThreadCode *thread_code(const CPUState *cpu)
 {
-    return (ThreadCode *) cpu->tcg->code;
+    return (ThreadCode *)cpu->tcg->code;
 }
 
 typedef struct TCGEngine {
@@ -72,12 +74,12 @@ typedef struct TCGEngine {
     const TargetOps *target;
     pthread_mutex_t lock;
     _Atomic uint32_t cflags; /* CF_* of every new block */
-    _Atomic bool fp_check; /* too many traps: blocks with CF_FP_CHECK only */
+    _Atomic bool fp_check;   /* too many traps: blocks with CF_FP_CHECK only */
     _Atomic uint64_t epoch;
     _Atomic uint64_t generation; /* counts invalidations of guest code */
     CPUState *cpus;
 
-    uint8_t *rx, *rw;  /* the two mappings */
+    uint8_t *rx, *rw; /* the two mappings */
     size_t size;
     int memfd;
     CodeRegion *regions;
@@ -120,8 +122,8 @@ void arena_release(ThreadCode *tc, ArenaMark mark);
 /* ---- tb-cache.c ---- */
 TranslationBlock *tb_lookup(vaddr pc, uint32_t flags, uint32_t cflags);
 /*
- * Publishes tb; returns it, or the equal one that another thread was quicker with, or NULL if guest code
- * was invalidated since engine.generation was `generation`: translate again.
+ * Publishes tb; returns it, or the equal one that another thread was quicker with, or NULL if guest
+ * code was invalidated since engine.generation was `generation`: translate again.
  */
 TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t generation);
 void tb_link(TBSlot *slot, TranslationBlock *target);

@@ -25,10 +25,10 @@ void perfmap_add(const TranslationBlock *tb)
     }
     if (map) {
         if (name) {
-            fprintf(map, "%" PRIxPTR " %x %s+0x%" PRIx64 "\n", (uintptr_t) tb->tc, tb->tc_size, name,
+            fprintf(map, "%" PRIxPTR " %x %s+0x%" PRIx64 "\n", (uintptr_t)tb->tc, tb->tc_size, name,
                     offset);
         } else {
-            fprintf(map, "%" PRIxPTR " %x guest-0x%" PRIx64 "\n", (uintptr_t) tb->tc, tb->tc_size,
+            fprintf(map, "%" PRIxPTR " %x guest-0x%" PRIx64 "\n", (uintptr_t)tb->tc, tb->tc_size,
                     tb->pc);
         }
         fflush(map);

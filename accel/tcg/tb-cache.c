@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The set of translated blocks: a hash by guest pc and mode that is read without a lock, lists by guest
- * page for invalidation, and the chains between blocks.
+ * The set of translated blocks: a hash by guest pc and mode that is read without a lock, lists by
+ * guest page for invalidation, and the chains between blocks.
  */
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 static unsigned tb_hash(vaddr pc, uint32_t flags, uint32_t cflags)
 {
-    uint64_t h = (pc ^ (uint64_t) flags << 40 ^ (uint64_t) cflags << 52) * 0x9e3779b97f4a7c15ull;
+    uint64_t h = (pc ^ (uint64_t)flags << 40 ^ (uint64_t)cflags << 52) * 0x9e3779b97f4a7c15ull;
 
     return h >> (64 - TB_HASH_BITS);
 }
@@ -25,7 +25,8 @@ TranslationBlock *tb_lookup(vaddr pc, uint32_t flags, uint32_t cflags)
     return tb;
 }
 
-/* ---- guest pages ---------------------------------------------------------------------------------- */
+/* ---- guest pages
+ * ---------------------------------------------------------------------------------- */
 
 static TBPageNode **page_list(uint64_t page)
 {
@@ -98,7 +99,8 @@ TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t genera
     return other ? other : tb;
 }
 
-/* ---- chains ----------------------------------------------------------------------------------------- */
+/* ---- chains
+ * ----------------------------------------------------------------------------------------- */
 
 void tb_link(TBSlot *slot, TranslationBlock *target)
 {
@@ -124,8 +126,8 @@ static void unlink_incoming(TranslationBlock *tb)
 }
 
 /*
- * The ways out of a dead block are unchained too: its landing pads may still be returned to, and its
- * slots must not be found in the lists of blocks that outlive it.
+ * The ways out of a dead block are unchained too: its landing pads may still be returned to, and
+ * its slots must not be found in the lists of blocks that outlive it.
  */
 static void unlink_outgoing(TranslationBlock *tb)
 {
@@ -147,7 +149,8 @@ static void unlink_outgoing(TranslationBlock *tb)
     }
 }
 
-/* ---- invalidation -------------------------------------------------------------------------------------- */
+/* ---- invalidation
+ * -------------------------------------------------------------------------------------- */
 
 static JumpCacheEntry *jump_cache_entry(CPUState *cpu, vaddr pc)
 {
@@ -157,7 +160,7 @@ static JumpCacheEntry *jump_cache_entry(CPUState *cpu, vaddr pc)
 void jump_cache_clear(CPUState *cpu)
 {
     memset(cpu->jump_cache_own, 0, JUMP_CACHE_SIZE * sizeof(JumpCacheEntry));
-    cpu->jump_cache_own[0].pc = ~(vaddr) 0; /* entry 0 is where pc 0 would be looked for */
+    cpu->jump_cache_own[0].pc = ~(vaddr)0; /* entry 0 is where pc 0 would be looked for */
 }
 
 void tb_invalidate_locked(TranslationBlock *tb)
@@ -165,7 +168,7 @@ void tb_invalidate_locked(TranslationBlock *tb)
     if (tb->invalid) {
         return;
     }
-    atomic_store((_Atomic bool *) &tb->invalid, true);
+    atomic_store((_Atomic bool *)&tb->invalid, true);
     _Atomic(TranslationBlock *) *head = &engine.hash[tb_hash(tb->pc, tb->flags, tb->cflags)];
     if (atomic_load(head) == tb) {
         atomic_store(head, tb->hash_next);
@@ -175,7 +178,7 @@ void tb_invalidate_locked(TranslationBlock *tb)
             before = before->hash_next;
         }
         if (before) {
-            atomic_store((_Atomic(TranslationBlock *) *) &before->hash_next, tb->hash_next);
+            atomic_store((_Atomic(TranslationBlock *) *)&before->hash_next, tb->hash_next);
         }
     }
     remove_pages(tb);
@@ -183,8 +186,8 @@ void tb_invalidate_locked(TranslationBlock *tb)
     unlink_outgoing(tb);
     for (CPUState *cpu = engine.cpus; cpu; cpu = cpu->next_cpu) {
         JumpCacheEntry *entry = jump_cache_entry(cpu, tb->pc);
-        if (atomic_load((_Atomic vaddr *) &entry->pc) == tb->pc) {
-            atomic_store((_Atomic vaddr *) &entry->pc, ~(vaddr) 0);
+        if (atomic_load((_Atomic vaddr *)&entry->pc) == tb->pc) {
+            atomic_store((_Atomic vaddr *)&entry->pc, ~(vaddr)0);
         }
     }
     engine.stats.invalidations++;

@@ -33,7 +33,7 @@ static void log_guest(const TranslationBlock *tb)
             continue;
         }
         disas_guest(f, engine.target, start,
-                    (const void *) (uintptr_t) (start + engine.config.guest_base),
+                    (const void *)(uintptr_t)(start + engine.config.guest_base),
                     tb->ranges[r].end - start);
     }
     fprintf(f, "\n");
@@ -48,7 +48,7 @@ static void log_host(const TranslationBlock *tb)
     FILE *f = log_lock();
     fprintf(f, "OUT: 0x%" PRIx64 ", %u bytes for %d instructions\n", tb->pc, tb->tc_size,
             tb->nb_insns);
-    disas_host(f, (uintptr_t) tb->tc, tb->tc, tb->tc_size);
+    disas_host(f, (uintptr_t)tb->tc, tb->tc, tb->tc_size);
     fprintf(f, "\n");
     log_unlock(f);
 }
@@ -109,7 +109,7 @@ static TranslationBlock *new_tb(TCGContext *s, vaddr pc, uint32_t flags, uint32_
 /* Emits what make_ops left in s; TCG_GEN_*. */
 static int make_code(TCGContext *s, TranslationBlock *tb)
 {
-    ThreadCode *tc = (ThreadCode *) s->code;
+    ThreadCode *tc = (ThreadCode *)s->code;
 
     if (atomic_load(&tc->region->nb_tbs) == REGION_MAX_TBS) {
         return TCG_GEN_BUFFER_FULL;

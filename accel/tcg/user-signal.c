@@ -14,7 +14,7 @@ static void retry_carefully(CPUState *cpu)
 
 static void report_fault(CPUState *cpu, const siginfo_t *info, bool write)
 {
-    cpu->fault_addr = (uintptr_t) info->si_addr - engine.config.guest_base;
+    cpu->fault_addr = (uintptr_t)info->si_addr - engine.config.guest_base;
     cpu->fault_si_signo = info->si_signo;
     cpu->fault_si_code = info->si_code;
     cpu->fault_write = write;
@@ -32,8 +32,9 @@ static void count_fp_trap(void)
 }
 
 /*
- * An address that is not canonical on the host raises SIGSEGV without an address (SI_KERNEL): a tagged
- * pointer, most likely. The careful block masks it; if that faults likewise the address is really bad.
+ * An address that is not canonical on the host raises SIGSEGV without an address (SI_KERNEL): a
+ * tagged pointer, most likely. The careful block masks it; if that faults likewise the address is
+ * really bad.
  */
 static void memory_fault(CPUState *cpu, const TranslationBlock *tb, const siginfo_t *info,
                          const ucontext_t *uc)
@@ -45,14 +46,15 @@ static void memory_fault(CPUState *cpu, const TranslationBlock *tb, const siginf
         }
         siginfo_t plain = *info;
         plain.si_code = SEGV_MAPERR;
-        plain.si_addr = (void *) (uintptr_t) (cpu->careful_addr + engine.config.guest_base);
+        plain.si_addr = (void *)(uintptr_t)(cpu->careful_addr + engine.config.guest_base);
         report_fault(cpu, &plain, false);
         return;
     }
     report_fault(cpu, info, uc->uc_mcontext.gregs[REG_ERR] & 2);
 }
 
-/* In a helper or the interpreter: the pc is in the state already, and the stack is C's to unwind. */
+/* In a helper or the interpreter: the pc is in the state already, and the stack is C's to unwind.
+ */
 static void leave_c_code(CPUState *cpu, const ucontext_t *uc)
 {
     pthread_sigmask(SIG_SETMASK, &uc->uc_sigmask, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * -accel tcg,verify=on: each block is first run by the interpreter on a copy of the state, its stores
- * kept in a journal; then by the host code for real; then both results are compared. Blocks that call
- * helpers with side effects, touch memory atomically, or fault are run once only.
+ * -accel tcg,verify=on: each block is first run by the interpreter on a copy of the state, its
+ * stores kept in a journal; then by the host code for real; then both results are compared. Blocks
+ * that call helpers with side effects, touch memory atomically, or fault are run once only.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,13 +25,13 @@ typedef struct Journal {
 
 static uint8_t *host(vaddr addr)
 {
-    return (uint8_t *) (uintptr_t) (addr + engine.config.guest_base);
+    return (uint8_t *)(uintptr_t)(addr + engine.config.guest_base);
 }
 
 static void require(Journal *j, vaddr addr, unsigned size, int flag)
 {
-    if (guest_page_flags && (!(guest_page_flags(addr) & flag) ||
-                             !(guest_page_flags(addr + size - 1) & flag))) {
+    if (guest_page_flags &&
+        (!(guest_page_flags(addr) & flag) || !(guest_page_flags(addr + size - 1) & flag))) {
         siglongjmp(j->give_up, 1);
     }
 }
@@ -47,7 +47,7 @@ static void journal_load(void *opaque, vaddr addr, void *buf, unsigned size)
         for (unsigned b = 0; b < size; b++) {
             vaddr at = addr + b - j->entry[n].addr;
             if (at < j->entry[n].size) {
-                ((uint8_t *) buf)[b] = j->entry[n].data[at];
+                ((uint8_t *)buf)[b] = j->entry[n].data[at];
             }
         }
     }
@@ -69,10 +69,10 @@ static void journal_store(void *opaque, vaddr addr, const void *buf, unsigned si
 
 static void journal_atomic(void *opaque, const TCGOp *op, vaddr addr, TCGValue *args)
 {
-    (void) op;
-    (void) addr;
-    (void) args;
-    siglongjmp(((Journal *) opaque)->give_up, 1);
+    (void)op;
+    (void)addr;
+    (void)args;
+    siglongjmp(((Journal *)opaque)->give_up, 1);
 }
 
 static bool can_verify(const TranslationBlock *tb)
@@ -80,7 +80,7 @@ static bool can_verify(const TranslationBlock *tb)
     for (int n = 0; n < tb->nb_ops; n++) {
         const TCGOp *op = &tb->ops[n];
         if (op->opc == TCG_OP_call &&
-            !(((const TCGHelperInfo *) (uintptr_t) op->imm)->flags & TCG_CALL_NO_SE)) {
+            !(((const TCGHelperInfo *)(uintptr_t)op->imm)->flags & TCG_CALL_NO_SE)) {
             return false;
         }
         if (op->opc == TCG_OP_atomic_rmw || op->opc == TCG_OP_atomic_cas ||
@@ -93,11 +93,11 @@ static bool can_verify(const TranslationBlock *tb)
 
 static bool same_global(const TCGGlobalDef *g, const CPUState *a, const CPUState *b)
 {
-    const char *x = (const char *) a + g->offset, *y = (const char *) b + g->offset;
+    const char *x = (const char *)a + g->offset, *y = (const char *)b + g->offset;
 
     switch (g->type) {
     case TCG_TYPE_CC:
-        return !((*(const uint32_t *) x ^ *(const uint32_t *) y) & TCG_CCR_MASK);
+        return !((*(const uint32_t *)x ^ *(const uint32_t *)y) & TCG_CCR_MASK);
     case TCG_TYPE_V128:
         return !memcmp(x, y, 16);
     default:
@@ -119,8 +119,9 @@ static void describe(FILE *f, CPUState *interp, CPUState *real, const Journal *j
         const TCGGlobalDef *g = &engine.target->globals[n];
         if (!same_global(g, interp, real)) {
             const uint64_t *x = cpu_field(interp, g->offset), *y = cpu_field(real, g->offset);
-            fprintf(f, "  %s: interpreter %016" PRIx64 " %016" PRIx64 ", host %016" PRIx64
-                       " %016" PRIx64 "\n",
+            fprintf(f,
+                    "  %s: interpreter %016" PRIx64 " %016" PRIx64 ", host %016" PRIx64
+                    " %016" PRIx64 "\n",
                     g->name, g->type == TCG_TYPE_V128 ? x[1] : 0, x[0],
                     g->type == TCG_TYPE_V128 ? y[1] : 0, y[0]);
         }
@@ -145,7 +146,7 @@ static void report(CPUState *before, CPUState *interp, CPUState *real, const Tra
     }
     fprintf(f, "ops:\n");
     TCGContext *s = real->tcg;
-    tcg_context_start(s, (TranslationBlock *) tb);
+    tcg_context_start(s, (TranslationBlock *)tb);
     memcpy(s->ops, tb->ops, tb->nb_ops * sizeof(*tb->ops));
     memcpy(s->temps, tb->temps, tb->nb_temps * sizeof(*tb->temps));
     memcpy(s->exits, tb->exits, tb->nb_exits * sizeof(*tb->exits));
@@ -154,7 +155,7 @@ static void report(CPUState *before, CPUState *interp, CPUState *real, const Tra
     s->nb_exits = tb->nb_exits;
     tcg_dump_ops(s, f, true);
     fprintf(f, "host code:\n");
-    disas_host(f, (uintptr_t) tb->tc, tb->tc, tb->tc_size);
+    disas_host(f, (uintptr_t)tb->tc, tb->tc, tb->tc_size);
     log_unlock(f);
     abort();
 }
@@ -164,7 +165,7 @@ static bool stores_match(const Journal *j)
     uint8_t now[16];
 
     for (int n = 0; n < j->nb; n++) {
-        Journal *all = (Journal *) j;
+        Journal *all = (Journal *)j;
         journal_load(all, j->entry[n].addr, now, j->entry[n].size);
         if (memcmp(now, host(j->entry[n].addr), j->entry[n].size)) {
             return false;

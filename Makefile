@@ -41,7 +41,7 @@ all: $(USER) $(LINKS) $(TOOLS) ## build everything
 $(BUILD)/config.mk:
 	./configure --build-dir=$(BUILD) --install-deps
 
-$(BUILD)/%.o: %.c $(BUILD)/config.mk $(GENERATED)
+$(BUILD)/%.o: %.c $(BUILD)/config.mk | $(GENERATED)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c -o $@ $<
 

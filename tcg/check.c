@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The checker: every rule of docs/tcg.md about op lists. Run after the front end and after each pass
- * in debug builds. It allocates nothing and stops at the first breach, showing the list.
+ * The checker: every rule of docs/tcg.md about op lists. Run after the front end and after each
+ * pass in debug builds. It allocates nothing and stops at the first breach, showing the list.
  */
 #include <glib.h>
 #include <inttypes.h>
@@ -42,9 +42,10 @@ static G_GNUC_PRINTF(2, 3) G_NORETURN void breach(const Checker *c, const char *
     abort();
 }
 
-/* ---- single fields ----------------------------------------------------------------------------- */
+/* ---- single fields ---- */
+* /
 
-static void check_size(const Checker *c, const TCGOp *op, unsigned flags)
+    static void check_size(const Checker *c, const TCGOp *op, unsigned flags)
 {
     static const struct {
         unsigned flag;
@@ -211,10 +212,10 @@ static void check_imm(const Checker *c, const TCGOp *op)
     case TCG_OP_st_env:
     case TCG_OP_ldv_env:
     case TCG_OP_stv_env:
-        in_range(c, "offset", op->imm, 0, (int64_t) c->s->target->cpu_size - (1 << op->sz));
+        in_range(c, "offset", op->imm, 0, (int64_t)c->s->target->cpu_size - (1 << op->sz));
         break;
     case TCG_OP_env_addr:
-        in_range(c, "offset", op->imm, 0, (int64_t) c->s->target->cpu_size);
+        in_range(c, "offset", op->imm, 0, (int64_t)c->s->target->cpu_size);
         break;
     case TCG_OP_atomic_rmw:
         in_range(c, "operation", op->imm, 0, TCG_ATOMIC_UMIN);
@@ -269,7 +270,7 @@ static void check_imm(const Checker *c, const TCGOp *op)
 
 static void check_call(const Checker *c, const TCGOp *op)
 {
-    const TCGHelperInfo *info = (const TCGHelperInfo *) (intptr_t) op->imm;
+    const TCGHelperInfo *info = (const TCGHelperInfo *)(intptr_t)op->imm;
 
     if (!info) {
         breach(c, "no helper");
@@ -285,13 +286,14 @@ static void check_call(const Checker *c, const TCGOp *op)
     }
 }
 
-/* ---- operands ------------------------------------------------------------------------------------- */
+/* ---- operands
+ * ------------------------------------------------------------------------------------- */
 
 static void check_temp(const Checker *c, unsigned t, char class, bool input)
 {
     char buf[32];
 
-    if (t == TCG_NONE || t >= (unsigned) c->s->nb_temps) {
+    if (t == TCG_NONE || t >= (unsigned)c->s->nb_temps) {
         breach(c, "temp %u does not exist", t);
     }
     if (!tcg_class_accepts(class, c->s->temps[t].type, input)) {
@@ -299,7 +301,7 @@ static void check_temp(const Checker *c, unsigned t, char class, bool input)
     }
 }
 
-static void check_input(Checker *c, const TCGOp *op, unsigned t, char class)
+static void check_input(const Checker *c, unsigned t, char class)
 {
     char buf[32];
 
@@ -316,7 +318,6 @@ static void check_input(Checker *c, const TCGOp *op, unsigned t, char class)
         breach(c, "%s was overwritten by a load of this guest instruction, which may still fault",
                tcg_temp_name(c->s, t, buf));
     }
-    (void) op;
 }
 
 static void check_output(Checker *c, const TCGOp *op, unsigned t, char class)
@@ -347,7 +348,7 @@ static void check_operands(Checker *c, const TCGOp *op)
         if (t == TCG_NONE && i == o.nb_in - 1 && tcg_op_has_index(op->opc)) {
             continue;
         }
-        check_input(c, op, t, o.in ? o.in[i] : 'i');
+        check_input(c, t, o.in ? o.in[i] : 'i');
     }
     for (int i = 0; i < o.nb_out; i++) {
         check_output(c, op, op->arg[i], op->opc == TCG_OP_call ? 'i' : def->out[i]);
@@ -359,7 +360,8 @@ static void check_operands(Checker *c, const TCGOp *op)
     }
 }
 
-/* ---- the list --------------------------------------------------------------------------------------- */
+/* ---- the list
+ * --------------------------------------------------------------------------------------- */
 
 /* A new guest instruction begins: where is its last op that may fault? */
 static void begin_insn(Checker *c)
@@ -394,8 +396,8 @@ static void check_op(Checker *c, const TCGOp *op)
     check_operands(c, op);
     if (op->opc == TCG_OP_insn_start) {
         begin_insn(c);
-    } else if (op->opc == TCG_OP_discard && (!op->arg[0] || op->arg[0] >= c->s->nb_temps ||
-                                             tcg_is_const(c->s, op->arg[0]))) {
+    } else if (op->opc == TCG_OP_discard &&
+               (!op->arg[0] || op->arg[0] >= c->s->nb_temps || tcg_is_const(c->s, op->arg[0]))) {
         breach(c, "temp %d cannot be discarded", op->arg[0]);
     } else if (op->opc == TCG_OP_label) {
         if (c->label_seen[op->imm]) {
@@ -403,14 +405,18 @@ static void check_op(Checker *c, const TCGOp *op)
         }
         c->label_seen[op->imm] = true;
         c->stretch++;
-        /* The rule on globals and faults is for straight lines; inner loops restart their instruction. */
+        /* The rule on globals and faults is for straight lines; inner loops restart their
+         * instruction. */
         c->last_fault = 0;
     }
-    bool last = c->at == c->s->nb_ops - 1;
-    if (last && !(flags & TCG_OPF_END)) {
+    int next = c->at + 1;
+    while (next < c->s->nb_ops && c->s->ops[next].opc == TCG_OP_nop) {
+        next++;
+    }
+    if (next == c->s->nb_ops && !(flags & TCG_OPF_END) && op->opc != TCG_OP_nop) {
         breach(c, "the list does not end with an op that leaves");
     }
-    if (!last && flags & TCG_OPF_END && c->s->ops[c->at + 1].opc != TCG_OP_label) {
+    if (next < c->s->nb_ops && flags & TCG_OPF_END && c->s->ops[next].opc != TCG_OP_label) {
         breach(c, "nothing can reach the next op");
     }
 }

@@ -14,12 +14,12 @@
 #include "tcg/middle.h"
 #include "tcg/tcg.h"
 
-static const char *const cond_names[] = { "eq", "ne",  "lt",  "ge",  "le",    "gt",
+static const char *const cond_names[] = { "eq",  "ne",  "lt",  "ge",  "le",    "gt",
                                           "ltu", "geu", "leu", "gtu", "tsteq", "tstne" };
 static const char *const cc_names[] = { "eq", "ne", "cs", "cc", "mi", "pl", "vs",
                                         "vc", "hi", "ls", "ge", "lt", "gt", "le" };
-static const char *const exit_names[] = { "jump",     "call", "jump_ind", "call_ind",
-                                          "ret",      "main", "main_ind" };
+static const char *const exit_names[] = { "jump", "call", "jump_ind", "call_ind",
+                                          "ret",  "main", "main_ind" };
 static const char *const atomic_names[] = { "add",  "and",  "or",   "xor", "xchg",
                                             "smax", "smin", "umax", "umin" };
 
@@ -45,21 +45,29 @@ const char *tcg_temp_name(const TCGContext *s, int temp, char buf[32])
         return s->target->globals[temp - 1].name;
     }
     if (t->kind != TEMP_CONST) {
-        snprintf(buf, 32, "%c%s%d", t->kind == TEMP_LOCAL ? 'l' : 't',
-                 PICK(type_letter, t->type), temp);
+        snprintf(buf, 32, "%c%s%d", t->kind == TEMP_LOCAL ? 'l' : 't', PICK(type_letter, t->type),
+                 temp);
     } else if (t->type == TCG_TYPE_CC) {
         snprintf(buf, 32, "$cc%d", tcg_cc_unpack(t->val));
     } else if (t->type == TCG_TYPE_V128) {
-        /* high half and low half; 32 characters do not hold both with prefixes when they are full */
-        snprintf(buf, 32, t->val2 ? "$v%" PRIx64 ":%" PRIx64 : "$v%.0" PRIx64 "%" PRIx64,
-                 t->val2, t->val);
-        if (t->val2 && t->val2 == t->val) {
-            snprintf(buf, 32, "$v2x%" PRIx64, t->val);
-        }
+        snprintf(buf, 32, "$v%d", temp); /* too long for its value; dump_temp prints that */
     } else {
         snprintf(buf, 32, "$0x%" PRIx64, t->val);
     }
     return buf;
+}
+
+static void dump_temp(const TCGContext *s, int temp, FILE *f)
+{
+    const TCGTemp *t = &s->temps[temp];
+    char buf[32];
+
+    if (temp != TCG_NONE && temp < s->nb_temps && t->kind == TEMP_CONST &&
+        t->type == TCG_TYPE_V128) {
+        fprintf(f, "$v0x%" PRIx64 ":0x%" PRIx64, t->val2, t->val);
+    } else {
+        fputs(tcg_temp_name(s, temp, buf), f);
+    }
 }
 
 static void dump_exit(const TCGExit *e, FILE *f)
@@ -104,10 +112,10 @@ static void dump_imm(const TCGContext *s, const TCGOp *op, FILE *f)
         fprintf(f, "%d:%d", TCG_FIELD_POS(op->imm), TCG_FIELD_LEN(op->imm));
         break;
     case TCG_OP_atomic_rmw:
-        fprintf(f, "%s", PICK(atomic_names, (uint64_t) op->imm));
+        fprintf(f, "%s", PICK(atomic_names, (uint64_t)op->imm));
         break;
     case TCG_OP_call:
-        fprintf(f, "%s", ((const TCGHelperInfo *) (intptr_t) op->imm)->name);
+        fprintf(f, "%s", ((const TCGHelperInfo *)(intptr_t)op->imm)->name);
         break;
     default:
         fprintf(f, "#%" PRId64, op->imm);
@@ -119,18 +127,18 @@ static void dump_imm(const TCGContext *s, const TCGOp *op, FILE *f)
 
 static void dump_address(const TCGContext *s, const TCGOp *op, int base, FILE *f)
 {
-    char buf[32];
-
-    fprintf(f, "[%s", tcg_temp_name(s, op->arg[base], buf));
+    fputc('[', f);
+    dump_temp(s, op->arg[base], f);
     if (op->arg[base + 1]) {
-        fprintf(f, " + %s", tcg_temp_name(s, op->arg[base + 1], buf));
+        fputs(" + ", f);
+        dump_temp(s, op->arg[base + 1], f);
         if (MO_GET_SHIFT(op->memop)) {
             fprintf(f, " << %d", MO_GET_SHIFT(op->memop));
         }
     }
     if (op->imm) {
         fprintf(f, " %c 0x%" PRIx64, op->imm < 0 ? '-' : '+',
-                op->imm < 0 ? -(uint64_t) op->imm : (uint64_t) op->imm);
+                op->imm < 0 ? -(uint64_t)op->imm : (uint64_t)op->imm);
     }
     fputc(']', f);
 }
@@ -150,40 +158,39 @@ static void dump_life(const TCGContext *s, const TCGOp *op, const TCGOperands *o
     }
 }
 
+static void dump_operands(const TCGContext *s, const TCGOp *op, const TCGOperands *o, FILE *f)
+{
+    const char *sep = " ";
+    bool mem = tcg_op_has_index(op->opc);
+    int end = mem ? 1 : o->first_in + o->nb_in;
+
+    if (op->opc == TCG_OP_discard) {
+        end = 1;
+    }
+    for (int i = op->opc == TCG_OP_call && !o->nb_out; i < end; i++, sep = ", ") {
+        fputs(sep, f);
+        dump_temp(s, op->arg[i], f);
+    }
+    if (mem) {
+        fputs(sep, f);
+        dump_address(s, op, 1, f);
+    } else if (tcg_op_flags(op) & TCG_OPF_IMM) {
+        fputs(sep, f);
+        dump_imm(s, op, f);
+    }
+}
+
 static void dump_op(const TCGContext *s, const TCGOp *op, bool with_life, FILE *f)
 {
-    const TCGOpDef *def = &tcg_op_defs[op->opc];
     TCGOperands o = tcg_op_operands(op);
-    const char *sep = " ";
-    char buf[32];
 
     if (op->opc == TCG_OP_insn_start) {
-        fprintf(f, "---- 0x%" PRIx64 "\n", (uint64_t) op->imm);
+        fprintf(f, "---- 0x%" PRIx64 "\n", (uint64_t)op->imm);
         return;
     }
-    fputs(def->name, f);
-    dump_suffixes(op, def, f);
-    for (int i = 0; i < o.nb_out; i++, sep = ", ") {
-        fprintf(f, "%s%s", sep, tcg_temp_name(s, op->arg[i], buf));
-    }
-    if (tcg_op_has_index(op->opc)) {
-        if (!o.nb_out) {
-            fprintf(f, " %s", tcg_temp_name(s, op->arg[0], buf));
-        }
-        fputs(", ", f);
-        dump_address(s, op, 1, f);
-    } else {
-        for (int i = 0; i < o.nb_in; i++, sep = ", ") {
-            fprintf(f, "%s%s", sep, tcg_temp_name(s, op->arg[o.first_in + i], buf));
-        }
-        if (op->opc == TCG_OP_discard) {
-            fprintf(f, " %s", tcg_temp_name(s, op->arg[0], buf));
-        }
-        if (def->flags & TCG_OPF_IMM) {
-            fputs(sep, f);
-            dump_imm(s, op, f);
-        }
-    }
+    fputs(tcg_op_defs[op->opc].name, f);
+    dump_suffixes(op, &tcg_op_defs[op->opc], f);
+    dump_operands(s, op, &o, f);
     if (with_life) {
         dump_life(s, op, &o, f);
     }

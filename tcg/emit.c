@@ -43,7 +43,7 @@ void tcg_gen_discard(TCGContext *s, uint16_t temp)
 
 void tcg_gen_call(TCGContext *s, const TCGHelperInfo *info, TCGv_i64 ret, const TCGv_i64 *args)
 {
-    TCGOp *op = emit_imm(s, TCG_OP_call, (intptr_t) info);
+    TCGOp *op = emit_imm(s, TCG_OP_call, (intptr_t)info);
 
     op->sz = info->nargs;
     op->arg[0] = ret.i;

@@ -28,7 +28,7 @@ static inline unsigned tcg_op_flags(const TCGOp *op)
 
 static inline bool tcg_is_global(const TCGContext *s, unsigned temp)
 {
-    return temp - 1u < (unsigned) s->nb_globals;
+    return temp - 1u < (unsigned)s->nb_globals;
 }
 
 static inline bool tcg_is_const(const TCGContext *s, unsigned temp)

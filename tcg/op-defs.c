@@ -57,7 +57,10 @@ enum {
 #define SIG_v_vv       SIG("v", "vv")
 #define SIG_v_vvv      SIG("v", "vvv")
 
-#define ROW(name, sig, flags, doc) { name, sig, flags, doc }
+#define ROW(name, sig, flags, doc) \
+    {                              \
+        name, sig, flags, doc      \
+    }
 
 const TCGOpDef tcg_op_defs[TCG_OP_COUNT] = {
 #define DEF(name, sig, flags, doc) [TCG_OP_##name] = ROW(#name, SIG_##sig, flags, doc),

@@ -43,9 +43,8 @@ static G_GNUC_PRINTF(2, 3) G_NORETURN void breach(const Checker *c, const char *
 }
 
 /* ---- single fields ---- */
-* /
 
-    static void check_size(const Checker *c, const TCGOp *op, unsigned flags)
+static void check_size(const Checker *c, const TCGOp *op, unsigned flags)
 {
     static const struct {
         unsigned flag;
@@ -286,8 +285,7 @@ static void check_call(const Checker *c, const TCGOp *op)
     }
 }
 
-/* ---- operands
- * ------------------------------------------------------------------------------------- */
+/* ---- operands ---- */
 
 static void check_temp(const Checker *c, unsigned t, char class, bool input)
 {
@@ -360,8 +358,7 @@ static void check_operands(Checker *c, const TCGOp *op)
     }
 }
 
-/* ---- the list
- * --------------------------------------------------------------------------------------- */
+/* ---- the list ---- */
 
 /* A new guest instruction begins: where is its last op that may fault? */
 static void begin_insn(Checker *c)

@@ -335,14 +335,24 @@ bool trans_madd(DisasContext *s, arg_madd *a)
     return true;
 }
 
+/* The low half of register r, extended. */
+static TCGv_i64 word_reg(DisasContext *s, int r, bool sign)
+{
+    TCGv_i64 t = tcg_temp_i64(s->tcg);
+
+    if (sign) {
+        tcg_gen_imm(sextract, s->tcg, MO_64, TCG_FIELD(0, 32), t, reg_x(s, r));
+    } else {
+        tcg_gen(mov, s->tcg, MO_32, t, reg_x(s, r));
+    }
+    return t;
+}
+
 bool trans_maddl(DisasContext *s, arg_maddl *a)
 {
-    TCGv_i64 d = reg_dest(s, a->rd), n = tcg_temp_i64(s->tcg), m = tcg_temp_i64(s->tcg);
+    TCGv_i64 d = reg_dest(s, a->rd);
+    TCGv_i64 n = word_reg(s, a->rn, a->sign), m = word_reg(s, a->rm, a->sign);
 
-    gen_op1(s, a->sign ? TCG_OP_sextract : TCG_OP_extract, MO_64, n, reg_x(s, a->rn));
-    s->tcg->ops[s->tcg->nb_ops - 1].imm = TCG_FIELD(0, 32);
-    gen_op1(s, a->sign ? TCG_OP_sextract : TCG_OP_extract, MO_64, m, reg_x(s, a->rm));
-    s->tcg->ops[s->tcg->nb_ops - 1].imm = TCG_FIELD(0, 32);
     if (a->ra == 31 && !a->sub) {
         tcg_gen(mul, s->tcg, MO_64, d, n, m);
     } else {

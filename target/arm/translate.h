@@ -170,6 +170,9 @@ void gen_jump(DisasContext *s, vaddr target);
 void gen_call(DisasContext *s, vaddr target);
 /* Ends the block: kind TCG_EXIT_JUMP_IND, _CALL_IND (X30 is written already) or _RET. */
 void gen_exit_ind(DisasContext *s, int kind, TCGv_i64 target);
+/* BR and BLR to a value that was in Xrn or was made from it. */
+void gen_br(DisasContext *s, int rn, TCGv_i64 target);
+void gen_blr(DisasContext *s, TCGv_i64 target);
 /* PSTATE.BTYPE for the target of an indirect branch, where the process uses guarded pages. */
 void gen_set_btype(DisasContext *s, int btype);
 /* A side exit to target if the condition holds; translation goes on. */

@@ -104,6 +104,8 @@ typedef struct TCIMemory {
     void *opaque;
 } TCIMemory;
 
+/* Once, before tci_run: host address = guest address + guest_base. */
+void tci_init(uint64_t guest_base);
 /* Runs the kept ops of tb on *cpu; returns as tcg_enter does. mem NULL: guest memory directly. */
 TBSlot *tci_run(CPUState *cpu, const TranslationBlock *tb, const TCIMemory *mem);
 

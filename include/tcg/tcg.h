@@ -299,6 +299,7 @@ struct TCGContext {
     TranslationBlock *tb;
     struct TCGCodeRegion *code; /* where the backend emits (tcg/backend.h) */
     void *backend;              /* the backend's own data (tcg_backend_context_new) */
+    struct TCGOptimizer *optimizer; /* tcg_optimize's and tcg_liveness's own data */
 };
 
 /* Allocates a context for the target; freed by tcg_context_free. */

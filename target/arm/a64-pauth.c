@@ -26,21 +26,21 @@ static const TCGHelperInfo pac_info = {
     .func = helper_pac,
     .nargs = 4,
     .has_ret = true,
-    .flags = TCG_CALL_NO_RG | TCG_CALL_NO_SE,
+    .flags = TCG_CALL_NO_RG | TCG_CALL_NO_WG | TCG_CALL_NO_SE,
 };
 static const TCGHelperInfo auth_info = {
     .name = "auth",
     .func = helper_auth,
     .nargs = 4,
     .has_ret = true,
-    .flags = TCG_CALL_NO_RG | TCG_CALL_NO_SE,
+    .flags = TCG_CALL_NO_RG | TCG_CALL_NO_WG | TCG_CALL_NO_SE,
 };
 static const TCGHelperInfo pacga_info = {
     .name = "pacga",
     .func = helper_pacga,
     .nargs = 3,
     .has_ret = true,
-    .flags = TCG_CALL_NO_RG | TCG_CALL_NO_SE,
+    .flags = TCG_CALL_NO_RG | TCG_CALL_NO_WG | TCG_CALL_NO_SE,
 };
 
 static void pac_or_auth(DisasContext *s, bool auth, TCGv_i64 d, TCGv_i64 ptr, TCGv_i64 modifier,

@@ -49,7 +49,7 @@ UNIT  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test-*.c))
 
 all: $(EMULATOR) $(LINKS) $(TOOLS) ## build everything
 
--include $(wildcard *.mk */*.mk target/*/*.mk tests/*/*.mk)
+include $(wildcard $(addsuffix /*.mk,$(MODULES) tests/*))
 
 # ---- set-up
 

@@ -8,7 +8,7 @@ TCG_BUILD     = $(BUILD)/tests/tcg/aarch64
 TCG_LISTS    := $(patsubst $(TCG_SRC)/%.S,$(TCG_BUILD)/%,$(wildcard $(TCG_SRC)/insn-*.S))
 TCG_PROGRAMS := $(patsubst $(TCG_SRC)/%.c,$(TCG_BUILD)/%,$(filter-out %/insn.c,$(wildcard $(TCG_SRC)/*.c)))
 
-$(TCG_LISTS): $(TCG_BUILD)/%: $(TCG_SRC)/%.S $(TCG_SRC)/insn.c $(TCG_SRC)/insn.h $(TCG_SRC)/insn-kind.h
+$(TCG_LISTS): $(TCG_BUILD)/%: $(TCG_SRC)/%.S $(TCG_SRC)/insn.c $(TCG_SRC)/insn.inc $(TCG_SRC)/insn-kind.h
 	@mkdir -p $(@D)
 	$(AARCH64_CC) $(AARCH64_CFLAGS) -o $@ $(TCG_SRC)/insn.c $<
 
@@ -19,15 +19,16 @@ $(TCG_PROGRAMS): $(TCG_BUILD)/%: $(TCG_SRC)/%.c $(TCG_SRC)/test.h
 guest-programs: $(TCG_LISTS) $(TCG_PROGRAMS) ## the guest test programs
 
 # Another emulator takes the same tests with EMU='qemu-aarch64-static -cpu max'.
-EMU     ?= $(if $(EMULATOR),$(BUILD)/latimer-aarch64)
-TCG_RUN  = tests/tcg/run --emulator='$(if $(EMU),$(call emulator-path,$(EMU)))'
-emulator-path = $(if $(wildcard $(firstword $(1))),$(abspath $(firstword $(1))) $(wordlist 2,99,$(1)),$(1))
-TCG_PATH = $(abspath $(TCG_LISTS) $(TCG_PROGRAMS))
+EMU ?= $(if $(EMULATOR),$(BUILD)/latimer-aarch64)
+EMU_COMMAND = $(if $(filter-out /%,$(wildcard $(firstword $(EMU)))),$(CURDIR)/)$(EMU)
+TCG_RUN     = tests/tcg/run --emulator='$(if $(EMU),$(EMU_COMMAND))'
+TCG_PATH    = $(abspath $(TCG_LISTS) $(TCG_PROGRAMS))
 
 # Every program on the host's best code; the instruction lists on the other engines too.
 check-tcg: guest-programs $(if $(EMULATOR),all)
-	@$(TAP)tcg $(TCG_RUN) $(TCG_PATH)
-	@$(TAP)tcg $(TCG_RUN) --modes='sse4.2 avx2 interp' $(abspath $(TCG_LISTS))
+	@failed=0; $(TAP)tcg $(TCG_RUN) $(TCG_PATH) || failed=1; \
+	$(TAP)tcg-engines $(TCG_RUN) --modes='sse4.2 avx2 interp' $(abspath $(TCG_LISTS)) || failed=1; \
+	exit $$failed
 
 check-tcg-modes: guest-programs $(if $(EMULATOR),all)
 	@$(TAP)tcg-modes $(TCG_RUN) --modes=all --timeout=600 $(TCG_PATH)

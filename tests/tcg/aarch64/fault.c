@@ -27,18 +27,18 @@ static void handler(int signal, siginfo_t *info, void *context)
 }
 
 /* Runs one instruction that faults at label 1, with x9 = VALUE; the handler steps over it. */
-#define FAULT(text, value)                                                                         \
-    ({                                                                                             \
-        uintptr_t at_;                                                                             \
-        register uintptr_t x9_ __asm__("x9") = (uintptr_t)(value);                                 \
-        seen.count = 0;                                                                            \
-        __asm__ volatile("adr %0, 1f\n1: " text "\n"                                               \
-                         : "=&r"(at_), "+r"(x9_)                                                   \
-                         :                                                                         \
-                         : "x10", "x11", "x12", "v0", "v1", "memory", "cc");                       \
-        EQUAL(seen.count, 1);                                                                      \
-        EQUAL(seen.pc, at_);                                                                       \
-        x9_;                                                                                       \
+#define FAULT(text, value)                                                   \
+    ({                                                                       \
+        uintptr_t at_;                                                       \
+        register uintptr_t x9_ __asm__("x9") = (uintptr_t)(value);           \
+        seen.count = 0;                                                      \
+        __asm__ volatile("adr %0, 1f\n1: " text "\n"                         \
+                         : "=&r"(at_), "+r"(x9_)                             \
+                         :                                                   \
+                         : "x10", "x11", "x12", "v0", "v1", "memory", "cc"); \
+        EQUAL(seen.count, 1);                                                \
+        EQUAL(seen.pc, at_);                                                 \
+        x9_;                                                                 \
     })
 
 static void test_unmapped(char *hole)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The cryptographic extension: AES, SHA-1, SHA-256, polynomial multiplication. */
-#include "insn.h"
+#include "insn.inc"
         .arch armv8-a+crypto
 
         kind KIND_INTEGER

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Scalar floating point of all three sizes, in every rounding and flushing mode. C4.1.72. */
-#include "insn.h"
+#include "insn.inc"
         .arch armv8.5-a+fp16
 
         /* One instruction for each size, with COUNT source registers and perhaps an immediate. */

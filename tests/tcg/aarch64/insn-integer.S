@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A64 base instructions on registers. Arm ARM (DDI 0487), C4.1.65 to C4.1.68 and C6.2. */
-#include "insn.h"
+#include "insn.inc"
         .arch armv8.5-a+crc+flagm
 
         .macro both name, rest:vararg

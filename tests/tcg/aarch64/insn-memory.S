@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Loads and stores in every addressing mode, exclusives and atomics. Arm ARM, C4.1.69. */
-#include "insn.h"
+#include "insn.inc"
         .arch armv8.5-a+rcpc+lse
 
         .macro modes op, reg, shift, size

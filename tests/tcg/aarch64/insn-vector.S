@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Advanced SIMD on integers. Arm ARM, C4.1.71 and C7.2. FPSR.QC is part of the digest. */
-#include "insn.h"
+#include "insn.inc"
         .arch armv8.5-a+dotprod
 
         .macro three op, types:vararg

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Advanced SIMD on floats of all three sizes, in every rounding and flushing mode. */
-#include "insn.h"
+#include "insn.inc"
         .arch armv8.5-a+fp16+fp16fml
 
         kind KIND_FLOAT

@@ -25,7 +25,7 @@ static void nested(int signal)
     depth--;
 }
 
-static void catch(int signal, void (*handler)(int), int flags)
+static void catch (int signal, void (*handler)(int), int flags)
 {
     struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
     NEED(sigaction(signal, &action, NULL) == 0);
@@ -34,7 +34,7 @@ static void catch(int signal, void (*handler)(int), int flags)
 static void test_nesting(void)
 {
     for (int i = 0; i <= 5; i++) {
-        catch(SIGRTMIN + i, nested, 0);
+        catch (SIGRTMIN + i, nested, 0);
     }
     raise(SIGRTMIN);
     EQUAL(count, 6);
@@ -51,7 +51,7 @@ static void note(int signal)
 static void test_mask(void)
 {
     sigset_t set, old, pending;
-    catch(SIGUSR1, note, 0);
+    catch (SIGUSR1, note, 0);
     count = 0;
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
@@ -89,7 +89,7 @@ static void test_altstack(void)
     static char stack[65536];
     stack_t ss = { .ss_sp = stack, .ss_size = sizeof stack }, old;
     NEED(sigaltstack(&ss, NULL) == 0);
-    catch(SIGUSR2, note, SA_ONSTACK);
+    catch (SIGUSR2, note, SA_ONSTACK);
     raise(SIGUSR2);
     CHECK((char *)handler_sp > stack && (char *)handler_sp < stack + sizeof stack);
     sigaltstack(NULL, &old);
@@ -124,7 +124,7 @@ static void *overflow_thread(void *unused)
     static char stack[65536];
     stack_t ss = { .ss_sp = stack, .ss_size = sizeof stack };
     NEED(sigaltstack(&ss, NULL) == 0);
-    catch(SIGSEGV, overflow_handler, SA_ONSTACK);
+    catch (SIGSEGV, overflow_handler, SA_ONSTACK);
     getcontext(&escape);
     if (!overflowed) {
         overflow(0);
@@ -138,7 +138,7 @@ static void test_overflow(void)
     NEED(pthread_create(&thread, NULL, overflow_thread, NULL) == 0);
     pthread_join(thread, NULL);
     EQUAL(overflowed, 1);
-    catch(SIGSEGV, SIG_DFL, 0);
+    catch (SIGSEGV, SIG_DFL, 0);
 }
 
 static void alarm_in(long usec)
@@ -165,18 +165,18 @@ static void test_restart(void)
     char c;
     NEED(pipe(restart_pipe) == 0);
     count = 0;
-    catch(SIGALRM, write_pipe, SA_RESTART);
+    catch (SIGALRM, write_pipe, SA_RESTART);
     alarm_in(20000);
     EQUAL(read(restart_pipe[0], &c, 1), 1); /* goes on after two signals */
     EQUAL(count, 2);
 
-    catch(SIGALRM, note, 0);
+    catch (SIGALRM, note, 0);
     alarm_in(20000);
     EQUAL(read(restart_pipe[0], &c, 1), -1);
     EQUAL(errno, EINTR);
 
     struct timespec wanted = { 10, 0 }, left = { 0, 0 };
-    catch(SIGALRM, note, SA_RESTART);
+    catch (SIGALRM, note, SA_RESTART);
     alarm_in(20000);
     EQUAL(nanosleep(&wanted, &left), -1); /* never restarts when a handler ran */
     EQUAL(errno, EINTR);
@@ -233,7 +233,7 @@ static void test_storm(void)
     uint64_t sum = 0;
     double f = 0;
     count = 0;
-    catch(SIGALRM, note, SA_RESTART);
+    catch (SIGALRM, note, SA_RESTART);
     setitimer(ITIMER_REAL, &timer, NULL);
     for (uint64_t i = 0; count < 50; i++) {
         uint64_t x = i * 0x9e3779b97f4a7c15;
@@ -293,11 +293,11 @@ static void test_child(void)
 static void test_flags(void)
 {
     struct sigaction old;
-    catch(SIGUSR1, note, SA_RESETHAND);
+    catch (SIGUSR1, note, SA_RESETHAND);
     raise(SIGUSR1);
     sigaction(SIGUSR1, NULL, &old);
     CHECK(old.sa_handler == SIG_DFL);
-    catch(SIGUSR1, SIG_IGN, 0);
+    catch (SIGUSR1, SIG_IGN, 0);
     raise(SIGUSR1);
     EQUAL(kill(getpid(), 0), 0);
     EQUAL(kill(-12345678, 0), -1);

@@ -14,22 +14,22 @@
 static int test_failures;
 
 /* CHECK(condition), and EQUAL(got, wanted) for integers and pointers. */
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("%s:%d: not true: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno);     \
-            test_failures++;                                                                       \
-        }                                                                                          \
+#define CHECK(condition)                                                                       \
+    do {                                                                                       \
+        if (!(condition)) {                                                                    \
+            printf("%s:%d: not true: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno); \
+            test_failures++;                                                                   \
+        }                                                                                      \
     } while (0)
 
-#define EQUAL(got, wanted)                                                                         \
-    do {                                                                                           \
-        unsigned long long got_ = (unsigned long long)(got);                                       \
-        unsigned long long wanted_ = (unsigned long long)(wanted);                                 \
-        if (got_ != wanted_) {                                                                     \
-            printf("%s:%d: %s is %#llx, not %#llx\n", __FILE__, __LINE__, #got, got_, wanted_);    \
-            test_failures++;                                                                       \
-        }                                                                                          \
+#define EQUAL(got, wanted)                                                                      \
+    do {                                                                                        \
+        unsigned long long got_ = (unsigned long long)(got);                                    \
+        unsigned long long wanted_ = (unsigned long long)(wanted);                              \
+        if (got_ != wanted_) {                                                                  \
+            printf("%s:%d: %s is %#llx, not %#llx\n", __FILE__, __LINE__, #got, got_, wanted_); \
+            test_failures++;                                                                    \
+        }                                                                                       \
     } while (0)
 
 /* For what the rest of the program cannot do without. */

@@ -85,5 +85,7 @@ enum {
 extern const char *(*guest_symbol)(vaddr addr, vaddr *offset);
 /* Flags of the guest page that holds addr; 0: nothing is mapped. Lock-free, any thread. */
 extern int (*guest_page_flags)(vaddr addr);
+/* Host address = guest address + this; TCGConfig.guest_base. */
+extern uint64_t guest_base;
 
 #endif

@@ -136,6 +136,12 @@ void x86_bind_local(X86Gen *g, int local);
  * not yet have overwritten them; use a scratch register for the result and move it after).
  */
 void x86_slow_path(X86Gen *g, unsigned x86_cc, const TCGOp *op, const X86Operand *o);
+/* This block checks floating results (CF_FP_CHECK) instead of relying on traps. */
+bool x86_fp_check(const X86Gen *g);
+/* Whether the rule of a vector or floating op holds for this op's size and immediates; if not:
+ * evaluate. */
+bool x86_vec_rule_applies(const TCGOp *op);
+bool x86_fp_rule_applies(const TCGOp *op);
 /* The next host instruction may trap or fault for the guest: record the state in the side table. */
 void x86_mark_fault(X86Gen *g);
 

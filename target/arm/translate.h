@@ -26,7 +26,9 @@ struct DisasContext {
     bool done;        /* the block has ended */
     bool careful;     /* CF_CAREFUL: addresses masked (TBI), alignment checked */
     bool fp_soft;     /* FPCR asks for more than a rounding mode, or careful */
+    bool cc_written;  /* the block has written the flags before this point */
     int nb_side_exits;
+    vaddr code_end; /* where the straight run of code read so far ends */
 };
 
 static inline bool dc_feature(const DisasContext *s, ARMFeature f)
@@ -66,6 +68,29 @@ static inline TCGv_cc reg_cc(void)
     return tcg_global_cc(ARM_G_CC);
 }
 
+/* Ops whose opcode comes from a pattern's key. */
+static inline void gen_op1(DisasContext *s, int opc, unsigned sz, TCGv_i64 d, TCGv_i64 a)
+{
+    TCGOp *op = tcg_emit_op(s->tcg, opc);
+    op->sz = sz;
+    op->arg[0] = d.i;
+    op->arg[1] = a.i;
+}
+static inline void gen_op2(DisasContext *s, int opc, unsigned sz, TCGv_i64 d, TCGv_i64 a,
+                           TCGv_i64 b)
+{
+    TCGOp *op = tcg_emit_op(s->tcg, opc);
+    op->sz = sz;
+    op->arg[0] = d.i;
+    op->arg[1] = a.i;
+    op->arg[2] = b.i;
+}
+/* d = the low half of a, zero-extended, unless sf. */
+static inline void gen_mov_sf(DisasContext *s, int sf, TCGv_i64 d, TCGv_i64 a)
+{
+    tcg_gen(mov, s->tcg, sf_size(sf), d, a);
+}
+
 /* --- FP and SIMD registers
  * ------------------------------------------------------------------------------ */
 
@@ -100,6 +125,9 @@ static inline void write_v(DisasContext *s, int q, int r, TCGv_vec val)
 /* --- memory
  * -----------------------------------------------------------------------------------------------
  */
+
+/* How loads and stores use their immediate. */
+enum { MODE_OFFSET, MODE_POST, MODE_PRE };
 
 /* base + (index << shift) + disp; folded into the host's addressing. */
 typedef struct MemAddr {
@@ -141,6 +169,15 @@ void gen_exception_at(DisasContext *s, int excp, vaddr pc);
 void gen_end_block(DisasContext *s);
 /* Ends the block: a direct jump. */
 void gen_jump(DisasContext *s, vaddr target);
+/* Ends the block: a direct call; writes X30. */
+void gen_call(DisasContext *s, vaddr target);
+/* Ends the block: kind TCG_EXIT_JUMP_IND, _CALL_IND (X30 is written already) or _RET. */
+void gen_exit_ind(DisasContext *s, int kind, TCGv_i64 target);
+/* BR and BLR to a value that was in Xrn or was made from it. */
+void gen_br(DisasContext *s, int rn, TCGv_i64 target);
+void gen_blr(DisasContext *s, TCGv_i64 target);
+/* PSTATE.BTYPE for the target of an indirect branch, where the process uses guarded pages. */
+void gen_set_btype(DisasContext *s, int btype);
 /* A side exit to target if the condition holds; translation goes on. */
 void gen_side_exit_cond(DisasContext *s, unsigned sz, TCGCond cond, TCGv_i64 a, TCGv_i64 b,
                         vaddr target);
@@ -152,5 +189,8 @@ void gen_side_exit_cc(DisasContext *s, TCGCC cond, vaddr target);
  */
 void gen_helper(DisasContext *s, const TCGHelperInfo *info, TCGv_i64 ret, TCGv_i64 a, TCGv_i64 b,
                 TCGv_i64 c, TCGv_i64 d);
+
+/* TargetOps.translate */
+void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A64 cryptographic instructions that are ops or a few (DDI 0487, C4.1); SHA512, SM3, SM4: helpers. */
+/* A64 cryptographic instructions that are ops or a few (DDI 0487, C4.1); SHA512, SM3, SM4: helpers.
+ */
 #include "target/arm/translate-simd.h"
 
 bool trans_crypto_n(DisasContext *s, arg_crypto_n *a)
@@ -30,7 +31,8 @@ bool trans_sha1h(DisasContext *s, arg_sha1h *a)
     return true;
 }
 
-/* --- SHA-3 ----------------------------------------------------------------------------------------- */
+/* --- SHA-3
+ * ----------------------------------------------------------------------------------------- */
 
 static TCGv_vec rotate_right(DisasContext *s, TCGv_vec v, int count)
 {

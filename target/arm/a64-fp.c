@@ -26,7 +26,8 @@ static TCGv_f64 fp_emit(DisasContext *s, TCGOpcode opc, unsigned sz, int64_t imm
 }
 #define FP_NONE ((TCGv_f64){ TCG_NONE })
 
-/* --- arithmetic ---------------------------------------------------------------------------------- */
+/* --- arithmetic ----------------------------------------------------------------------------------
+ */
 
 bool trans_fp1(DisasContext *s, arg_fp1 *a)
 {
@@ -90,7 +91,8 @@ bool trans_frint_sized(DisasContext *s, arg_frint_sized *a)
     return true;
 }
 
-/* --- comparison, selection, moves ------------------------------------------------------------------ */
+/* --- comparison, selection, moves
+ * ------------------------------------------------------------------ */
 
 /* The scalar zero: +0 of any format. */
 static TCGv_f64 fp_zero(DisasContext *s)
@@ -159,10 +161,10 @@ uint64_t fp_expand_imm(unsigned sz, unsigned imm8)
     unsigned bits = 8 << sz, exp_bits = sz == MO_16 ? 5 : sz == MO_32 ? 8 : 11;
     unsigned frac_bits = bits - 1 - exp_bits;
     uint64_t sign = imm8 >> 7, b6 = imm8 >> 6 & 1;
-    uint64_t exp = (b6 ^ 1) << (exp_bits - 1) | (b6 ? (1u << (exp_bits - 3)) - 1 : 0) << 2 |
-                   (imm8 >> 4 & 3);
+    uint64_t exp =
+        (b6 ^ 1) << (exp_bits - 1) | (b6 ? (1u << (exp_bits - 3)) - 1 : 0) << 2 | (imm8 >> 4 & 3);
 
-    return sign << (bits - 1) | exp << frac_bits | (uint64_t) (imm8 & 15) << (frac_bits - 4);
+    return sign << (bits - 1) | exp << frac_bits | (uint64_t)(imm8 & 15) << (frac_bits - 4);
 }
 
 bool trans_fmov_imm(DisasContext *s, arg_fmov_imm *a)
@@ -194,7 +196,8 @@ bool trans_fmov_top(DisasContext *s, arg_fmov_top *a)
     return true;
 }
 
-/* --- conversion ------------------------------------------------------------------------------------ */
+/* --- conversion
+ * ------------------------------------------------------------------------------------ */
 
 bool trans_fcvt(DisasContext *s, arg_fcvt *a)
 {

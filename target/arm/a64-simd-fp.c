@@ -6,7 +6,8 @@
  */
 #include "target/arm/translate-simd.h"
 
-/* --- three same ------------------------------------------------------------------------------------ */
+/* --- three same
+ * ------------------------------------------------------------------------------------ */
 
 bool trans_simd_fp2(DisasContext *s, arg_simd_fp2 *a)
 {
@@ -107,7 +108,8 @@ bool trans_simd_freduce(DisasContext *s, arg_simd_freduce *a)
     return true;
 }
 
-/* --- helpers over the state ------------------------------------------------------------------------ */
+/* --- helpers over the state
+ * ------------------------------------------------------------------------ */
 
 bool trans_simd_fhelp3(DisasContext *s, arg_simd_fhelp3 *a)
 {
@@ -116,8 +118,12 @@ bool trans_simd_fhelp3(DisasContext *s, arg_simd_fhelp3 *a)
     if (!simd_size_ok(size, 0, a->q, a->scalar)) {
         return false;
     }
-    simd_call(s, (SimdDesc){ .func = a->func, .rd = a->rd, .rn = a->rn, .rm = a->rm,
-                             .size = size, .keep = SIMD_KEEP(a->scalar, a->q, size) });
+    simd_call(s, (SimdDesc){ .func = a->func,
+                             .rd = a->rd,
+                             .rn = a->rn,
+                             .rm = a->rm,
+                             .size = size,
+                             .keep = SIMD_KEEP(a->scalar, a->q, size) });
     return true;
 }
 
@@ -128,14 +134,19 @@ bool trans_simd_fhelp2(DisasContext *s, arg_simd_fhelp2 *a)
     if (!simd_size_ok(size, 0, a->q, a->scalar)) {
         return false;
     }
-    simd_call(s, (SimdDesc){ .func = a->func, .rd = a->rd, .rn = a->rn, .size = size,
+    simd_call(s, (SimdDesc){ .func = a->func,
+                             .rd = a->rd,
+                             .rn = a->rn,
+                             .size = size,
                              .keep = SIMD_KEEP(a->scalar, a->q, size) });
     return true;
 }
 
 bool trans_simd_narrow_help(DisasContext *s, arg_simd_narrow_help *a)
 {
-    simd_call(s, (SimdDesc){ .func = a->func, .rd = a->rd, .rn = a->rn,
+    simd_call(s, (SimdDesc){ .func = a->func,
+                             .rd = a->rd,
+                             .rn = a->rn,
                              .keep = SIMD_KEEP(a->scalar, a->q, MO_32) });
     return true;
 }
@@ -143,8 +154,13 @@ bool trans_simd_narrow_help(DisasContext *s, arg_simd_narrow_help *a)
 /* x: 1 for the upper half of the register, 2 for subtraction */
 static bool fmlal(DisasContext *s, int rd, int rn, SimdElem m, int q, int top, int neg)
 {
-    simd_call(s, (SimdDesc){ .func = SIMD_FMLAL, .rd = rd, .rn = rn, .rm = m.reg,
-                             .x = top | neg << 1, .keep = MO_64 + q, .lane = m.lane });
+    simd_call(s, (SimdDesc){ .func = SIMD_FMLAL,
+                             .rd = rd,
+                             .rn = rn,
+                             .rm = m.reg,
+                             .x = top | neg << 1,
+                             .keep = MO_64 + q,
+                             .lane = m.lane });
     return true;
 }
 
@@ -162,13 +178,17 @@ bool trans_simd_fmlal_e(DisasContext *s, arg_simd_fmlal_e *a)
 
 bool trans_simd_bfdot_e(DisasContext *s, arg_simd_bfdot_e *a)
 {
-    simd_call(s, (SimdDesc){ .func = SIMD_BFDOT, .rd = a->rd, .rn = a->rn,
-                             .rm = a->m << 4 | a->rm, .keep = MO_64 + a->q,
+    simd_call(s, (SimdDesc){ .func = SIMD_BFDOT,
+                             .rd = a->rd,
+                             .rn = a->rn,
+                             .rm = a->m << 4 | a->rm,
+                             .keep = MO_64 + a->q,
                              .lane = (a->h << 1 | a->l) + 1 });
     return true;
 }
 
-/* --- bfloat16 -------------------------------------------------------------------------------------- */
+/* --- bfloat16
+ * -------------------------------------------------------------------------------------- */
 
 /* The even (B) or odd (T) elements as singles, exactly. */
 static TCGv_vec bfloat_part(DisasContext *s, int top, TCGv_vec v)
@@ -196,7 +216,8 @@ bool trans_simd_bfmlal_e(DisasContext *s, arg_simd_bfmlal_e *a)
     return true;
 }
 
-/* --- by element ------------------------------------------------------------------------------------ */
+/* --- by element
+ * ------------------------------------------------------------------------------------ */
 
 bool trans_simd_fmla_e(DisasContext *s, arg_simd_fmla_e *a)
 {
@@ -204,8 +225,7 @@ bool trans_simd_fmla_e(DisasContext *s, arg_simd_fmla_e *a)
     TCGv_vec n, m, d;
     SimdElem e;
 
-    if (!simd_size_ok(size, 0, a->q, a->scalar) ||
-        !simd_elem(&e, size, a->l, a->m, a->rm, a->h)) {
+    if (!simd_size_ok(size, 0, a->q, a->scalar) || !simd_elem(&e, size, a->l, a->m, a->rm, a->h)) {
         return false;
     }
     m = a->scalar && !e.lane ? reg_v(e.reg) : vec_dup(s, size, reg_v(e.reg), e.lane);
@@ -227,8 +247,7 @@ bool trans_simd_fmul_e(DisasContext *s, arg_simd_fmul_e *a)
     TCGv_vec m;
     SimdElem e;
 
-    if (!simd_size_ok(size, 0, a->q, a->scalar) ||
-        !simd_elem(&e, size, a->l, a->m, a->rm, a->h)) {
+    if (!simd_size_ok(size, 0, a->q, a->scalar) || !simd_elem(&e, size, a->l, a->m, a->rm, a->h)) {
         return false;
     }
     m = a->scalar && !e.lane ? reg_v(e.reg) : vec_dup(s, size, reg_v(e.reg), e.lane);
@@ -247,17 +266,21 @@ bool trans_simd_fmulx_e(DisasContext *s, arg_simd_fmulx_e *a)
     unsigned size = simd_fp_size(a->half, a->sz);
     SimdElem e;
 
-    if (!simd_size_ok(size, 0, a->q, a->scalar) ||
-        !simd_elem(&e, size, a->l, a->m, a->rm, a->h)) {
+    if (!simd_size_ok(size, 0, a->q, a->scalar) || !simd_elem(&e, size, a->l, a->m, a->rm, a->h)) {
         return false;
     }
-    simd_call(s, (SimdDesc){ .func = SIMD_MULX, .rd = a->rd, .rn = a->rn, .rm = e.reg,
-                             .size = size, .keep = SIMD_KEEP(a->scalar, a->q, size),
+    simd_call(s, (SimdDesc){ .func = SIMD_MULX,
+                             .rd = a->rd,
+                             .rn = a->rn,
+                             .rm = e.reg,
+                             .size = size,
+                             .keep = SIMD_KEEP(a->scalar, a->q, size),
                              .lane = e.lane + 1 });
     return true;
 }
 
-/* --- complex numbers: even lanes real, odd lanes imaginary ------------------------------------------- */
+/* --- complex numbers: even lanes real, odd lanes imaginary
+ * ------------------------------------------- */
 
 static bool complex_size_ok(DisasContext *s, int size, int q)
 {
@@ -340,7 +363,8 @@ bool trans_simd_fcmla_e(DisasContext *s, arg_simd_fcmla_e *a)
     return true;
 }
 
-/* --- two registers --------------------------------------------------------------------------------- */
+/* --- two registers
+ * --------------------------------------------------------------------------------- */
 
 bool trans_simd_fp1(DisasContext *s, arg_simd_fp1 *a)
 {
@@ -349,9 +373,9 @@ bool trans_simd_fp1(DisasContext *s, arg_simd_fp1 *a)
     if (!simd_size_ok(size, 0, a->q, 0)) {
         return false;
     }
-    simd_write(s, a->rd, keep,
-               vec_v(s, a->op, size,
-                     a->op == TCG_OP_vfsqrt ? simd_fp_in(s, a->rn, keep) : reg_v(a->rn)));
+    simd_write(
+        s, a->rd, keep,
+        vec_v(s, a->op, size, a->op == TCG_OP_vfsqrt ? simd_fp_in(s, a->rn, keep) : reg_v(a->rn)));
     return true;
 }
 
@@ -362,9 +386,9 @@ bool trans_simd_frint(DisasContext *s, arg_simd_frint *a)
     if (!simd_size_ok(size, 0, a->q, 0)) {
         return false;
     }
-    simd_write(s, a->rd, keep,
-               vec_vi(s, TCG_OP_vfround, size, simd_fp_in(s, a->rn, keep),
-                      TCG_ROUND(a->mode, a->exact)));
+    simd_write(
+        s, a->rd, keep,
+        vec_vi(s, TCG_OP_vfround, size, simd_fp_in(s, a->rn, keep), TCG_ROUND(a->mode, a->exact)));
     return true;
 }
 

@@ -12,7 +12,8 @@ void simd_call(DisasContext *s, SimdDesc desc)
                TCG_NO_INDEX, TCG_NO_INDEX);
 }
 
-/* --- three same ----------------------------------------------------------------------------------- */
+/* --- three same
+ * ----------------------------------------------------------------------------------- */
 
 bool trans_simd_int3(DisasContext *s, arg_simd_int3 *a)
 {
@@ -81,33 +82,46 @@ bool trans_simd_dot(DisasContext *s, arg_simd_dot *a)
     return true;
 }
 
-/* --- helpers over the state ------------------------------------------------------------------------ */
+/* --- helpers over the state
+ * ------------------------------------------------------------------------ */
 
 bool trans_simd_help3(DisasContext *s, arg_simd_help3 *a)
 {
     if (!simd_size_ok(a->size, a->max, a->q, a->scalar) || a->size < a->min) {
         return false;
     }
-    simd_call(s, (SimdDesc){ .func = a->func, .rd = a->rd, .rn = a->rn, .rm = a->rm,
-                             .size = a->size, .keep = SIMD_KEEP(a->scalar, a->q, a->size) });
+    simd_call(s, (SimdDesc){ .func = a->func,
+                             .rd = a->rd,
+                             .rn = a->rn,
+                             .rm = a->rm,
+                             .size = a->size,
+                             .keep = SIMD_KEEP(a->scalar, a->q, a->size) });
     return true;
 }
 
 bool trans_simd_help2(DisasContext *s, arg_simd_help2 *a)
 {
-    simd_call(s, (SimdDesc){ .func = a->func, .rd = a->rd, .rn = a->rn, .size = a->size,
+    simd_call(s, (SimdDesc){ .func = a->func,
+                             .rd = a->rd,
+                             .rn = a->rn,
+                             .size = a->size,
                              .keep = SIMD_KEEP(0, a->q, 0) });
     return true;
 }
 
 bool trans_simd_state(DisasContext *s, arg_simd_state *a)
 {
-    simd_call(s, (SimdDesc){ .func = a->func, .rd = a->rd, .rn = a->rn, .rm = a->rm,
-                             .x = a->ra | a->imm, .keep = MO_64 + a->q });
+    simd_call(s, (SimdDesc){ .func = a->func,
+                             .rd = a->rd,
+                             .rn = a->rn,
+                             .rm = a->rm,
+                             .x = a->ra | a->imm,
+                             .keep = MO_64 + a->q });
     return true;
 }
 
-/* --- three different ------------------------------------------------------------------------------- */
+/* --- three different
+ * ------------------------------------------------------------------------------- */
 
 /* The low half's elements, or the high half's, at twice their size. */
 static TCGv_vec widen(DisasContext *s, int uns, int high, unsigned size, TCGv_vec v)
@@ -171,9 +185,9 @@ bool trans_simd_mull(DisasContext *s, arg_simd_mull *a)
 
 bool trans_simd_pmull(DisasContext *s, arg_simd_pmull *a)
 {
-    simd_write(s, a->rd, MO_128,
-               vec_vv(s, a->q ? TCG_OP_vpmull2 : TCG_OP_vpmull, a->size, reg_v(a->rn),
-                      reg_v(a->rm)));
+    simd_write(
+        s, a->rd, MO_128,
+        vec_vv(s, a->q ? TCG_OP_vpmull2 : TCG_OP_vpmull, a->size, reg_v(a->rn), reg_v(a->rm)));
     return true;
 }
 
@@ -199,7 +213,8 @@ bool trans_simd_addhn(DisasContext *s, arg_simd_addhn *a)
     return true;
 }
 
-/* --- two registers --------------------------------------------------------------------------------- */
+/* --- two registers
+ * --------------------------------------------------------------------------------- */
 
 bool trans_simd_int2(DisasContext *s, arg_simd_int2 *a)
 {
@@ -290,7 +305,8 @@ bool trans_simd_shll_imm(DisasContext *s, arg_simd_shll_imm *a)
     return true;
 }
 
-/* --- across lanes ---------------------------------------------------------------------------------- */
+/* --- across lanes
+ * ---------------------------------------------------------------------------------- */
 
 /* Reductions of integers exist of at least four lanes (eight bytes). */
 static bool across_ok(int size, int q)
@@ -326,7 +342,8 @@ bool trans_simd_addlv(DisasContext *s, arg_simd_addlv *a)
     return true;
 }
 
-/* --- by element ------------------------------------------------------------------------------------ */
+/* --- by element
+ * ------------------------------------------------------------------------------------ */
 
 bool simd_elem(SimdElem *e, unsigned size, int l, int m, int rm, int h)
 {
@@ -396,8 +413,12 @@ bool trans_simd_help3_e(DisasContext *s, arg_simd_help3_e *a)
     if (a->size == MO_64 || !simd_elem(&e, a->size, a->l, a->m, a->rm, a->h)) {
         return false;
     }
-    simd_call(s, (SimdDesc){ .func = a->func, .rd = a->rd, .rn = a->rn, .rm = e.reg,
-                             .size = a->size, .keep = SIMD_KEEP(a->scalar, a->q, a->size),
+    simd_call(s, (SimdDesc){ .func = a->func,
+                             .rd = a->rd,
+                             .rn = a->rn,
+                             .rm = e.reg,
+                             .size = a->size,
+                             .keep = SIMD_KEEP(a->scalar, a->q, a->size),
                              .lane = e.lane + 1 });
     return true;
 }

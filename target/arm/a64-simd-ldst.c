@@ -17,7 +17,8 @@ static void post_index(DisasContext *s, int post, int rn, int rm, int bytes)
     }
 }
 
-/* --- sorting of lanes ------------------------------------------------------------------------------ */
+/* --- sorting of lanes
+ * ------------------------------------------------------------------------------ */
 
 /*
  * Two and four registers: a transposition by steps of unzipping (to registers) or zipping (to
@@ -67,8 +68,8 @@ static TCGv_vec gather3(DisasContext *s, const TCGv_vec v[3], const uint8_t from
     TCGv_vec a, b;
 
     for (int i = 0; i < 16; i++) {
-        low[i / 8] |= (uint64_t) (from[i] < 32 ? from[i] : 0xff) << i % 8 * 8;
-        high[i / 8] |= (uint64_t) (from[i] >= 32 ? from[i] - 32 : 0xff) << i % 8 * 8;
+        low[i / 8] |= (uint64_t)(from[i] < 32 ? from[i] : 0xff) << i % 8 * 8;
+        high[i / 8] |= (uint64_t)(from[i] >= 32 ? from[i] - 32 : 0xff) << i % 8 * 8;
     }
     a = vec_vvv(s, TCG_OP_vtbl2, 0, v[0], v[1], tcg_const_vec(s->tcg, low[0], low[1]));
     if ((high[0] & high[1]) == UINT64_MAX) {
@@ -103,7 +104,8 @@ static void sort3(DisasContext *s, bool load, unsigned size, int len, TCGv_vec v
     }
 }
 
-/* --- multiple structures --------------------------------------------------------------------------- */
+/* --- multiple structures
+ * --------------------------------------------------------------------------- */
 
 /* Loads or stores `bytes` at the base in pieces of up to 16, each the next of v[]. */
 static void move_pieces(DisasContext *s, bool load, int rn, int bytes, TCGv_vec v[4])
@@ -211,7 +213,8 @@ bool trans_ldst_multi(DisasContext *s, arg_ldst_multi *a)
     return true;
 }
 
-/* --- single structures ----------------------------------------------------------------------------- */
+/* --- single structures
+ * ----------------------------------------------------------------------------- */
 
 /* The number of elements is in two bits: R (r) below opcode<0> (more). */
 bool trans_ldst_lane(DisasContext *s, arg_ldst_lane *a)

@@ -2,7 +2,8 @@
 /* A64 Advanced SIMD copy, permute, extract, table look-up, modified immediate (DDI 0487, C4.1). */
 #include "target/arm/translate-simd.h"
 
-/* --- copy ------------------------------------------------------------------------------------------ */
+/* --- copy
+ * ------------------------------------------------------------------------------------------ */
 
 /* imm5: the lowest one tells the size, above it is the lane. */
 static int copy_size(int imm)
@@ -88,12 +89,13 @@ bool trans_ins_elem(DisasContext *s, arg_ins_elem *a)
     if (size < 0) {
         return false;
     }
-    tcg_gen_imm(vins_v, s->tcg, size, copy_lane(a->imm, size) | a->imm4 >> size << 4,
-                reg_v(a->rd), reg_v(a->rd), reg_v(a->rn));
+    tcg_gen_imm(vins_v, s->tcg, size, copy_lane(a->imm, size) | a->imm4 >> size << 4, reg_v(a->rd),
+                reg_v(a->rd), reg_v(a->rn));
     return true;
 }
 
-/* --- permute --------------------------------------------------------------------------------------- */
+/* --- permute
+ * --------------------------------------------------------------------------------------- */
 
 /* Of 64-bit vectors: UZP takes both as one; ZIP2 is the half that ZIP1 leaves over. */
 bool trans_simd_permute(DisasContext *s, arg_simd_permute *a)
@@ -158,7 +160,8 @@ bool trans_simd_tbl(DisasContext *s, arg_simd_tbl *a)
     return true;
 }
 
-/* --- modified immediate ---------------------------------------------------------------------------- */
+/* --- modified immediate
+ * ---------------------------------------------------------------------------- */
 
 /* AdvSIMDExpandImm of the manual. */
 static uint64_t expand_imm(int op, int cmode, unsigned imm8)
@@ -167,7 +170,7 @@ static uint64_t expand_imm(int op, int cmode, unsigned imm8)
 
     switch (cmode >> 1) {
     case 0 ... 3: /* a byte of each word */
-        return splat(MO_32, (uint64_t) imm8 << (cmode >> 1) * 8);
+        return splat(MO_32, (uint64_t)imm8 << (cmode >> 1) * 8);
     case 4 ... 5: /* a byte of each halfword */
         return splat(MO_16, imm8 << (cmode >> 1 & 1) * 8);
     case 6: /* ones shifted in below */

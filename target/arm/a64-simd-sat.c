@@ -125,8 +125,7 @@ bool trans_simd_sqabs(DisasContext *s, arg_simd_sqabs *a)
         return false;
     }
     wrapped = vec_v(s, TCG_OP_vabs, a->size, reg_v(a->rn));
-    sat = vec_vv(s, TCG_OP_vumin, a->size, wrapped,
-                 vec_const(s, a->size, sign_bit(a->size) - 1));
+    sat = vec_vv(s, TCG_OP_vumin, a->size, wrapped, vec_const(s, a->size, sign_bit(a->size) - 1));
     write_sat(s, a->rd, keep, sat, wrapped);
     return true;
 }

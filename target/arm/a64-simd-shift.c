@@ -92,7 +92,8 @@ bool trans_simd_sri(DisasContext *s, arg_simd_sri *a)
     return true;
 }
 
-/* --- saturating to the left ------------------------------------------------------------------------ */
+/* --- saturating to the left
+ * ------------------------------------------------------------------------ */
 
 /*
  * Signed: where shifting back does not give the operand it saturates to the end of its sign.
@@ -116,7 +117,8 @@ bool trans_simd_sqshl(DisasContext *s, arg_simd_sqshl *a)
     return true;
 }
 
-/* The unsigned result of n << left, where n holds no negative lane; QC also where `also` differs. */
+/* The unsigned result of n << left, where n holds no negative lane; QC also where `also` differs.
+ */
 static void shift_left_unsigned(DisasContext *s, int rd, const ShiftImm *sh, TCGv_vec n,
                                 TCGv_vec also)
 {
@@ -153,7 +155,8 @@ bool trans_simd_sqshlu(DisasContext *s, arg_simd_sqshlu *a)
     return true;
 }
 
-/* --- narrowing ------------------------------------------------------------------------------------- */
+/* --- narrowing
+ * ------------------------------------------------------------------------------------- */
 
 /* `sat`: a narrowing that saturates, `uns` to unsigned results; absent: truncation. */
 bool trans_simd_shrn(DisasContext *s, arg_simd_shrn *a)
@@ -165,7 +168,7 @@ bool trans_simd_shrn(DisasContext *s, arg_simd_shrn *a)
         return false;
     }
     v = vec_vi(s, a->op, sh.size + 1, reg_v(a->rn), sh.right);
-    d = vec_v(s, a->sat ? (TCGOpcode) a->sat : TCG_OP_vxtn, sh.size, v);
+    d = vec_v(s, a->sat ? (TCGOpcode)a->sat : TCG_OP_vxtn, sh.size, v);
     if (a->sat) {
         wide = vec_v(s, a->uns ? TCG_OP_vuxl : TCG_OP_vsxl, sh.size, d);
         simd_set_qc(s, a->scalar ? sh.size + 1 : MO_128, wide, v);
@@ -178,7 +181,8 @@ bool trans_simd_shrn(DisasContext *s, arg_simd_shrn *a)
     return true;
 }
 
-/* --- fixed point ----------------------------------------------------------------------------------- */
+/* --- fixed point
+ * ----------------------------------------------------------------------------------- */
 
 /* The size must be that of a floating format. */
 static bool shift_imm_fp(DisasContext *s, ShiftImm *sh, int imm, int q, int scalar)

@@ -295,7 +295,6 @@ void x86_vec_rm(X86Gen *g, unsigned op, int reg, int vvvv, X86Mem m, int disp8_s
 }
 
 enum {
-    V_MOVAPS = 0x28 | X_0F,
     V_MOVUPS_LOAD = 0x10 | X_0F,
     V_MOVUPS_STORE = 0x11 | X_0F,
     V_MOVQ_LOAD = 0x7e | X_0F | X_F3,
@@ -309,13 +308,6 @@ enum {
     V_PEXTRB = 0x14 | X_0F3A | X_66,
     V_PEXTRW = 0x15 | X_0F3A | X_66,
 };
-
-void x86_vmov(X86Gen *g, int dst, int src)
-{
-    if (dst != src) {
-        x86_vec_rr(g, V_MOVAPS, dst, -1, src);
-    }
-}
 
 void x86_vzero(X86Gen *g, int reg)
 {

@@ -6,6 +6,7 @@
 #ifndef TCG_X86_64_ASM_H
 #define TCG_X86_64_ASM_H
 
+#include "tcg/x86_64/asm-vec.h"
 #include "tcg/x86_64/gen.h"
 
 enum {
@@ -135,7 +136,6 @@ void x86_bind8(X86Gen *g, uint8_t *at);
 void x86_nops(X86Gen *g, unsigned n);
 
 /* Vector moves, by whatever the host has (asm.c): 128 bits, or the low size bytes with zeros above. */
-void x86_vmov(X86Gen *g, int dst, int src);
 void x86_vload(X86Gen *g, unsigned flags, int reg, int size_log2, X86Mem m);
 void x86_vstore(X86Gen *g, unsigned flags, int reg, int size_log2, X86Mem m);
 void x86_vzero(X86Gen *g, int reg);

@@ -163,6 +163,9 @@ static inline int32_t x86_spill_disp(int slot)
     return x86_arg_disp(TCG_MAX_ARGS) + 8 * slot;
 }
 
+/* ---- prologue.c ---- */
+void x86_layout_init(const TargetOps *target);
+
 /* ---- gen.c ---- */
 static inline void x86_put8(X86Gen *g, unsigned v)
 {

@@ -68,7 +68,7 @@ void x86_move(X86Gen *g, int dst, int src)
         return;
     }
     if (dst >= X86_VREG0) {
-        x86_vmov(g, dst - X86_VREG0, src - X86_VREG0);
+        x86_vmov(g, (unsigned) (dst - X86_VREG0), (unsigned) (src - X86_VREG0));
     } else {
         x86_mov_rr(g, X_W, dst, src);
     }

@@ -405,11 +405,20 @@ static GenFn *const special[TCG_OP_COUNT] = {
     [TCG_OP_mb] = x86_gen_mb,
 };
 
+/* Vector and floating rules do not hold for every size. */
+static bool has_rule(const TCGOp *op)
+{
+    if (op->opc >= TCG_OP_fadd) {
+        return x86_vec_rule_applies(op) && x86_fp_rule_applies(op);
+    }
+    return op->opc != TCG_OP_crc32 || op->imm;
+}
+
 static void gen_op(X86Gen *g, const TCGOp *op)
 {
     if (special[op->opc]) {
         special[op->opc](g, op);
-    } else if (x86_rules[op->opc].emit && !(op->opc == TCG_OP_crc32 && op->imm == 0)) {
+    } else if (x86_rules[op->opc].emit && has_rule(op)) {
         x86_gen_rule(g, op);
     } else {
         x86_gen_eval(g, op);

@@ -47,13 +47,14 @@ struct CPUState {
     int exception_index;        /* EXCP_* that an exit to cpu_exec reports */
     /*
      * Guest calls push their return address and a host return address on a stack of the thread's
-     * own (docs/tcg.md, "Calls and returns"). Compiled code and the helpers that it calls run on it.
+     * own (docs/tcg.md, "Calls and returns"). Compiled code and the helpers that it calls run on
+     * it.
      */
     uintptr_t ret_sp;       /* where that stack stands while outside compiled code */
     uintptr_t ret_sp_limit; /* a call below this goes through cpu_exec; ~0 asks for an exit */
     uintptr_t host_sp;      /* cpu_exec's own stack while compiled code runs */
     uint32_t host_fpcr, saved_host_fpcr; /* MXCSR in compiled code, and of the emulator */
-    uint64_t scratch[64];   /* the backend's: spilled temps and operands of evaluated ops */
+    uint64_t scratch[64]; /* the backend's: spilled temps and operands of evaluated ops */
 
     FloatStatus fp_status; /* modes and flags of fpu/; round_mode mirrors the host's */
 
@@ -67,32 +68,36 @@ struct CPUState {
     JumpCacheEntry *jump_cache_own;
     uint8_t *ret_stack; /* its lowest address; ret_stack_size bytes */
     size_t ret_stack_size;
-    bool in_code;            /* this thread is between entry to and exit from compiled code */
-    bool single_step;        /* one instruction for each cpu_exec, then EXCP_DEBUG */
-    uint32_t cflags_next;    /* CF_* for the next block only */
-    sigjmp_buf jmp_env;      /* cpu_loop_exit */
-    uint64_t epoch;          /* of the code buffer, last seen at a quiet point */
-    CPUState *next_cpu;      /* list of all; accel/tcg's lock */
+    bool in_code;           /* this thread is inside cpu_exec */
+    bool interrupt_request; /* cpu_request_exit was called: EXCP_INTERRUPT */
+    bool fp_checked;      /* host traps are masked: every block that runs here checks its results */
+    vaddr careful_addr;   /* CF_CAREFUL blocks store each data address here before they use it */
+    bool single_step;     /* one instruction for each cpu_exec, then EXCP_DEBUG */
+    uint32_t cflags_next; /* CF_* for the next block only */
+    sigjmp_buf jmp_env;   /* cpu_loop_exit */
+    uint64_t epoch;       /* of the code buffer, last seen at a quiet point */
+    CPUState *next_cpu;   /* list of all; accel/tcg's lock */
 
     void *opaque; /* linux-user: the thread's TaskState; system: the machine's vCPU */
 };
 
-/* ---- what a target provides -------------------------------------------------------------------- */
+/* ---- what a target provides --------------------------------------------------------------------
+ */
 
 typedef struct DisasContext DisasContext;
 
 struct TargetOps {
-    const char *name;       /* "aarch64" */
+    const char *name; /* "aarch64" */
     const TCGGlobalDef *globals;
     int nb_globals;
-    int cc_global;          /* index of the flags among them, or -1 */
-    size_t cpu_size;        /* of the whole state struct, CPUState included */
-    uint32_t env_bias;      /* the env register points this many bytes into the state */
-    uint32_t pc_offset;     /* of the 64-bit pc */
-    int jc_shift;           /* log2 of the instruction alignment: 2 for Arm */
-    int max_insn_len;       /* bytes */
+    int cc_global;      /* index of the flags among them, or -1 */
+    size_t cpu_size;    /* of the whole state struct, CPUState included */
+    uint32_t env_bias;  /* the env register points this many bytes into the state */
+    uint32_t pc_offset; /* of the 64-bit pc */
+    int jc_shift;       /* log2 of the instruction alignment: 2 for Arm */
+    int max_insn_len;   /* bytes */
     FloatNaNRule nan_rule;
-    int cs_arch, cs_mode;   /* capstone's, for -d in_asm */
+    int cs_arch, cs_mode; /* capstone's, for -d in_asm */
 
     /* model "help" is answered by list_models. NULL and *err for an unknown model or feature. */
     CPUState *(*cpu_new)(const char *model, GError **err);
@@ -101,7 +106,8 @@ struct TargetOps {
     /* A new thread's or forked CPU: a copy of the architectural state only. */
     void (*cpu_copy)(CPUState *dst, const CPUState *src);
     void (*cpu_free)(CPUState *cpu);
-    /* What a block depends on beside its pc, packed in 32 bits: CPU features never change, modes do. */
+    /* What a block depends on beside its pc, packed in 32 bits: CPU features never change, modes
+     * do. */
     uint32_t (*tb_flags)(const CPUState *cpu);
     /*
      * Translates guest instructions at ctx->tb->pc into ops, ending with an exit op; at most
@@ -111,7 +117,8 @@ struct TargetOps {
     void (*translate)(TCGContext *s, TranslationBlock *tb, int max_insns);
     /* Registers as text, for -d cpu and crash reports. */
     void (*dump_state)(const CPUState *cpu, FILE *f);
-    /* Host floating flags (FLOAT_FLAG_*) that compiled code gathered, to be merged into the state. */
+    /* Host floating flags (FLOAT_FLAG_*) that compiled code gathered, to be merged into the state.
+     */
 };
 
 extern const TargetOps *const target_table[]; /* NULL at the end */
@@ -119,15 +126,15 @@ const TargetOps *target_by_name(const char *name);
 
 static inline void *cpu_field(CPUState *cpu, uint32_t offset)
 {
-    return (char *) cpu + offset;
+    return (char *)cpu + offset;
 }
 static inline vaddr cpu_get_pc(const CPUState *cpu)
 {
-    return *(const vaddr *) ((const char *) cpu + cpu->target->pc_offset);
+    return *(const vaddr *)((const char *)cpu + cpu->target->pc_offset);
 }
 static inline void cpu_set_pc(CPUState *cpu, vaddr pc)
 {
-    *(vaddr *) ((char *) cpu + cpu->target->pc_offset) = pc;
+    *(vaddr *)((char *)cpu + cpu->target->pc_offset) = pc;
 }
 
 #endif

@@ -6,8 +6,9 @@
 #include "tcg/tcg.h"
 
 enum {
-    CF_NO_CHAIN = 1,  /* every exit returns to cpu_exec (-d exec, verify, single step) */
-    CF_CAREFUL = 2,   /* one instruction; floating point by fpu/, addresses masked as the guest would */
+    CF_NO_CHAIN = 1, /* every exit returns to cpu_exec (-d exec, verify, single step) */
+    CF_CAREFUL =
+        2, /* one instruction; floating point by fpu/, addresses masked as the guest would */
     CF_SINGLE = 4,    /* one instruction, then EXCP_DEBUG */
     CF_INTERP = 8,    /* keep the ops, emit nothing */
     CF_FP_CHECK = 16, /* floating results checked inline, host traps masked (docs/tcg.md) */
@@ -35,11 +36,14 @@ struct TranslationBlock {
     uint16_t nb_insns;
     uint16_t nb_ranges;
     bool invalid;
-    struct { vaddr start, end; } ranges[TB_MAX_RANGES]; /* guest code bytes that it was made of */
+    struct {
+        vaddr start, end;
+    } ranges[TB_MAX_RANGES]; /* guest code bytes that it was made of */
 
-    const uint8_t *tc;   /* executable address of the entry; NULL with CF_INTERP */
-    uint32_t tc_size;    /* bytes of host code */
-    uint8_t *side_table; /* host offsets -> guest pc and places of dirty globals; tcg/side-table.h */
+    const uint8_t *tc; /* executable address of the entry; NULL with CF_INTERP */
+    uint32_t tc_size;  /* bytes of host code */
+    uint8_t
+        *side_table; /* host offsets -> guest pc and places of dirty globals; tcg/side-table.h */
     uint32_t side_size;
 
     TBSlot *slots; /* nb_slots of them */

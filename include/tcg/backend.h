@@ -19,7 +19,7 @@ typedef struct TCGBackendConfig {
     const TargetOps *target;
     const char *host_features; /* NULL: what CPUID says; else it is narrowed (docs/tcg.md) */
     uint64_t guest_base;
-    bool fp_check;             /* check floating results inline instead of trapping */
+    bool fp_check; /* check floating results inline instead of trapping */
 } TCGBackendConfig;
 
 /* Once. False and *err: host_features names an unknown feature, or one that this host lacks. */
@@ -29,10 +29,10 @@ const char *tcg_backend_features(void);
 
 /*
  * Emits the entry and exit code into region. Afterwards:
- * tcg_enter(cpu, code) runs compiled code on the thread's return stack (cpu->ret_sp) and returns the
- * TBSlot by which it left when that slot is not chained (the guest pc is then stored too), or NULL:
- * the pc is stored and cpu->exception_index or cpu->exit_request says why, or neither (an indirect
- * branch that the jump cache did not know).
+ * tcg_enter(cpu, code) runs compiled code on the thread's return stack (cpu->ret_sp) and returns
+ * the TBSlot by which it left when that slot is not chained (the guest pc is then stored too), or
+ * NULL: the pc is stored and cpu->exception_index or cpu->exit_request says why, or neither (an
+ * indirect branch that the jump cache did not know).
  */
 void tcg_backend_prologue(TCGCodeRegion *region);
 extern TBSlot *(*tcg_enter)(CPUState *cpu, const void *code);
@@ -40,26 +40,32 @@ extern TBSlot *(*tcg_enter)(CPUState *cpu, const void *code);
 /* Empties the thread's return stack (at start, after a flush or an invalidation of everything). */
 void tcg_backend_reset_ret_stack(CPUState *cpu);
 
-/* Atomically lets slot's jump go to target's entry; NULL: to its own stub. Any thread may be running it. */
+/* Atomically lets slot's jump go to target's entry; NULL: to its own stub. Any thread may be
+ * running it. */
 void tcg_backend_patch(TBSlot *slot, const TranslationBlock *target, ptrdiff_t rw_minus_rx);
 
 /*
- * At a host signal in tb's code: writes every global that lives in a host register back to *cpu, and the
- * guest pc of the instruction. True if the side table knows the place. ucontext is ucontext_t *.
+ * At a host signal in tb's code: writes every global that lives in a host register back to *cpu,
+ * and the guest pc of the instruction. True if the side table knows the place. ucontext is
+ * ucontext_t *.
  */
 bool tcg_backend_restore(const TranslationBlock *tb, const void *ucontext, CPUState *cpu);
-/* The same for a helper called from tb, by its host return address: pc only (globals were synced). */
+/* The same for a helper called from tb, by its host return address: pc only (globals were synced).
+ */
 bool tcg_backend_restore_pc(const TranslationBlock *tb, uintptr_t host_pc, CPUState *cpu);
-/* Makes ucontext continue at the exit code as if the block had left with NULL; the state is in *cpu. */
+/* Makes ucontext continue at the exit code as if the block had left with NULL; the state is in
+ * *cpu. */
 void tcg_backend_leave(void *ucontext, CPUState *cpu);
-/* Host floating flags raised since the last call -> FLOAT_FLAG_*; the calling thread's, outside code. */
+/* Host floating flags raised since the last call -> FLOAT_FLAG_*; the calling thread's, outside
+ * code. */
 uint8_t tcg_backend_take_fp_flags(CPUState *cpu);
 /* Host rounding mode and traps from cpu->fp_status, for the next entry. */
 void tcg_backend_set_fp_mode(CPUState *cpu);
 
 /*
- * Memory that lives exactly as long as the block being compiled (slots, side table, ops that evaluators
- * need); 16-aligned, not executable. accel/tcg provides it; never fails (aborts when memory is out).
+ * Memory that lives exactly as long as the block being compiled (slots, side table, ops that
+ * evaluators need); 16-aligned, not executable. accel/tcg provides it; never fails (aborts when
+ * memory is out).
  */
 void *tb_alloc(TCGContext *s, size_t size);
 
@@ -67,7 +73,8 @@ void *tb_alloc(TCGContext *s, size_t size);
 void *tcg_backend_context_new(TCGContext *s);
 void tcg_backend_context_free(void *backend);
 
-/* ---- the interpreter (tcg/tci) ------------------------------------------------------------------ */
+/* ---- the interpreter (tcg/tci) ------------------------------------------------------------------
+ */
 
 typedef union TCGValue {
     uint64_t u64[2];
@@ -91,11 +98,14 @@ extern TCGEvalFn *const tcg_eval_fn[TCG_OP_COUNT]; /* NULL: control, memory, env
 typedef struct TCIMemory {
     void (*load)(void *opaque, vaddr addr, void *buf, unsigned size);
     void (*store)(void *opaque, vaddr addr, const void *buf, unsigned size);
-    /* old = *addr; may store by desired(); atomic against other threads where the journal is none */
+    /* old = *addr; may store by desired(); atomic against other threads where the journal is none
+     */
     void (*atomic)(void *opaque, const TCGOp *op, vaddr addr, TCGValue *args);
     void *opaque;
 } TCIMemory;
 
+/* Once, before tci_run: host address = guest address + guest_base. */
+void tci_init(uint64_t guest_base);
 /* Runs the kept ops of tb on *cpu; returns as tcg_enter does. mem NULL: guest memory directly. */
 TBSlot *tci_run(CPUState *cpu, const TranslationBlock *tb, const TCIMemory *mem);
 

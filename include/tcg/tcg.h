@@ -34,7 +34,7 @@ typedef enum MemOp {
     MO_ATOM16 = 256,   /* 16 bytes, 16-aligned: single-copy atomic */
     MO_SHIFT_LSB = 12, /* the index operand is shifted left by these 3 bits' value, 0..4 */
 } MemOp;
-#define MO_SHIFT(n)     ((unsigned) (n) << MO_SHIFT_LSB)
+#define MO_SHIFT(n)     ((unsigned)(n) << MO_SHIFT_LSB)
 #define MO_GET_SHIFT(m) (((m) >> MO_SHIFT_LSB) & 7)
 
 typedef enum TCGAtomicOp {
@@ -70,7 +70,7 @@ typedef enum TCGCond {
 } TCGCond;
 static inline TCGCond tcg_invert_cond(TCGCond c)
 {
-    return (TCGCond) (c ^ 1);
+    return (TCGCond)(c ^ 1);
 }
 
 /*
@@ -120,24 +120,24 @@ bool tcg_cc_holds(TCGCC cond, unsigned nzcv);
 /* ---- packed immediates ---------------------------------------------------------------------- */
 
 #define TCG_FIELD(pos, len) ((pos) | (len) << 8)
-#define TCG_FIELD_POS(imm)  ((int) (imm) &0xff)
-#define TCG_FIELD_LEN(imm)  ((int) ((imm) >> 8) & 0xff)
+#define TCG_FIELD_POS(imm)  ((int)(imm)&0xff)
+#define TCG_FIELD_LEN(imm)  ((int)((imm) >> 8) & 0xff)
 
 /* Rounding modes are FloatRoundMode (fpu/softfloat.h) or TCG_ROUND_CURRENT, that of FloatStatus. */
-#define TCG_ROUND_CURRENT       15
-#define TCG_ROUND(mode, exact)  ((mode) | (exact) << 4)
-#define TCG_ROUND_MODE(imm)     ((int) (imm) &15)
-#define TCG_ROUND_EXACT(imm)    ((int) (imm) >> 4 & 1)
+#define TCG_ROUND_CURRENT      15
+#define TCG_ROUND(mode, exact) ((mode) | (exact) << 4)
+#define TCG_ROUND_MODE(imm)    ((int)(imm)&15)
+#define TCG_ROUND_EXACT(imm)   ((int)(imm) >> 4 & 1)
 #define TCG_FTOI(fmt, mode, uns, fbits) \
-    ((int64_t) (fmt) << 8 | (int64_t) (mode) | (int64_t) (uns) << 4 | (int64_t) (fbits) << 16)
-#define TCG_FTOI_FMT(imm)       ((int) ((imm) >> 8) & 7) /* MO_16, MO_32, MO_64 */
-#define TCG_FTOI_MODE(imm)      ((int) (imm) &15)
-#define TCG_FTOI_UNSIGNED(imm)  ((int) (imm) >> 4 & 1)
-#define TCG_FTOI_FBITS(imm)     ((int) ((imm) >> 16) & 0x7f) /* a is multiplied by 2^fbits first */
-#define TCG_ITOF(isz, uns, fbits) ((int64_t) (isz) | (int64_t) (uns) << 4 | (int64_t) (fbits) << 16)
-#define TCG_ITOF_SIZE(imm)      ((int) (imm) &7) /* MO_32 or MO_64; ignored by vitof */
-#define TCG_ITOF_UNSIGNED(imm)  ((int) (imm) >> 4 & 1)
-#define TCG_ITOF_FBITS(imm)     ((int) ((imm) >> 16) & 0x7f) /* the result is divided by 2^fbits */
+    ((int64_t)(fmt) << 8 | (int64_t)(mode) | (int64_t)(uns) << 4 | (int64_t)(fbits) << 16)
+#define TCG_FTOI_FMT(imm)         ((int)((imm) >> 8) & 7) /* MO_16, MO_32, MO_64 */
+#define TCG_FTOI_MODE(imm)        ((int)(imm)&15)
+#define TCG_FTOI_UNSIGNED(imm)    ((int)(imm) >> 4 & 1)
+#define TCG_FTOI_FBITS(imm)       ((int)((imm) >> 16) & 0x7f) /* a is multiplied by 2^fbits first */
+#define TCG_ITOF(isz, uns, fbits) ((int64_t)(isz) | (int64_t)(uns) << 4 | (int64_t)(fbits) << 16)
+#define TCG_ITOF_SIZE(imm)        ((int)(imm)&7) /* MO_32 or MO_64; ignored by vitof */
+#define TCG_ITOF_UNSIGNED(imm)    ((int)(imm) >> 4 & 1)
+#define TCG_ITOF_FBITS(imm)       ((int)((imm) >> 16) & 0x7f) /* the result is divided by 2^fbits */
 
 /* ---- ops ------------------------------------------------------------------------------------ */
 
@@ -180,11 +180,11 @@ extern const TCGOpDef tcg_op_defs[TCG_OP_COUNT];
  * `call`: arg[0] is the result or TCG_NONE, arg[1..] the inputs. `discard`: arg[0].
  */
 typedef struct TCGOp {
-    uint16_t opc;    /* TCGOpcode */
-    uint8_t sz;      /* MemOp size, see the op's flags */
-    uint8_t cond;    /* TCGCond or TCGCC */
-    uint16_t life;   /* by tcg_liveness: bit n: arg n dies here (input) or is dead (output) */
-    uint16_t memop;  /* MemOp, for SZ_MEM ops */
+    uint16_t opc;   /* TCGOpcode */
+    uint8_t sz;     /* MemOp size, see the op's flags */
+    uint8_t cond;   /* TCGCond or TCGCC */
+    uint16_t life;  /* by tcg_liveness: bit n: arg n dies here (input) or is dead (output) */
+    uint16_t memop; /* MemOp, for SZ_MEM ops */
     int64_t imm;
     uint16_t arg[TCG_MAX_ARGS];
 } TCGOp;
@@ -207,10 +207,18 @@ typedef struct TCGTemp {
 } TCGTemp;
 
 /* Typed handles, so that the C compiler checks the classes. */
-typedef struct { uint16_t i; } TCGv_i64;
-typedef struct { uint16_t i; } TCGv_cc;
-typedef struct { uint16_t i; } TCGv_f64;
-typedef struct { uint16_t i; } TCGv_vec;
+typedef struct {
+    uint16_t i;
+} TCGv_i64;
+typedef struct {
+    uint16_t i;
+} TCGv_cc;
+typedef struct {
+    uint16_t i;
+} TCGv_f64;
+typedef struct {
+    uint16_t i;
+} TCGv_vec;
 
 /* A target's guest registers that the optimiser and the register allocator know. */
 typedef struct TCGGlobalDef {
@@ -220,7 +228,7 @@ typedef struct TCGGlobalDef {
     uint8_t pin;     /* 1: first to get a host register of its own, 2: next, …; 0: never */
 } TCGGlobalDef;
 /* Global n of a target is temp n + 1. */
-#define TCG_GLOBAL_TEMP(n) ((uint16_t) ((n) + 1))
+#define TCG_GLOBAL_TEMP(n) ((uint16_t)((n) + 1))
 
 /* ---- exits ---------------------------------------------------------------------------------- */
 
@@ -235,11 +243,11 @@ typedef enum TCGExitKind {
 } TCGExitKind;
 
 typedef struct TCGExit {
-    uint8_t kind;   /* TCGExitKind */
-    bool poll;      /* ask for interrupts on the way (backward jumps) */
-    bool cc_dead;   /* where this goes, the flags are written before they are read */
-    vaddr pc;       /* JUMP, CALL, MAIN */
-    vaddr ret_pc;   /* CALL, CALL_IND */
+    uint8_t kind; /* TCGExitKind */
+    bool poll;    /* ask for interrupts on the way (backward jumps) */
+    bool cc_dead; /* where this goes, the flags are written before they are read */
+    vaddr pc;     /* JUMP, CALL, MAIN */
+    vaddr ret_pc; /* CALL, CALL_IND */
 } TCGExit;
 
 /* ---- helpers -------------------------------------------------------------------------------- */
@@ -277,9 +285,9 @@ enum {
 /* Everything that building and compiling one block needs; one for each translating thread. */
 struct TCGContext {
     const TargetOps *target;
-    CPUState *cpu;   /* whose block is translated; for fetching guest code */
-    bool fp_soft;    /* floating point through fpu/ only (FPCR not default, or careful mode) */
-    bool overflow;   /* ops, temps, labels or exits ran out: translate fewer instructions */
+    CPUState *cpu; /* whose block is translated; for fetching guest code */
+    bool fp_soft;  /* floating point through fpu/ only (FPCR not default, or careful mode) */
+    bool overflow; /* ops, temps, labels or exits ran out: translate fewer instructions */
 
     int nb_ops, nb_temps, nb_globals, nb_labels, nb_exits;
     TCGOp ops[TCG_MAX_OPS];
@@ -291,6 +299,7 @@ struct TCGContext {
     TranslationBlock *tb;
     struct TCGCodeRegion *code; /* where the backend emits (tcg/backend.h) */
     void *backend;              /* the backend's own data (tcg_backend_context_new) */
+    struct TCGOptimizer *optimizer; /* tcg_optimize's and tcg_liveness's own data */
 };
 
 /* Allocates a context for the target; freed by tcg_context_free. */
@@ -330,16 +339,19 @@ static inline TCGv_f64 tcg_vec_low(TCGv_vec v)
 }
 #define TCG_NO_INDEX ((TCGv_i64){ TCG_NONE })
 
-/* Appends an op and returns it with all fields but opc zero; NULL-safe overflow is in s->overflow. */
+/* Appends an op and returns it with all fields but opc zero; NULL-safe overflow is in s->overflow.
+ */
 TCGOp *tcg_emit_op(TCGContext *s, TCGOpcode opc);
 
 int tcg_new_label(TCGContext *s);
 /* Registers an exit and returns its index for the exit ops. */
 int tcg_new_exit(TCGContext *s, TCGExit exit);
 
-/* ---- the pipeline, in order -------------------------------------------------------------------- */
+/* ---- the pipeline, in order --------------------------------------------------------------------
+ */
 
-/* Checks every rule of docs/tcg.md; on a breach prints the op list and what is wrong, and aborts. */
+/* Checks every rule of docs/tcg.md; on a breach prints the op list and what is wrong, and aborts.
+ */
 void tcg_check(TCGContext *s, const char *when);
 /* Constants, copies, identities, loads of what was just stored, dead ends. In place. */
 void tcg_optimize(TCGContext *s);
@@ -348,8 +360,9 @@ void tcg_liveness(TCGContext *s);
 
 enum { TCG_GEN_OK = 0, TCG_GEN_BUFFER_FULL = -1, TCG_GEN_TOO_LARGE = -2 };
 /*
- * Compiles the op list for tb at the code buffer's current place and fills tb->tc, tb->slots and the
- * side table. BUFFER_FULL: get another region and call again; TOO_LARGE: translate fewer instructions.
+ * Compiles the op list for tb at the code buffer's current place and fills tb->tc, tb->slots and
+ * the side table. BUFFER_FULL: get another region and call again; TOO_LARGE: translate fewer
+ * instructions.
  */
 int tcg_gen_code(TCGContext *s, TranslationBlock *tb);
 

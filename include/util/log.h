@@ -9,17 +9,17 @@
 #include <stdio.h>
 
 enum {
-    LOG_IN_ASM = 1 << 0,   /* guest code of each block */
-    LOG_OP = 1 << 1,       /* ops as the front end made them */
-    LOG_OP_OPT = 1 << 2,   /* ops after the optimiser and liveness */
-    LOG_OUT_ASM = 1 << 3,  /* host code */
-    LOG_INT = 1 << 4,      /* exceptions and signals */
-    LOG_EXEC = 1 << 5,     /* each block as it is entered (turns chaining off) */
-    LOG_CPU = 1 << 6,      /* registers at each block */
-    LOG_STRACE = 1 << 7,   /* system calls */
-    LOG_UNIMP = 1 << 8,    /* what is not implemented */
+    LOG_IN_ASM = 1 << 0,  /* guest code of each block */
+    LOG_OP = 1 << 1,      /* ops as the front end made them */
+    LOG_OP_OPT = 1 << 2,  /* ops after the optimiser and liveness */
+    LOG_OUT_ASM = 1 << 3, /* host code */
+    LOG_INT = 1 << 4,     /* exceptions and signals */
+    LOG_EXEC = 1 << 5,    /* each block as it is entered (turns chaining off) */
+    LOG_CPU = 1 << 6,     /* registers at each block */
+    LOG_STRACE = 1 << 7,  /* system calls */
+    LOG_UNIMP = 1 << 8,   /* what is not implemented */
     LOG_GUEST_ERROR = 1 << 9,
-    LOG_PAGE = 1 << 10,    /* the guest's memory map as it changes */
+    LOG_PAGE = 1 << 10, /* the guest's memory map as it changes */
 };
 
 extern int log_mask;

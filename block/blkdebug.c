@@ -171,6 +171,10 @@ static int blkdebug_flush(BlockNode *node)
 {
     Blkdebug *s = node->state;
     g_mutex_lock(&s->lock);
+    /* The last write let through, too, may be lost: so the cut comes before its flush. */
+    if (s->lose_unflushed && !s->dead && s->cut_after >= 0 && s->writes >= s->cut_after) {
+        cut(node);
+    }
     int ret = s->dead ? -EIO : ++s->flushes == s->fail_flush ? -s->fail_errno
                                                             : block_flush(node->file);
     if (!ret) {

@@ -253,7 +253,11 @@ def header(name, patterns):
             "    bool (*decode)(DisasContext *s, uint32_t insn);", f"}} {name}_Pattern;",
             f"extern const {name}_Pattern {name}_patterns[{up}_PATTERN_COUNT];",
             "/* The index of the pattern that matches, or -1. */",
-            f"int {name}_pattern_index(uint32_t insn);", "", "#endif"]
+            f"int {name}_pattern_index(uint32_t insn);", "",
+            "/* Calls the translator. False: unallocated, or of a feature that the CPU lacks. */",
+            f"static inline bool decode_{name}(DisasContext *s, uint32_t insn)", "{",
+            f"    int n = {name}_pattern_index(insn);",
+            f"    return n >= 0 && {name}_patterns[n].decode(s, insn);", "}", "", "#endif"]
     return "\n".join(out) + "\n"
 
 
@@ -287,11 +291,7 @@ def source(name, patterns, prefix):
         out.append(f'    {{ "{p.name}", 0x{p.mask:08x}, 0x{p.value:08x}, {attrs}, decode_{p.name} }},')
     out += ["};", "", f"int {name}_pattern_index(uint32_t insn)", "{"]
     tree(list(enumerate(patterns)), 0, 0, out, 1)
-    out += ["}", "",
-            "/* False: unallocated, or of a feature that the CPU lacks. */",
-            f"static bool decode_{name}(DisasContext *s, uint32_t insn)", "{",
-            f"    int n = {name}_pattern_index(insn);", "",
-            f"    return n >= 0 && {name}_patterns[n].decode(s, insn);", "}"]
+    out += ["}"]
     return "\n".join(out) + "\n"
 
 

@@ -2,8 +2,9 @@
 /*
  * A64 exclusives and atomics (DDI 0487 C4.1.94, B2.12).
  *
- * Load-exclusive keeps the address and the value seen; store-exclusive succeeds if the address is the same
- * and an atomic compare-and-swap of the value does. A store of the same value in between is not noticed.
+ * Load-exclusive keeps the address and the value seen; store-exclusive succeeds if the address is
+ * the same and an atomic compare-and-swap of the value does. A store of the same value in between
+ * is not noticed.
  */
 #include "target/arm/translate.h"
 
@@ -11,7 +12,7 @@
 
 static void forget_reservation(DisasContext *s)
 {
-    tcg_gen_st_env(s->tcg, MO_64, imm64(s, ~(uint64_t) 0), EXCL(addr));
+    tcg_gen_st_env(s->tcg, MO_64, imm64(s, ~(uint64_t)0), EXCL(addr));
 }
 
 bool trans_clrex(DisasContext *s, G_GNUC_UNUSED arg_clrex *a)
@@ -50,7 +51,8 @@ static void end_store(DisasContext *s, int rs, TCGv_i64 failed, int label)
     tcg_gen_mov(s->tcg, reg_dest(s, rs), failed);
 }
 
-static void store_if_same(DisasContext *s, unsigned sz, TCGv_i64 failed, TCGv_i64 addr, TCGv_i64 val)
+static void store_if_same(DisasContext *s, unsigned sz, TCGv_i64 failed, TCGv_i64 addr,
+                          TCGv_i64 val)
 {
     TCGv_i64 seen = tcg_temp_i64(s->tcg), old = tcg_temp_i64(s->tcg);
 
@@ -70,7 +72,8 @@ bool trans_stxr(DisasContext *s, arg_stxr *a)
     return true;
 }
 
-/* --- pairs: two words as one 64-bit value, two doublewords as 16 bytes ---------------------------------------- */
+/* --- pairs: two words as one 64-bit value, two doublewords as 16 bytes
+ * ---------------------------------------- */
 
 static TCGv_i64 join_words(DisasContext *s, int lo, int hi)
 {
@@ -150,7 +153,9 @@ bool trans_stxp(DisasContext *s, arg_stxp *a)
     return true;
 }
 
-/* --- LSE ----------------------------------------------------------------------------------------------------------- */
+/* --- LSE
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 bool trans_cas(DisasContext *s, arg_cas *a)
 {

@@ -4,12 +4,12 @@
 
 static vaddr target_of(DisasContext *s, int imm)
 {
-    return s->pc + (int64_t) imm * 4;
+    return s->pc + (int64_t)imm * 4;
 }
 
 /*
- * The taken side leaves the block; the block goes on behind a forward branch. A backward one closes a
- * loop and is mostly taken: what follows is another block.
+ * The taken side leaves the block; the block goes on behind a forward branch. A backward one closes
+ * a loop and is mostly taken: what follows is another block.
  */
 static void end_if_backward(DisasContext *s, vaddr target)
 {

@@ -4,8 +4,8 @@
 
 bool trans_adr(DisasContext *s, arg_adr *a)
 {
-    int64_t imm = (int64_t) a->immhi * 4 | a->immlo;
-    uint64_t val = a->page ? (s->pc & ~(uint64_t) 0xfff) + (uint64_t) imm * 4096 : s->pc + imm;
+    int64_t imm = (int64_t)a->immhi * 4 | a->immlo;
+    uint64_t val = a->page ? (s->pc & ~(uint64_t)0xfff) + (uint64_t)imm * 4096 : s->pc + imm;
 
     tcg_gen_movi(s->tcg, reg_dest(s, a->rd), val);
     return true;
@@ -14,7 +14,7 @@ bool trans_adr(DisasContext *s, arg_adr *a)
 bool trans_addsub_imm(DisasContext *s, arg_addsub_imm *a)
 {
     unsigned sz = sf_size(a->sf);
-    int64_t imm = (int64_t) a->imm << (a->sh ? 12 : 0);
+    int64_t imm = (int64_t)a->imm << (a->sh ? 12 : 0);
     TCGv_i64 n = reg_xsp(a->rn);
 
     if (a->setflags) {
@@ -44,7 +44,7 @@ static bool minmax(DisasContext *s, int sf, int cond, int rd, TCGv_i64 n, TCGv_i
 
 bool trans_minmax_imm(DisasContext *s, arg_minmax_imm *a)
 {
-    uint64_t imm = a->sf ? (uint64_t) a->imm : (uint32_t) a->imm;
+    uint64_t imm = a->sf ? (uint64_t)a->imm : (uint32_t)a->imm;
     return minmax(s, a->sf, a->cond, a->rd, reg_x(s, a->rn), imm64(s, imm));
 }
 
@@ -91,7 +91,7 @@ bool trans_logic_imm(DisasContext *s, arg_logic_imm *a)
         return false;
     }
     if (!a->sf) {
-        mask = (uint32_t) mask;
+        mask = (uint32_t)mask;
     }
     if (a->op == TCG_OP_and_cc) {
         TCGv_i64 d = reg_dest(s, a->rd);
@@ -106,13 +106,13 @@ bool trans_logic_imm(DisasContext *s, arg_logic_imm *a)
 
 bool trans_movw(DisasContext *s, arg_movw *a)
 {
-    uint64_t val = (uint64_t) a->imm << (a->hw * 16);
+    uint64_t val = (uint64_t)a->imm << (a->hw * 16);
 
     if (!a->sf && a->hw > 1) {
         return false;
     }
     val = a->invert ? ~val : val;
-    tcg_gen_movi(s->tcg, reg_dest(s, a->rd), a->sf ? val : (uint32_t) val);
+    tcg_gen_movi(s->tcg, reg_dest(s, a->rd), a->sf ? val : (uint32_t)val);
     return true;
 }
 
@@ -126,7 +126,8 @@ bool trans_movk(DisasContext *s, arg_movk *a)
     return true;
 }
 
-/* --- bitfields: a field of rn to the bottom of rd (immr <= imms), or its bottom to a field of rd ------- */
+/* --- bitfields: a field of rn to the bottom of rd (immr <= imms), or its bottom to a field of rd
+ * ------- */
 
 static bool reserved_bitfield(int sf, int n, int immr, int imms)
 {

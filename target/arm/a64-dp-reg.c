@@ -31,7 +31,8 @@ bool trans_crc32(DisasContext *s, arg_crc32 *a)
     return true;
 }
 
-/* --- logical and arithmetic with a shifted or extended register ----------------------------------------- */
+/* --- logical and arithmetic with a shifted or extended register
+ * ----------------------------------------- */
 
 /* rm shifted: LSL LSR ASR ROR by imm. */
 static TCGv_i64 shifted_reg(DisasContext *s, unsigned sz, int rm, int shift, int imm)
@@ -160,7 +161,9 @@ bool trans_adc(DisasContext *s, arg_adc *a)
     return true;
 }
 
-/* --- flags ------------------------------------------------------------------------------------------------- */
+/* --- flags
+ * -------------------------------------------------------------------------------------------------
+ */
 
 bool trans_rmif(DisasContext *s, arg_rmif *a)
 {
@@ -223,7 +226,7 @@ bool trans_axflag(DisasContext *s, G_GNUC_UNUSED arg_axflag *a)
 
     for (int f = 0; f < 16; f++) {
         bool z = f & 4, c = f & 2, v = f & 1;
-        table |= (uint64_t) ((z || v) << 2 | (c && !v) << 1) << (f * 4);
+        table |= (uint64_t)((z || v) << 2 | (c && !v) << 1) << (f * 4);
     }
     map_flags(s, table);
     return true;
@@ -235,13 +238,14 @@ bool trans_xaflag(DisasContext *s, G_GNUC_UNUSED arg_xaflag *a)
 
     for (int f = 0; f < 16; f++) {
         bool z = f & 4, c = f & 2;
-        table |= (uint64_t) ((!c && !z) << 3 | (z && c) << 2 | (c || z) << 1 | (!c && z)) << (f * 4);
+        table |= (uint64_t)((!c && !z) << 3 | (z && c) << 2 | (c || z) << 1 | (!c && z)) << (f * 4);
     }
     map_flags(s, table);
     return true;
 }
 
-/* --- conditional ---------------------------------------------------------------------------------------------- */
+/* --- conditional
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool ccmp(DisasContext *s, int sf, bool sub, int cond, int nzcv, TCGv_i64 n, TCGv_i64 m)
 {
@@ -314,7 +318,9 @@ bool trans_csel(DisasContext *s, arg_csel *a)
     return true;
 }
 
-/* --- multiply --------------------------------------------------------------------------------------------------- */
+/* --- multiply
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 bool trans_madd(DisasContext *s, arg_madd *a)
 {

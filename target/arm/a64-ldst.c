@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A64 loads and stores of general and FP registers (DDI 0487 C4.1.94): literal, pairs, all addressing
- * modes. No global is written before the last access, but load destinations that nothing reads later.
+ * A64 loads and stores of general and FP registers (DDI 0487 C4.1.94): literal, pairs, all
+ * addressing modes. No global is written before the last access, but load destinations that nothing
+ * reads later.
  */
 #include "target/arm/translate.h"
 
-/* --- addressing modes ------------------------------------------------------------------------------------- */
+/* --- addressing modes
+ * ------------------------------------------------------------------------------------- */
 
 static MemAddr mode_addr(int rn, int mode, int64_t imm)
 {
@@ -30,11 +32,12 @@ static unsigned load_memop(int sz, int sign, int w)
     return sz | (sign ? MO_SIGN | (w ? MO_SEXT32 : 0) : 0);
 }
 
-/* --- one general register ------------------------------------------------------------------------------------ */
+/* --- one general register
+ * ------------------------------------------------------------------------------------ */
 
 bool trans_ldst_uimm(DisasContext *s, arg_ldst_uimm *a)
 {
-    MemAddr addr = mem_addr(a->rn, (int64_t) a->imm << a->sz);
+    MemAddr addr = mem_addr(a->rn, (int64_t)a->imm << a->sz);
 
     if (a->load) {
         mem_ld(s, load_memop(a->sz, a->sign, a->w), reg_dest(s, a->rt), addr);
@@ -102,18 +105,19 @@ bool trans_ldst_reg(DisasContext *s, arg_ldst_reg *a)
 bool trans_ldr_lit(DisasContext *s, arg_ldr_lit *a)
 {
     unsigned memop = load_memop(a->sign ? MO_32 : MO_32 + a->sz, a->sign, 0);
-    TCGv_i64 base = imm64(s, s->pc + (int64_t) a->imm * 4);
+    TCGv_i64 base = imm64(s, s->pc + (int64_t)a->imm * 4);
 
     mem_ld(s, memop, reg_dest(s, a->rt), mem_addr_base(base, 0));
     return true;
 }
 
-/* --- pairs of general registers ---------------------------------------------------------------------------------- */
+/* --- pairs of general registers
+ * ---------------------------------------------------------------------------------- */
 
 bool trans_stp(DisasContext *s, arg_stp *a)
 {
     unsigned sz = a->x ? MO_64 : MO_32;
-    int64_t imm = (int64_t) a->imm * (1 << sz);
+    int64_t imm = (int64_t)a->imm * (1 << sz);
     MemAddr addr = mode_addr(a->rn, a->mode, imm);
 
     mem_st(s, sz, reg_x(s, a->rt), addr);
@@ -127,7 +131,7 @@ bool trans_ldp(DisasContext *s, arg_ldp *a)
 {
     unsigned sz = a->x ? MO_64 : MO_32;
     unsigned memop = load_memop(sz, a->sign, 0);
-    int64_t imm = (int64_t) a->imm * (1 << sz);
+    int64_t imm = (int64_t)a->imm * (1 << sz);
     MemAddr addr = mode_addr(a->rn, a->mode, imm);
     bool clash = base_is(a->rn, a->rt);
     TCGv_i64 first = clash ? tcg_temp_i64(s->tcg) : reg_dest(s, a->rt);
@@ -143,7 +147,8 @@ bool trans_ldp(DisasContext *s, arg_ldp *a)
     return true;
 }
 
-/* --- FP and SIMD registers ------------------------------------------------------------------------------------------ */
+/* --- FP and SIMD registers
+ * ------------------------------------------------------------------------------------------ */
 
 static void ldst_v(DisasContext *s, unsigned sz, bool load, int rt, MemAddr addr)
 {
@@ -156,7 +161,7 @@ static void ldst_v(DisasContext *s, unsigned sz, bool load, int rt, MemAddr addr
 
 bool trans_ldst_uimm_v(DisasContext *s, arg_ldst_uimm_v *a)
 {
-    ldst_v(s, a->sz, a->load, a->rt, mem_addr(a->rn, (int64_t) a->imm << a->sz));
+    ldst_v(s, a->sz, a->load, a->rt, mem_addr(a->rn, (int64_t)a->imm << a->sz));
     return true;
 }
 
@@ -183,7 +188,7 @@ bool trans_ldr_lit_v(DisasContext *s, arg_ldr_lit_v *a)
     if (a->sz == 3) {
         return false;
     }
-    TCGv_i64 base = imm64(s, s->pc + (int64_t) a->imm * 4);
+    TCGv_i64 base = imm64(s, s->pc + (int64_t)a->imm * 4);
     mem_ldv(s, MO_32 + a->sz, reg_v(a->rt), mem_addr_base(base, 0));
     return true;
 }
@@ -194,7 +199,7 @@ bool trans_ldstp_v(DisasContext *s, arg_ldstp_v *a)
         return false;
     }
     unsigned sz = MO_32 + a->opc;
-    int64_t imm = (int64_t) a->imm * (1 << sz);
+    int64_t imm = (int64_t)a->imm * (1 << sz);
     MemAddr addr = mode_addr(a->rn, a->mode, imm);
 
     ldst_v(s, sz, a->load, a->rt, addr);
@@ -204,7 +209,9 @@ bool trans_ldstp_v(DisasContext *s, arg_ldstp_v *a)
     return true;
 }
 
-/* --- ordered ------------------------------------------------------------------------------------------------------------ */
+/* --- ordered
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 bool trans_ldar(DisasContext *s, arg_ldar *a)
 {

@@ -9,11 +9,12 @@
 
 #include "target/arm/translate.h"
 
-#define ENV(e) ((CPUArmState *) (uintptr_t) (e))
+#define ENV(e) ((CPUArmState *)(uintptr_t)(e))
 
 enum { LINE = 64 }; /* bytes, as CTR_EL0 says */
 
-/* --- hints and barriers --------------------------------------------------------------------------------------- */
+/* --- hints and barriers
+ * --------------------------------------------------------------------------------------- */
 
 bool trans_nop(G_GNUC_UNUSED DisasContext *s, G_GNUC_UNUSED arg_nop *a)
 {
@@ -63,11 +64,12 @@ bool trans_isb(DisasContext *s, G_GNUC_UNUSED arg_isb *a)
     return true;
 }
 
-/* --- cache maintenance --------------------------------------------------------------------------------------------- */
+/* --- cache maintenance
+ * --------------------------------------------------------------------------------------------- */
 
 static void helper_ic_ivau(uint64_t addr)
 {
-    addr &= -(uint64_t) LINE;
+    addr &= -(uint64_t)LINE;
     tb_invalidate_range(addr, addr + LINE);
 }
 
@@ -78,7 +80,7 @@ static void dc_zva(DisasContext *s, TCGv_i64 addr)
     TCGv_i64 line = tcg_temp_i64(s->tcg);
     TCGv_vec zero = tcg_const_vec(s->tcg, 0, 0);
 
-    tcg_gen(and, s->tcg, MO_64, line, addr, imm64(s, -(uint64_t) LINE));
+    tcg_gen(and, s->tcg, MO_64, line, addr, imm64(s, -(uint64_t)LINE));
     for (int i = 0; i < LINE; i += 16) {
         tcg_gen_stv(s->tcg, MO_128, zero, line, TCG_NO_INDEX, i);
     }
@@ -120,12 +122,14 @@ bool trans_sys(DisasContext *s, arg_sys *a)
     return true;
 }
 
-/* --- system registers -------------------------------------------------------------------------------------------------- */
+/* --- system registers
+ * --------------------------------------------------------------------------------------------------
+ */
 
 typedef struct SysReg SysReg;
 struct SysReg {
     const char *name;
-    uint16_t key;   /* SYSREG(…) */
+    uint16_t key;    /* SYSREG(…) */
     int16_t feature; /* ARM_FEAT_*, or -1: always there */
     void (*read)(DisasContext *s, const SysReg *r, TCGv_i64 d);  /* NULL: reading is undefined */
     void (*write)(DisasContext *s, const SysReg *r, TCGv_i64 v); /* NULL: writing is undefined */
@@ -134,7 +138,7 @@ struct SysReg {
 
 /* op0 is 2 or 3 */
 #define SYSREG(op0, op1, crn, crm, op2) \
-    (((op0) &1) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
+    (((op0)&1) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
 
 static void read_field(DisasContext *s, const SysReg *r, TCGv_i64 d)
 {
@@ -211,8 +215,12 @@ static void helper_set_fpcr(uint64_t env, uint64_t val)
 static const TCGHelperInfo get_fpsr_info = {
     .name = "get_fpsr", .func = helper_get_fpsr, .nargs = 1, .has_ret = true
 };
-static const TCGHelperInfo set_fpsr_info = { .name = "set_fpsr", .func = helper_set_fpsr, .nargs = 2 };
-static const TCGHelperInfo set_fpcr_info = { .name = "set_fpcr", .func = helper_set_fpcr, .nargs = 2 };
+static const TCGHelperInfo set_fpsr_info = { .name = "set_fpsr",
+                                             .func = helper_set_fpsr,
+                                             .nargs = 2 };
+static const TCGHelperInfo set_fpcr_info = { .name = "set_fpcr",
+                                             .func = helper_set_fpcr,
+                                             .nargs = 2 };
 
 static void read_fpcr(DisasContext *s, G_GNUC_UNUSED const SysReg *r, TCGv_i64 d)
 {
@@ -242,7 +250,7 @@ static uint64_t helper_cntvct(uint64_t env)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * ENV(env)->cntfrq +
-           (uint64_t) ((unsigned __int128) now.tv_nsec * ENV(env)->cntfrq / 1000000000);
+           (uint64_t)((unsigned __int128)now.tv_nsec * ENV(env)->cntfrq / 1000000000);
 }
 
 static const TCGHelperInfo cntvct_info = {
@@ -304,7 +312,8 @@ static const SysReg sysregs[] = {
 };
 /* clang-format on */
 
-/* The space of CPU identification (op0 3, op1 0, CRn 0, CRm 1…7): constants of the model, else 0. */
+/* The space of CPU identification (op0 3, op1 0, CRn 0, CRm 1…7): constants of the model, else 0.
+ */
 static bool id_register(DisasContext *s, arg_sysreg *a)
 {
     if (!a->read || !a->o0 || a->op1 || a->crn || a->crm < 1 || a->crm > 7) {

@@ -29,6 +29,8 @@ typedef struct CPUArmState {
     uint64_t x[32]; /* X0..X30, then SP */
     uint64_t pc;
     uint32_t cc;     /* N Z C V, TCG_CCR_* */
+    uint32_t pstate; /* ARM_PSTATE_DIT, ARM_PSTATE_SSBS */
+    bool guarded;    /* the process maps pages with PROT_BTI: BTYPE is kept and checked */
     uint8_t btype;   /* PSTATE.BTYPE after an indirect branch to a guarded page */
     bool pauth_fast; /* PAC by a fast hash instead of QARMA (pauth-impdef) */
     ARMVReg v[32];
@@ -56,10 +58,22 @@ enum {
 
 /* TargetOps.tb_flags */
 enum {
-    ARM_TBF_FP_SOFT = 1,     /* FPCR asks for more than a rounding mode */
-    ARM_TBF_BTI = 2,         /* the page is guarded: check BTYPE at the block's first instruction */
-    ARM_TBF_BTYPE_SHIFT = 2, /* two bits: BTYPE at entry */
+    ARM_TBF_FP_SOFT = 1, /* FPCR asks for more than a rounding mode */
+    ARM_TBF_BTI = 2,     /* env->guarded */
 };
+
+/* Bits of PSTATE as SPSR and signal frames place them. */
+#define ARM_PSTATE_BTYPE_SHIFT 10
+#define ARM_PSTATE_SSBS        (1u << 12)
+#define ARM_PSTATE_DIT         (1u << 24)
+
+typedef struct ARMCPUModel {
+    const char *name, *alias; /* alias: NULL for none */
+    uint64_t midr;
+    const uint8_t *features; /* ARM_FEAT_*, ended by ARM_FEAT_COUNT; NULL: all there are */
+    const char *doc;
+} ARMCPUModel;
+extern const ARMCPUModel arm_cpu_models[]; /* a NULL name at the end */
 
 extern const TargetOps arm_target;
 
@@ -77,6 +91,11 @@ void arm_set_fpsr(CPUArmState *env, uint32_t val);
 /* PSTATE's N Z C V in bits 31..28 and BTYPE, SSBS … as a signal frame holds it. */
 uint32_t arm_get_pstate(const CPUArmState *env);
 void arm_set_pstate(CPUArmState *env, uint32_t val);
+/*
+ * The ID register op0 3, op1 0, CRn 0, CRm crm (1..7), op2, as Linux shows it to EL0: the features
+ * of this CPU, 0 in what it hides. DDI 0487 D19.2.
+ */
+uint64_t arm_id_register(const CPUArmState *env, int crm, int op2);
 /* AT_HWCAP, AT_HWCAP2 of this CPU (include/uapi/asm/hwcap.h of arm64). */
 uint64_t arm_hwcap(const CPUArmState *env);
 uint64_t arm_hwcap2(const CPUArmState *env);

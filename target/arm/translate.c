@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame of the A64 front end: the loop over an extended block (docs/tcg.md, "Blocks"), its exits,
- * the look-ahead for dead flags, memory access and exceptions.
+ * The frame of the A64 front end: the loop over an extended block (docs/tcg.md, "Blocks"), its
+ * exits, the look-ahead for dead flags, memory access and exceptions.
  */
 #include <string.h>
 
-#include "target/arm/translate.h"
+#include "target/arm/translate-simd.h"
 #include "target/arm/decode-a64.inc"
 
 enum {
     MAX_INSNS = 64,
     MAX_SIDE_EXITS = 8,
-    LOOK_AHEAD = 8,      /* instructions that the search for dead flags reads */
-    NEAR_RANGE = 256,    /* bytes by which the look-ahead may widen a range rather than open one */
+    LOOK_AHEAD = 8,   /* instructions that the search for dead flags reads */
+    NEAR_RANGE = 256, /* bytes by which the look-ahead may widen a range rather than open one */
     PAGE = 4096,
 };
 
-/* --- guest code ------------------------------------------------------------------------------------ */
+/* --- guest code
+ * ------------------------------------------------------------------------------------ */
 
 static bool fetchable(vaddr pc)
 {
@@ -26,21 +27,22 @@ static bool fetchable(vaddr pc)
 static uint32_t fetch(vaddr pc)
 {
     uint32_t insn;
-    memcpy(&insn, (const void *) (uintptr_t) (pc + guest_base), sizeof(insn));
+    memcpy(&insn, (const void *)(uintptr_t)(pc + guest_base), sizeof(insn));
     return GUINT32_FROM_LE(insn);
 }
 
 /* Top-byte-ignore, for branch targets and data addresses: bits 63:56 are copies of bit 55. */
 static vaddr canonical(vaddr addr)
 {
-    return (vaddr) ((int64_t) (addr << 8) >> 8);
+    return (vaddr)((int64_t)(addr << 8) >> 8);
 }
 
-/* --- the block's ranges ------------------------------------------------------------------------------ */
+/* --- the block's ranges
+ * ------------------------------------------------------------------------------ */
 
 /*
- * Makes [start, end) part of what the block depends on. False: no range is near enough or free. Covering
- * more than was read costs at most a needless invalidation.
+ * Makes [start, end) part of what the block depends on. False: no range is near enough or free.
+ * Covering more than was read costs at most a needless invalidation.
  */
 static bool add_range(TranslationBlock *tb, vaddr start, vaddr end)
 {
@@ -60,7 +62,8 @@ static bool add_range(TranslationBlock *tb, vaddr start, vaddr end)
     return true;
 }
 
-/* --- dead flags ---------------------------------------------------------------------------------------- */
+/* --- dead flags
+ * ---------------------------------------------------------------------------------------- */
 
 /*
  * Does code at pc write the flags before anything can read them? Follows direct branches, reads at
@@ -88,18 +91,18 @@ static bool flags_dead_at(DisasContext *s, vaddr pc, int *budget)
             if (!add_range(s->tb, start, pc + 4)) {
                 return false;
             }
-            pc += (int64_t) (int32_t) (insn << 6) >> 4;
+            pc += (int64_t)(int32_t)(insn << 6) >> 4;
             start = pc;
             continue;
         case A64_CBZ:
         case A64_CBNZ:
-            if (!flags_dead_at(s, pc + ((int64_t) (int32_t) (insn << 8) >> 13 << 2), budget)) {
+            if (!flags_dead_at(s, pc + ((int64_t)(int32_t)(insn << 8) >> 13 << 2), budget)) {
                 return false;
             }
             break;
         case A64_TBZ:
         case A64_TBNZ:
-            if (!flags_dead_at(s, pc + ((int64_t) (int32_t) (insn << 13) >> 18 << 2), budget)) {
+            if (!flags_dead_at(s, pc + ((int64_t)(int32_t)(insn << 13) >> 18 << 2), budget)) {
                 return false;
             }
             break;
@@ -115,7 +118,9 @@ static bool cc_dead(DisasContext *s, vaddr target)
     return s->cc_written && flags_dead_at(s, target, &budget);
 }
 
-/* --- exits ------------------------------------------------------------------------------------------------ */
+/* --- exits
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int jump_exit(DisasContext *s, vaddr target)
 {
@@ -189,11 +194,13 @@ void gen_exception(DisasContext *s, int excp)
     gen_exception_at(s, excp, s->pc);
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------- */
+/* --- memory
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void helper_alignment_fault(uint64_t cpu, uint64_t addr, uint64_t mask)
 {
-    CPUState *cs = (CPUState *) (uintptr_t) cpu;
+    CPUState *cs = (CPUState *)(uintptr_t)cpu;
 
     if (addr & mask) {
         cs->fault_addr = addr;
@@ -280,11 +287,12 @@ void mem_stv(DisasContext *s, unsigned memop, TCGv_vec v, MemAddr a)
     tcg_gen_stv(s->tcg, memop | MO_SHIFT(a.shift), v, a.base, a.index, a.disp);
 }
 
-/* --- branch target identification ----------------------------------------------------------------------------- */
+/* --- branch target identification
+ * ----------------------------------------------------------------------------- */
 
 /*
- * May an instruction be the target of an indirect branch that set BTYPE? (DDI 0487 D8.4.1.) As Linux
- * sets SCTLR_EL1.BT0, PACIxSP is no landing pad for BTYPE 3.
+ * May an instruction be the target of an indirect branch that set BTYPE? (DDI 0487 D8.4.1.) As
+ * Linux sets SCTLR_EL1.BT0, PACIxSP is no landing pad for BTYPE 3.
  */
 static unsigned allowed_btypes(uint32_t insn)
 {
@@ -336,7 +344,9 @@ void gen_set_btype(DisasContext *s, int btype)
     }
 }
 
-/* --- the loop --------------------------------------------------------------------------------------------------- */
+/* --- the loop
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void fetch_fault(DisasContext *s)
 {
@@ -405,7 +415,7 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
     DisasContext s = {
         .tcg = tcg,
         .tb = tb,
-        .env = (CPUArmState *) tcg->cpu,
+        .env = (CPUArmState *)tcg->cpu,
         .pc = tb->pc,
         .code_end = tb->pc + 4,
         .careful = tb->cflags & CF_CAREFUL,

@@ -28,7 +28,7 @@ struct DisasContext {
     bool fp_soft;     /* FPCR asks for more than a rounding mode, or careful */
     bool cc_written;  /* the block has written the flags before this point */
     int nb_side_exits;
-    vaddr code_end;   /* where the straight run of code read so far ends */
+    vaddr code_end; /* where the straight run of code read so far ends */
 };
 
 static inline bool dc_feature(const DisasContext *s, ARMFeature f)
@@ -125,6 +125,9 @@ static inline void write_v(DisasContext *s, int q, int r, TCGv_vec val)
 /* --- memory
  * -----------------------------------------------------------------------------------------------
  */
+
+/* How loads and stores use their immediate. */
+enum { MODE_OFFSET, MODE_POST, MODE_PRE };
 
 /* base + (index << shift) + disp; folded into the host's addressing. */
 typedef struct MemAddr {

@@ -299,13 +299,9 @@ static void note_result(TCGOptimizer *o, const TCGOpDef *def)
     uint32_t in_version[2] = { 0 };
     uint64_t zmask = ~0ull;
     unsigned bytes = 16;
-    bool self = false;
 
     for (int i = 0; i < def->nb_in && i < 2; i++) {
         in_version[i] = opt_version(o, op->arg[def->nb_out + i]);
-    }
-    for (int i = 0; i < def->nb_in; i++) {
-        self |= op->arg[def->nb_out + i] == op->arg[0];
     }
     if (def->out[0] == 'i') {
         zmask = opt_int_zmask(o, op);
@@ -318,9 +314,6 @@ static void note_result(TCGOptimizer *o, const TCGOpDef *def)
     TempInfo *info = &o->info[op->arg[0]];
     info->zmask = zmask;
     info->bytes = bytes;
-    if (self) {
-        return;
-    }
     if (!(def->flags & TCG_OPF_FX)) {
         info->def = op - o->s->ops + 1;
         memcpy(info->in_version, in_version, sizeof(in_version));

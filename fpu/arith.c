@@ -133,12 +133,6 @@ FloatParts parts_add(FloatParts a, FloatParts b, bool subtract, FloatStatus *s)
     return wide_add(wide_from_parts(a), wide_from_parts(b), s);
 }
 
-static bool is_inf_times_zero(FloatParts a, FloatParts b)
-{
-    return (a.cls == CLASS_INF && b.cls == CLASS_ZERO) ||
-           (a.cls == CLASS_ZERO && b.cls == CLASS_INF);
-}
-
 /* Neither is a NaN; one at least is no CLASS_NORMAL. */
 static FloatParts mul_special(FloatParts a, FloatParts b, FloatStatus *s)
 {

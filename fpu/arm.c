@@ -5,12 +5,6 @@
  */
 #include "fpu/parts.h"
 
-static bool is_inf_times_zero(FloatParts a, FloatParts b)
-{
-    return (a.cls == CLASS_INF && b.cls == CLASS_ZERO) ||
-           (a.cls == CLASS_ZERO && b.cls == CLASS_INF);
-}
-
 FloatParts parts_mulx(FloatParts a, FloatParts b, FloatStatus *s)
 {
     return is_inf_times_zero(a, b) ? parts_from_uint128(2, 0, a.sign ^ b.sign) : parts_mul(a, b, s);

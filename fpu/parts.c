@@ -13,18 +13,24 @@ const FloatFormat float32_format      = {  8,  23, FLUSH_BY_FZ,   false };
 const FloatFormat float64_format      = { 11,  52, FLUSH_BY_FZ,   false };
 const FloatFormat float128_format     = { 15, 112, FLUSH_BY_FZ,   false };
 
+typedef enum InvalidProduct { /* what infinity * 0 + a quiet NaN is */
+    PRODUCT_WINS,             /* the default NaN and INVALID */
+    PRODUCT_RAISES,           /* the quiet NaN and INVALID */
+    PRODUCT_IGNORED,          /* the quiet NaN */
+} InvalidProduct;
+
 typedef struct NaNRule {
     bool default_negative;
     bool signaling_first;
-    bool invalid_product_wins; /* infinity * 0 + quiet NaN makes the default NaN */
     bool negates;              /* see nan_rule_negates */
+    uint8_t invalid_product;   /* InvalidProduct */
     uint8_t order[3];          /* in which the operands of a * b + c are looked at */
 } NaNRule;
 
 static const NaNRule nan_rules[] = {
-    [FLOAT_NAN_ARM] = { false, true,  true,  true,  { 2, 0, 1 } },
-    [FLOAT_NAN_X86] = { true,  false, false, false, { 0, 1, 2 } },
-    [FLOAT_NAN_PPC] = { false, false, false, false, { 0, 2, 1 } },
+    [FLOAT_NAN_ARM] = { false, true,  true,  PRODUCT_WINS,    { 2, 0, 1 } },
+    [FLOAT_NAN_X86] = { true,  false, false, PRODUCT_IGNORED, { 0, 1, 2 } },
+    [FLOAT_NAN_PPC] = { false, false, false, PRODUCT_RAISES,  { 0, 2, 1 } },
 };
 /* clang-format on */
 
@@ -89,11 +95,10 @@ FloatParts parts_propagate3(FloatParts a, FloatParts b, FloatParts c, FloatStatu
     const FloatParts ops[3] = { a, b, c };
     FloatParts ordered[3];
 
-    if (c.cls == CLASS_QNAN && !parts_is_nan(a) && !parts_is_nan(b) &&
-        ((a.cls == CLASS_INF && b.cls == CLASS_ZERO) ||
-         (a.cls == CLASS_ZERO && b.cls == CLASS_INF))) {
+    if (c.cls == CLASS_QNAN && is_inf_times_zero(a, b) &&
+        rule->invalid_product != PRODUCT_IGNORED) {
         s->flags |= FLOAT_FLAG_INVALID;
-        if (rule->invalid_product_wins) {
+        if (rule->invalid_product == PRODUCT_WINS) {
             return parts_default_nan(s);
         }
     }

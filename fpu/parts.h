@@ -71,6 +71,12 @@ static inline bool parts_is_nan(FloatParts p)
     return p.cls >= CLASS_QNAN;
 }
 
+static inline bool is_inf_times_zero(FloatParts a, FloatParts b)
+{
+    return (a.cls == CLASS_INF && b.cls == CLASS_ZERO) ||
+           (a.cls == CLASS_ZERO && b.cls == CLASS_INF);
+}
+
 static inline FloatParts parts_zero(bool sign)
 {
     return (FloatParts){ .cls = CLASS_ZERO, .sign = sign };

@@ -18,13 +18,17 @@ TCGContext *tcg_context_new(const TargetOps *target)
         s->temps[TCG_GLOBAL_TEMP(i)] =
             (TCGTemp){ .kind = TEMP_GLOBAL, .type = target->globals[i].type };
     }
+    s->optimizer = tcg_optimizer_new();
     tcg_context_start(s, NULL);
     return s;
 }
 
 void tcg_context_free(TCGContext *s)
 {
-    g_free(s);
+    if (s) {
+        tcg_optimizer_free(s->optimizer);
+        g_free(s);
+    }
 }
 
 void tcg_context_start(TCGContext *s, TranslationBlock *tb)

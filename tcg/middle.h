@@ -36,6 +36,13 @@ static inline bool tcg_is_const(const TCGContext *s, unsigned temp)
     return s->temps[temp].kind == TEMP_CONST;
 }
 
+/* Moves of the whole value. */
+static inline bool tcg_op_is_move(const TCGOp *op)
+{
+    return (op->opc == TCG_OP_mov && op->sz == MO_64) || op->opc == TCG_OP_vmov ||
+           op->opc == TCG_OP_fmov || op->opc == TCG_OP_ccmov;
+}
+
 /* Ops that go to label imm. */
 static inline bool tcg_op_branches(const TCGOp *op)
 {

@@ -17,6 +17,8 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
 
     engine.config = *config;
     guest_base = config->guest_base;
+    tci_init(guest_base);
+    guest_base = config->guest_base;
     engine.target = target;
     engine.cflags = (config->no_chain || config->verify ? CF_NO_CHAIN : 0) |
                     (config->interp ? CF_INTERP : 0) | (config->fp_check ? CF_FP_CHECK : 0);

@@ -160,6 +160,8 @@ static void emit_sign(X86Gen *g, const TCGOp *op, const X86Operand *o)
 /* ---- rounding and conversions
  * --------------------------------------------------------------------------------- */
 
+enum { ROUND_QUIET = 8 }; /* ROUNDSD's immediate: no inexact flag */
+
 /* FloatRoundMode -> ROUNDSD's immediate; 0xff: not there */
 static unsigned round_imm(int mode)
 {
@@ -183,7 +185,8 @@ static void round_insn(X86Gen *g, unsigned sz, bool packed, unsigned d, unsigned
 
 static void emit_fround(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    unsigned imm = round_imm(TCG_ROUND_MODE(op->imm)) | (TCG_ROUND_EXACT(op->imm) ? 0 : 8);
+    unsigned imm =
+        round_imm(TCG_ROUND_MODE(op->imm)) | (TCG_ROUND_EXACT(op->imm) ? 0 : ROUND_QUIET);
     unsigned t = o[2].reg;
 
     if (x86_fp_check(g)) {
@@ -249,24 +252,27 @@ static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     unsigned fmt = TCG_FTOI_FMT(op->imm), mode = TCG_FTOI_MODE(op->imm), a = o[1].reg, t = o[2].reg;
     bool uns = TCG_FTOI_UNSIGNED(op->imm), wide = op->sz == MO_64;
-    unsigned pp = fmt == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg;
+    unsigned pp = fmt == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg, rounded = a;
     X86VOp insn = VOP(pp, VMAP_0F, uns ? 0x78 : 0x2c, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
 
-    may_trap(g);
-    if (mode != FLOAT_ROUND_TO_ZERO) {
-        round_insn(g, fmt, false, t, a, round_imm(mode));
-        a = t;
+    if (mode != FLOAT_ROUND_TO_ZERO) { /* quietly: what is out of range is not inexact too */
         may_trap(g);
+        round_insn(g, fmt, false, t, a, round_imm(mode) | ROUND_QUIET);
+        rounded = t;
     }
+    may_trap(g);
     /* modrm.reg is the general register here, modrm.rm the vector one */
     if (uns) {
-        x86_v3k(g, insn, d, X86_NO_REG, a, 0, false, -1);
+        x86_v3k(g, insn, d, X86_NO_REG, rounded, 0, false, -1);
     } else {
-        x86_v3(g, insn, d, X86_NO_REG, a);
+        x86_v3(g, insn, d, X86_NO_REG, rounded);
     }
     if (x86_fp_check(g)) {
         cmp_imm8(g, wide, d, uns ? -1 : 1); /* x - 1 overflows for MIN only */
         x86_slow_path(g, uns ? JE : JO, op, o);
+    }
+    if (rounded != a) {
+        round_insn(g, fmt, false, t, a, round_imm(mode)); /* for the inexact flag */
     }
 }
 
@@ -301,20 +307,20 @@ static void emit_vfcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
 static void emit_vftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    unsigned mode = TCG_FTOI_MODE(op->imm), a = o[1].reg, t = o[2].reg, u = o[3].reg;
+    unsigned mode = TCG_FTOI_MODE(op->imm), a = o[1].reg, t = o[2].reg, u = o[3].reg, rounded = a;
     bool uns = TCG_FTOI_UNSIGNED(op->imm), wide = op->sz == MO_64;
     X86VOp insn = wide  ? VOP(VPP_66, VMAP_0F, uns ? 0x78 : 0x7a, VOP_EVEX | VOP_EW)
                   : uns ? VOP(VPP_NONE, VMAP_0F, 0x78, VOP_EVEX)
                         : VOP(VPP_F3, VMAP_0F, 0x5b, 0);
     uint64_t bad = uns ? ~0ull : wide ? 1ull << 63 : 0x8000000080000000ull;
 
-    may_trap(g);
     if (mode != FLOAT_ROUND_TO_ZERO) {
-        round_insn(g, op->sz, true, u, a, round_imm(mode));
-        a = u;
         may_trap(g);
+        round_insn(g, op->sz, true, u, a, round_imm(mode) | ROUND_QUIET);
+        rounded = u;
     }
-    x86_v3(g, insn, t, X86_NO_REG, a);
+    may_trap(g);
+    x86_v3(g, insn, t, X86_NO_REG, rounded);
     if (x86_fp_check(g)) {
         X86VOp cmpeq = wide ? VOP(VPP_66, VMAP_0F38, 0x29, VOP_NO_EVEX)
                             : VOP(VPP_66, VMAP_0F, 0x76, VOP_NO_EVEX);
@@ -322,6 +328,9 @@ static void emit_vftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_v3(g, cmpeq, u, u, t);
         x86_v3(g, VOP_PTEST, u, X86_NO_REG, u);
         x86_slow_path(g, JNE, op, o);
+    }
+    if (rounded != a) {
+        round_insn(g, op->sz, true, u, a, round_imm(mode)); /* for the inexact flag */
     }
     x86_vmov(g, o[0].reg, t);
 }

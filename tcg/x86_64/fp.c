@@ -20,6 +20,12 @@ static X86VOp fp_op(unsigned opcode, unsigned sz, bool packed)
     return sz == MO_64 ? VOP(VPP_F2, VMAP_0F, opcode, VOP_EW) : VOP(VPP_F3, VMAP_0F, opcode, 0);
 }
 
+/* In blocks that rely on traps: the next vector instruction is one that may. */
+static void may_trap(X86Gen *g)
+{
+    g->trap_next = !x86_fp_check(g);
+}
+
 static bool is_packed(const TCGOp *op)
 {
     return tcg_op_defs[op->opc].out[0] == 'v';
@@ -66,7 +72,7 @@ static void emit_arith(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_vmov(g, d, t);
         return;
     }
-    x86_mark_fault(g);
+    may_trap(g);
     x86_v3o(g, insn, d, o[1].reg, &o[2]);
 }
 
@@ -83,7 +89,7 @@ static void emit_sqrt(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_vmov(g, o[0].reg, t);
         return;
     }
-    x86_mark_fault(g);
+    may_trap(g);
     x86_v3(g, insn, o[0].reg, vvvv, a);
 }
 
@@ -101,9 +107,7 @@ static void emit_fmadd(X86Gen *g, const TCGOp *op, const X86Operand *o)
     unsigned t = o[4].reg;
 
     x86_vmov(g, t, o[3].reg);
-    if (!x86_fp_check(g)) {
-        x86_mark_fault(g);
-    }
+    may_trap(g);
     x86_v3(g, insn, t, o[1].reg, o[2].reg);
     slow_if_nan(g, op, o, op->sz, t, o[5].reg);
     x86_vmov(g, o[0].reg, t);
@@ -131,7 +135,7 @@ static void emit_minmax(X86Gen *g, const TCGOp *op, const X86Operand *o)
             x86_slow_path(g, JP, op, o);
         }
     } else {
-        x86_mark_fault(g);
+        may_trap(g);
     }
     x86_v3(g, insn, t, a, b);
     x86_v3(g, insn, u, b, a);
@@ -188,7 +192,7 @@ static void emit_fround(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_vmov(g, o[0].reg, t);
         return;
     }
-    x86_mark_fault(g);
+    may_trap(g);
     round_insn(g, op->sz, is_packed(op), o[0].reg, o[1].reg, imm);
 }
 
@@ -204,7 +208,7 @@ static void emit_fcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_vmov(g, o[0].reg, t);
         return;
     }
-    x86_mark_fault(g);
+    may_trap(g);
     x86_v3(g, insn, o[0].reg, o[1].reg, o[1].reg);
 }
 
@@ -215,7 +219,7 @@ static void emit_vfcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
     unsigned t = o[2].reg;
 
     if (!x86_fp_check(g)) {
-        x86_mark_fault(g);
+        may_trap(g);
         x86_v3(g, insn, o[0].reg, X86_NO_REG, o[1].reg);
         return;
     }
@@ -248,15 +252,11 @@ static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
     unsigned pp = fmt == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg;
     X86VOp insn = VOP(pp, VMAP_0F, uns ? 0x78 : 0x2c, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
 
-    if (!x86_fp_check(g)) {
-        x86_mark_fault(g);
-    }
+    may_trap(g);
     if (mode != FLOAT_ROUND_TO_ZERO) {
         round_insn(g, fmt, false, t, a, round_imm(mode));
         a = t;
-        if (!x86_fp_check(g)) {
-            x86_mark_fault(g);
-        }
+        may_trap(g);
     }
     /* modrm.reg is the general register here, modrm.rm the vector one */
     if (uns) {
@@ -295,7 +295,7 @@ static void emit_vfcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_vmov(g, d, t);
         return;
     }
-    x86_mark_fault(g);
+    may_trap(g);
     x86_v3i(g, insn, d, a, b, predicate);
 }
 
@@ -308,15 +308,11 @@ static void emit_vftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
                         : VOP(VPP_F3, VMAP_0F, 0x5b, 0);
     uint64_t bad = uns ? ~0ull : wide ? 1ull << 63 : 0x8000000080000000ull;
 
-    if (!x86_fp_check(g)) {
-        x86_mark_fault(g);
-    }
+    may_trap(g);
     if (mode != FLOAT_ROUND_TO_ZERO) {
         round_insn(g, op->sz, true, u, a, round_imm(mode));
         a = u;
-        if (!x86_fp_check(g)) {
-            x86_mark_fault(g);
-        }
+        may_trap(g);
     }
     x86_v3(g, insn, t, X86_NO_REG, a);
     if (x86_fp_check(g)) {
@@ -348,9 +344,7 @@ static void emit_fcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
     X86VOp insn =
         op->sz == MO_64 ? VOP(VPP_66, VMAP_0F, opcode, VOP_EW) : VOP(VPP_NONE, VMAP_0F, opcode, 0);
 
-    if (!x86_fp_check(g)) {
-        x86_mark_fault(g);
-    }
+    may_trap(g);
     x86_v3o(g, insn, o[1].reg, X86_NO_REG, &o[2]);
     x86_flags_set(g, X86_FL_FCMP);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine is Latimer's library: LATIMER_ACCEL=interp=on, verify=on or nothing; LATIMER_CPU=model. */
+/* The machine is Latimer's library: LATIMER_ACCEL=interp=on, verify=on or nothing;
+ * LATIMER_CPU=model. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,10 +53,11 @@ void machine_init(void)
     }
 }
 
-/* The addresses that machine-native.c has: the pc is seen in X30's, ADR's and literal loads' values. */
+/* The addresses that machine-native.c has: the pc is seen in X30's, ADR's and literal loads'
+ * values. */
 enum { SLOT = 68 };
 
-Outcome machine_run(State *st, uint32_t insn)
+Outcome machine_run(State *st, const uint32_t *insns, int n)
 {
     CPUArmState *env = (CPUArmState *)cpu;
     Outcome out = { 0, 0 };
@@ -65,8 +67,8 @@ Outcome machine_run(State *st, uint32_t insn)
     arm_set_pstate(env, st->nzcv);
     arm_set_fpcr(env, st->fpcr);
     arm_set_fpsr(env, st->fpsr);
-    CODE[SLOT] = insn;
-    CODE[SLOT + 1] = 0xd4000001; /* SVC */
+    memcpy(CODE + SLOT, insns, n * sizeof(*insns));
+    CODE[SLOT + n] = 0xd4000001; /* SVC */
     tb_invalidate_range((uintptr_t)CODE, (uintptr_t)CODE + 4096);
     cpu_set_pc(cpu, (uintptr_t)(CODE + SLOT));
     switch (cpu_exec(cpu)) {

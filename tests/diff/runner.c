@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs single A64 instructions on made-up states and prints what they did, so that two machines can be
- * compared: runner INSTRUCTIONS [FIRST [LAST]]
+ * Runs single A64 instructions on made-up states and prints what they did, so that two machines can
+ * be compared: runner INSTRUCTIONS [FIRST [LAST]]; SEQ=n in the environment: runs of n
+ * instructions.
  *
- * INSTRUCTIONS is a file of 32-bit words (tests/diff/generate.py). For each one a line is printed: index,
- * word, signal, a hash of all that changed; with FIRST the whole state of those from FIRST to LAST.
- * X28 and SP point into memory; X27 is a small offset; X26 is the runner's own. FPCR=hex in the
- * environment is the mode.
+ * INSTRUCTIONS is a file of 32-bit words (tests/diff/generate.py). For each one a line is printed:
+ * index, word, signal, a hash of all that changed; with FIRST the whole state of those from FIRST
+ * to LAST. X28 and SP point into memory; X27 is a small offset; X26 is the runner's own. FPCR=hex
+ * in the environment is the mode.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +34,23 @@ static uint64_t rnd(void)
 static uint64_t edgy(void)
 {
     static const uint64_t edges[] = {
-        0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-        0x100000000, 0x7fffffffffffffff, 0x8000000000000000, ~0ull, 0x8000000080000000,
+        0,
+        1,
+        2,
+        0x7f,
+        0x80,
+        0xff,
+        0x7fff,
+        0x8000,
+        0xffff,
+        0x7fffffff,
+        0x80000000,
+        0xffffffff,
+        0x100000000,
+        0x7fffffffffffffff,
+        0x8000000000000000,
+        ~0ull,
+        0x8000000080000000,
     };
     uint64_t r = rnd();
     switch (r & 3) {
@@ -51,17 +67,30 @@ static uint64_t edgy(void)
 static uint64_t edgy_float(void)
 {
     static const uint64_t doubles[] = {
-        0, 0x8000000000000000, 0x3ff0000000000000, 0xbff8000000000000, 0x7ff0000000000000,
-        0xfff0000000000000, 0x7ff8000000000001, 0x7ff0000000000001, 1, 0x000fffffffffffff,
-        0x0010000000000000, 0x7fefffffffffffff, 0x43e0000000000000, 0x41e0000000000000,
-        0x3fe0000000000000, 0x41dfffffffc00000,
+        0,
+        0x8000000000000000,
+        0x3ff0000000000000,
+        0xbff8000000000000,
+        0x7ff0000000000000,
+        0xfff0000000000000,
+        0x7ff8000000000001,
+        0x7ff0000000000001,
+        1,
+        0x000fffffffffffff,
+        0x0010000000000000,
+        0x7fefffffffffffff,
+        0x43e0000000000000,
+        0x41e0000000000000,
+        0x3fe0000000000000,
+        0x41dfffffffc00000,
     };
     static const uint32_t singles[] = {
         0, 0x80000000, 0x3f800000, 0xbfc00000, 0x7f800000, 0xff800000, 0x7fc00001, 0x7f800001,
         1, 0x007fffff, 0x00800000, 0x7f7fffff, 0x4f000000, 0x5f000000, 0x3f000000, 0x4effffff,
     };
     static const uint16_t halves[] = {
-        0, 0x8000, 0x3c00, 0xbe00, 0x7c00, 0xfc00, 0x7e01, 0x7c01, 1, 0x03ff, 0x0400, 0x7bff, 0x3800, 0x7800,
+        0,      0x8000, 0x3c00, 0xbe00, 0x7c00, 0xfc00, 0x7e01,
+        0x7c01, 1,      0x03ff, 0x0400, 0x7bff, 0x3800, 0x7800,
     };
     uint64_t r = rnd();
     switch (r & 7) {
@@ -140,17 +169,17 @@ static void print_state(void)
     }
 }
 
-static void run(long index, uint32_t insn, int print)
+static void run(long index, const uint32_t *insns, int n, int print)
 {
     make_state(index);
     before = state;
     memcpy(mem_before, SCRATCH, SCRATCH_SIZE);
-    Outcome out = machine_run(&state, insn);
+    Outcome out = machine_run(&state, insns, n);
     uint64_t h = hash(out.signo, state.x, 26 * 8);
     h = hash(h, state.x + 27, 5 * 8);
     h = hash(h, state.v, sizeof(state.v) + 16);
     h = hash(h, SCRATCH + SCRATCH_SIZE / 2 - HASHED, 2 * HASHED);
-    printf("%ld %08x %d %016lx\n", index, insn, out.signo, h ^ out.fault_addr);
+    printf("%ld %08x %d %016lx\n", index, insns[0], out.signo, h ^ out.fault_addr);
     fault_addr = out.fault_addr;
     if (print) {
         print_state();
@@ -161,23 +190,28 @@ int main(int argc, char **argv)
 {
     FILE *f = argc > 1 ? fopen(argv[1], "rb") : NULL;
     long first = argc > 2 ? atol(argv[2]) : 0, last = argc > 3 ? atol(argv[3]) : first;
-    uint32_t insn;
+    int n = getenv("SEQ") ? atoi(getenv("SEQ")) : 1;
+    uint32_t insns[MAX_INSNS];
 
+    if (n < 1 || n > MAX_INSNS) {
+        fprintf(stderr, "%s: SEQ is 1 to %d\n", argv[0], MAX_INSNS);
+        return 2;
+    }
     if (!f) {
         fprintf(stderr, "usage: %s INSTRUCTIONS [FIRST [LAST]]\n", argv[0]);
         return 2;
     }
-    if (mmap(CODE, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-             0) != CODE ||
-        mmap(SCRATCH, SCRATCH_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-             0) != SCRATCH) {
+    if (mmap(CODE, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != CODE ||
+        mmap(SCRATCH, SCRATCH_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+             -1, 0) != SCRATCH) {
         perror("mmap");
         return 1;
     }
     machine_init();
-    for (long i = 0; fread(&insn, 4, 1, f) == 1; i++) {
+    for (long i = 0; fread(insns, 4 * n, 1, f) == 1; i++) {
         if (argc <= 2 || (i >= first && i <= last)) {
-            run(i, insn, argc > 2);
+            run(i, insns, n, argc > 2);
         }
     }
     return 0;

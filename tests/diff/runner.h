@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-#define CODE    ((uint32_t *)0x6000000)
-#define SCRATCH ((uint8_t *)0x20000000)
+#define CODE         ((uint32_t *)0x6000000)
+#define SCRATCH      ((uint8_t *)0x20000000)
 #define SCRATCH_SIZE 0x40000
 
 typedef struct State {
@@ -24,7 +24,8 @@ typedef struct Outcome {
 
 /* CODE and SCRATCH are mapped. */
 void machine_init(void);
-/* Runs one instruction at CODE. */
-Outcome machine_run(State *st, uint32_t insn);
+/* Runs 1..MAX_INSNS instructions at CODE. */
+enum { MAX_INSNS = 32 };
+Outcome machine_run(State *st, const uint32_t *insns, int n);
 
 #endif

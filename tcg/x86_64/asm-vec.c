@@ -147,6 +147,10 @@ static void put_any(X86Gen *g, X86VOp op, unsigned dst, unsigned a, RM b, int im
         }
     }
     if ((!x86_has(X86_AVX) || op & VOP_LEGACY) && a != X86_NO_REG && a != result) {
+        if (b.kind == RM_REG && b.reg == result) {
+            b.reg = x86_has(X86_AVX512) ? X86_VTMP1 : X86_VTMP_SSE;
+            x86_vmov(g, b.reg, result);
+        }
         x86_vmov(g, result, a);
     }
     mark(g, trap);

@@ -340,8 +340,56 @@ static void emit_vitof(X86Gen *g, const TCGOp *op, const X86Operand *o)
     x86_v3(g, insn, o[0].reg, X86_NO_REG, o[1].reg);
 }
 
+/* COMIS raises invalid for quiet NaNs too, UCOMIS for signalling ones only: as the guest's two
+ * kinds. */
+static void emit_fcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    unsigned opcode = op->imm & 1 ? 0x2f : 0x2e;
+    X86VOp insn =
+        op->sz == MO_64 ? VOP(VPP_66, VMAP_0F, opcode, VOP_EW) : VOP(VPP_NONE, VMAP_0F, opcode, 0);
+
+    if (!x86_fp_check(g)) {
+        x86_mark_fault(g);
+    }
+    x86_v3o(g, insn, o[1].reg, X86_NO_REG, &o[2]);
+    x86_flags_set(g, X86_FL_FCMP);
+}
+
+static void emit_fsel(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    X86Cond c = g->cond;
+    unsigned t = o[4].reg;
+    int chosen = x86_new_local(g), other = x86_new_local(g);
+
+    (void)op;
+    x86_vmov(g, t, o[2].reg);
+    if (c.second >= 0 && c.both) {
+        x86_jcc_local(g, c.cc ^ 1, other);
+        x86_jcc_local(g, c.second, chosen);
+    } else {
+        x86_jcc_local(g, c.cc, chosen);
+        if (c.second >= 0) {
+            x86_jcc_local(g, c.second, chosen);
+        }
+    }
+    x86_bind_local(g, other);
+    x86_vmov(g, t, o[3].reg);
+    x86_bind_local(g, chosen);
+    x86_vmov(g, o[0].reg, t);
+}
+
+bool x86_fp_check(const X86Gen *g)
+{
+    return g->tb->cflags & CF_FP_CHECK;
+}
+
 /* ---- what this host does exactly
  * --------------------------------------------------------------------------------- */
+
+bool x86_is_fp_op(const TCGOp *op)
+{
+    return tcg_op_defs[op->opc].flags & TCG_OPF_SZ_FP || op->opc == TCG_OP_ftoi;
+}
 
 bool x86_fp_rule_applies(const TCGOp *op)
 {
@@ -417,4 +465,6 @@ void x86_fp_rules_init(void)
     rule(TCG_OP_vftoi, emit_vftoi, 2, X86R_FLAGS);
     rule(TCG_OP_vitof, emit_vitof, 0, 0);
     rule(TCG_OP_vfcmp, emit_vfcmp, 1, 0);
+    rule(TCG_OP_fcmp, emit_fcmp, 0, X86R_MEM_LAST | X86R_FLAGS | X86R_CC_OUT);
+    rule(TCG_OP_fsel, emit_fsel, 1, X86R_CC_IN);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loads, stores, atomics, fences, and fields of the state. Loads are acquire and stores are release on x86 already;
- * only a release store that later acquire loads must not pass (RCsc) is an exchange.
+ * Loads, stores, atomics, fences, and fields of the state. Loads are acquire and stores are release
+ * on x86 already; only a release store that later acquire loads must not pass (RCsc) is an
+ * exchange.
  */
 #include "tcg/x86_64/asm.h"
 
@@ -21,7 +22,10 @@ static int scratch(X86Gen *g)
 /* a: base and index operands */
 static X86Mem address(X86Gen *g, const TCGOp *op, const X86Operand *a)
 {
-    X86Mem m = { .base = a[0].reg, .index = a[1].reg, .shift = MO_GET_SHIFT(op->memop), .disp = (int32_t) op->imm };
+    X86Mem m = { .base = a[0].reg,
+                 .index = a[1].reg,
+                 .shift = MO_GET_SHIFT(op->memop),
+                 .disp = (int32_t)op->imm };
 
     if (m.index == X86_NO_REG) {
         m.shift = 0;
@@ -29,15 +33,15 @@ static X86Mem address(X86Gen *g, const TCGOp *op, const X86Operand *a)
         int t = scratch(g);
 
         x86_rm(g, X_LEA | X_W, t, (X86Mem){ .base = X86_NO_REG, .index = m.index, .shift = 3 });
-        m.index = (uint8_t) t;
+        m.index = (uint8_t)t;
         m.shift = 1;
     }
     if (op->imm != m.disp) { /* beyond 32 bits: an own register */
         int t = scratch(g);
 
-        x86_mov_ri(g, t, (uint64_t) op->imm);
-        x86_rm(g, X_LEA | X_W, t, (X86Mem){ .base = m.base, .index = (uint8_t) t });
-        m.base = (uint8_t) t;
+        x86_mov_ri(g, t, (uint64_t)op->imm);
+        x86_rm(g, X_LEA | X_W, t, (X86Mem){ .base = m.base, .index = (uint8_t)t });
+        m.base = (uint8_t)t;
         m.disp = 0;
     }
     return m;
@@ -50,17 +54,18 @@ static void emit_swap_bytes(X86Gen *g, int sz, int reg)
         x86_put8(g, 8);
     } else if (sz > MO_16) {
         if (sz == MO_64 || reg >= 8) {
-            x86_put8(g, 0x40u | (sz == MO_64 ? 8 : 0) | (unsigned) reg >> 3);
+            x86_put8(g, 0x40u | (sz == MO_64 ? 8 : 0) | (unsigned)reg >> 3);
         }
         x86_put8(g, 0x0f);
-        x86_put8(g, 0xc8u | (unsigned) (reg & 7));
+        x86_put8(g, 0xc8u | (unsigned)(reg & 7));
     }
 }
 
 static void emit_extend(X86Gen *g, unsigned memop, int reg)
 {
     static const unsigned zext[] = { X_MOVZX8 | X_MB, X_MOVZX16, X_MOV_LOAD, X_MOV_LOAD | X_W };
-    static const unsigned sext[] = { X_MOVSX8 | X_MB, X_MOVSX16, X_MOVSXD & ~X_W, X_MOV_LOAD | X_W };
+    static const unsigned sext[] = { X_MOVSX8 | X_MB, X_MOVSX16, X_MOVSXD & ~X_W,
+                                     X_MOV_LOAD | X_W };
     int sz = memop & MO_SIZE;
 
     if (memop & MO_SIGN) {
@@ -106,14 +111,14 @@ static void emit_st(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
     if (o[0].kind == X86_IMM && !(op->memop & (MO_RELEASE | MO_BSWAP))) {
         x86_mark_fault(g);
-        x86_mov_mi(g, sz, guest(), m, (int32_t) o[0].imm);
+        x86_mov_mi(g, sz, guest(), m, (int32_t)o[0].imm);
         return;
     }
     if (op->memop & (MO_RELEASE | MO_BSWAP)) {
         int t = scratch(g);
 
         if (o[0].kind == X86_IMM) {
-            x86_mov_ri(g, t, (uint64_t) o[0].imm);
+            x86_mov_ri(g, t, (uint64_t)o[0].imm);
         } else {
             x86_mov_rr(g, X_W, t, reg);
         }
@@ -139,7 +144,7 @@ static void emit_ldv_small(X86Gen *g, int sz, unsigned flags, int vreg, X86Mem m
     if (fault) {
         x86_mark_fault(g);
     }
-    emit_load(g, (unsigned) sz, flags, t, m);
+    emit_load(g, (unsigned)sz, flags, t, m);
     x86_vmov_from_gpr(g, 0, vreg, t);
 }
 
@@ -183,7 +188,7 @@ static void emit_st_env(X86Gen *g, const TCGOp *op, const X86Operand *o)
     X86Mem m = x86_env(x86_env_disp(op->imm));
 
     if (o[0].kind == X86_IMM) {
-        x86_mov_mi(g, sz, 0, m, (int32_t) o[0].imm);
+        x86_mov_mi(g, sz, 0, m, (int32_t)o[0].imm);
     } else {
         x86_rm(g, store_op[sz], o[0].reg, m);
     }
@@ -218,7 +223,8 @@ static void emit_lock_alu(X86Gen *g, const TCGOp *op, const X86Operand *o, int a
     int sz = op->memop & MO_SIZE;
 
     x86_mark_fault(g);
-    x86_rm(g, sized((unsigned) alu * 8 | X_RB, (unsigned) alu * 8 + 1, sz), o[2].reg, x86_at(o[1].reg, 0));
+    x86_rm(g, sized((unsigned)alu * 8 | X_RB, (unsigned)alu * 8 + 1, sz), o[2].reg,
+           x86_at(o[1].reg, 0));
 }
 
 /* add and exchange: one instruction; d is not the address */
@@ -238,11 +244,11 @@ static void emit_rmw_simple(X86Gen *g, const TCGOp *op, const X86Operand *o)
     if (op->imm == TCG_ATOMIC_ADD) {
         x86_rm(g, sized(X_XADD8, X_XADD, sz), t, x86_at(o[1].reg, 0));
     } else {
-        x86_rm(g, sized(0x86 | X_RB, X_XCHG, sz) & ~(unsigned) X_LOCK, t, x86_at(o[1].reg, 0));
+        x86_rm(g, sized(0x86 | X_RB, X_XCHG, sz) & ~(unsigned)X_LOCK, t, x86_at(o[1].reg, 0));
     }
     if (!(op->life & 1)) {
         x86_mov_rr(g, X_W, o[0].reg, t);
-        emit_extend(g, (unsigned) sz, o[0].reg);
+        emit_extend(g, (unsigned)sz, o[0].reg);
     }
 }
 
@@ -260,11 +266,12 @@ static void emit_rmw_new(X86Gen *g, const TCGOp *op, int t, int b, int u)
         x86_alu_rr(g, alu[op->imm], X_W, t, b);
         return;
     }
-    emit_extend(g, (unsigned) sz | (sign ? MO_SIGN : 0), t);
+    emit_extend(g, (unsigned)sz | (sign ? MO_SIGN : 0), t);
     x86_mov_rr(g, X_W, u, b);
-    emit_extend(g, (unsigned) sz | (sign ? MO_SIGN : 0), u);
+    emit_extend(g, (unsigned)sz | (sign ? MO_SIGN : 0), u);
     x86_alu_rr(g, X_CMP, X_W, t, u);
-    x86_rr(g, (unsigned) X_CMOV | X_W | (unsigned) (max ? (sign ? X_L : X_B) : (sign ? X_G : X_A)), t, u);
+    x86_rr(g, (unsigned)X_CMOV | X_W | (unsigned)(max ? (sign ? X_L : X_B) : (sign ? X_G : X_A)), t,
+           u);
 }
 
 /* The others: a loop around CMPXCHG; the old value ends in RAX. o[3], o[4]: scratch */
@@ -275,14 +282,14 @@ static void emit_rmw_loop(X86Gen *g, const TCGOp *op, const X86Operand *o)
     uint8_t *loop;
 
     x86_mark_fault(g);
-    emit_load(g, (unsigned) sz, guest(), RAX, m);
+    emit_load(g, (unsigned)sz, guest(), RAX, m);
     loop = g->p;
     emit_rmw_new(g, op, t, o[2].reg, o[4].reg);
     x86_mark_fault(g);
     x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), t, m);
     x86_put8(g, 0x70 | X_NE);
-    x86_put8(g, (unsigned) (loop - (g->p + 1)));
-    emit_extend(g, (unsigned) sz, RAX);
+    x86_put8(g, (unsigned)(loop - (g->p + 1)));
+    emit_extend(g, (unsigned)sz, RAX);
 }
 
 void x86_gen_atomic_rmw(X86Gen *g, const TCGOp *op)
@@ -308,7 +315,7 @@ static void emit_cas(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
     x86_mark_fault(g);
     x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), o[3].reg, x86_at(o[1].reg, 0));
-    emit_extend(g, (unsigned) sz, RAX);
+    emit_extend(g, (unsigned)sz, RAX);
 }
 
 /* CMPXCHG16B wants RBX, which is a guest register: that one waits in RSI. */

@@ -12,7 +12,7 @@ import re
 import struct
 
 SKIP_FUNCS = re.compile(r"^(b|bl|br|blr|ret|b_cond|cbz|tbz|bra|braz|blra|blraz|retaa|svc|brk|sys|sysreg|isb|"
-                        r"wfe|wfxt|pac|pac_hint|pacga|xpac|xpaclri|ldra|adr|msr_imm)$")
+                        r"wfe|wfxt|pac|pac_hint|pacga|xpac|xpaclri|ldra|adr|msr_imm|ldr_lit|ldr_lit_v)$")
 MEMORY = re.compile(r"^(ld|st|cas|atomic)")
 REGISTERS = ("rd", "rn", "rm", "rt", "rt2", "rs", "ra", "rt3", "rt4")
 

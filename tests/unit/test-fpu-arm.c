@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fpu/ under Arm's rules against what an Arm processor answered: results and FPSR, for every
- * operation of fpu-arm-ops.h.inc under 24 settings of FPCR. data/fpu-arm.txt, made by
- * data/fpu-arm-record.c, holds a line an operation and in it a hash a setting, each of 2,000 cases.
+ * fpu/ under Arm's rules against recorded answers: results and FPSR, for every operation of
+ * fpu-arm-ops.h.inc under 24 settings of FPCR. data/fpu-arm.txt was made by data/fpu-arm-record.c
+ * under qemu-aarch64 7.2.22 (-cpu max), another implementation of the same manual; where that is
+ * known to differ from the manual, fpu-arm-ops.h.inc says so. The file holds a line an operation
+ * and in it a hash a setting, each of 2,000 cases.
  *
  * To see what is behind a difference, or to compare more: FPU_ARM_CASES=FILE names what the
  * recorder printed case by case.

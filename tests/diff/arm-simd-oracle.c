@@ -72,7 +72,7 @@ __asm__(".text\n.global run_at\n"
 
 static void *map_at(uintptr_t addr, int prot)
 {
-    void *p = mmap((void *) addr, 4096, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    void *p = mmap((void *)addr, 4096, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 
     if (p == MAP_FAILED) {
         perror("mmap");
@@ -92,7 +92,7 @@ static void run(uint32_t insn, int n, uint8_t *mem, SimdResult *out)
     regs.fpcr = c.fpcr;
     regs.nzcv = c.nzcv;
     memcpy(mem, c.mem, sizeof(c.mem));
-    run_at(&regs, (void *) SIMD_CODE_ADDR);
+    run_at(&regs, (void *)SIMD_CODE_ADDR);
     memcpy(out->x, regs.x, sizeof(regs.x));
     memcpy(out->v, regs.v, sizeof(regs.v));
     memcpy(out->mem, mem, sizeof(out->mem));
@@ -104,8 +104,8 @@ static void print(int n, const SimdResult *r)
 {
     printf("%2d fpsr %08x nzcv %x", n, r->fpsr, r->nzcv >> 28);
     for (int i = 0; i < 8; i++) {
-        printf(" x%d %016lx v%d %016lx:%016lx", i, (long) r->x[i], i, (long) r->v[i][1],
-               (long) r->v[i][0]);
+        printf(" x%d %016lx v%d %016lx:%016lx", i, (long)r->x[i], i, (long)r->v[i][1],
+               (long)r->v[i][0]);
     }
     printf("\n");
 }
@@ -115,13 +115,13 @@ int main(int argc, char **argv)
     uint32_t *code = map_at(SIMD_CODE_ADDR, PROT_READ | PROT_WRITE | PROT_EXEC), insn;
     uint8_t *mem = map_at(SIMD_MEM_ADDR, PROT_READ | PROT_WRITE);
 
-    (void) argv;
+    (void)argv;
     while (scanf("%x", &insn) == 1) {
         uint32_t digest = SIMD_DIGEST_START;
 
         code[0] = insn;
         code[1] = 0xd65f03c0; /* ret */
-        __builtin___clear_cache((char *) code, (char *) (code + 2));
+        __builtin___clear_cache((char *)code, (char *)(code + 2));
         for (int n = 0; n < SIMD_CASES; n++) {
             SimdResult r;
 

@@ -23,6 +23,12 @@ WORDS = 2  # for each pattern
 REGISTERS = {"rd", "rn", "rm", "ra"}
 # The oracle does not clear bits 16..31 of H registers in these.
 ORACLE_WRONG = [(0x5f10fc00, 0xfff0fc00)]
+# FMLAL, FMLAL2 and their kin with sz = 1, which objdump shows.
+OBJDUMP_WRONG = [(0x0e60ec00, 0xbf60fc00), (0x2e60cc00, 0xbf60fc00)]
+
+
+def among(word, rows):
+    return any(word & mask == value for value, mask in rows)
 
 
 def disassemble(words, tmp):
@@ -53,7 +59,7 @@ def choose(patterns, tmp):
         words = sorted({some_word(rnd, pattern) for _ in range(64)})
         rnd.shuffle(words)
         good = [(w, t) for w, t in zip(words, disassemble(words, tmp))
-                if t and not any(w & mask == value for value, mask in ORACLE_WRONG)]
+                if t and not among(w, ORACLE_WRONG)]
         chosen += good[:WORDS]
     return chosen
 
@@ -89,7 +95,7 @@ def check(build, count):
         texts = disassemble(words, tmp)
     out = subprocess.run([build / "tests/unit/test-arm-simd", "--decode"], check=True, text=True,
                          capture_output=True, input="\n".join(f"{w:08x}" for w in words)).stdout.split()
-    wrong = [(w, t, o) for w, t, o in zip(words, texts, out) if (o == "1") != bool(t)]
+    wrong = [(w, t, o) for w, t, o in zip(words, texts, out) if (o == "1") != (bool(t) and not among(w, OBJDUMP_WRONG))]
     for word, text, _ in wrong:
         print(f"{word:08x} {text or 'unallocated'}")
     print(f"{count} words, {sum(map(bool, texts))} instructions, {len(wrong)} differences", file=sys.stderr)

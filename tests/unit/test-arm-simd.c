@@ -32,15 +32,15 @@ static void setup(void)
     CPUState *cpu = arm_target.cpu_new("max", &err);
 
     g_assert_no_error(err);
-    env = (CPUArmState *) cpu;
+    env = (CPUArmState *)cpu;
     tcg = tcg_context_new(&arm_target);
     tcg->cpu = cpu;
     cpu->tcg = tcg;
     tci_init(0);
     for (uintptr_t addr = SIMD_CODE_ADDR; addr; addr = addr == SIMD_MEM_ADDR ? 0 : SIMD_MEM_ADDR) {
-        void *p = mmap((void *) addr, 4096, PROT_READ | PROT_WRITE,
+        void *p = mmap((void *)addr, 4096, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-        g_assert_true(p == (void *) addr);
+        g_assert_true(p == (void *)addr);
     }
 }
 
@@ -49,7 +49,7 @@ static bool translate(uint32_t insn)
 {
     const uint32_t code[] = { insn, 0xd4000001 /* svc */ };
 
-    memcpy((void *) SIMD_CODE_ADDR, code, sizeof(code));
+    memcpy((void *)SIMD_CODE_ADDR, code, sizeof(code));
     tb = (TranslationBlock){ .pc = SIMD_CODE_ADDR,
                              .flags = arm_target.tb_flags(&env->parent),
                              .cflags = CF_INTERP };
@@ -79,7 +79,7 @@ static void run(uint32_t insn, int n, bool optimize, SimdResult *r)
     arm_set_fpcr(env, c.fpcr);
     arm_set_fpsr(env, 0);
     arm_set_pstate(env, c.nzcv);
-    memcpy((void *) SIMD_MEM_ADDR, c.mem, sizeof(c.mem));
+    memcpy((void *)SIMD_MEM_ADDR, c.mem, sizeof(c.mem));
 
     g_assert_true(translate(insn));
     if (optimize) {
@@ -98,7 +98,7 @@ static void run(uint32_t insn, int n, bool optimize, SimdResult *r)
 
     memcpy(r->x, env->x, sizeof(r->x));
     memcpy(r->v, env->v, sizeof(r->v));
-    memcpy(r->mem, (void *) SIMD_MEM_ADDR, sizeof(r->mem));
+    memcpy(r->mem, (void *)SIMD_MEM_ADDR, sizeof(r->mem));
     r->fpsr = arm_get_fpsr(env);
     r->nzcv = arm_get_pstate(env) & 0xf0000000;
 }
@@ -108,14 +108,14 @@ static void check_recorded(bool optimize)
     for (unsigned i = 0; i < G_N_ELEMENTS(recorded); i++) {
         uint32_t digest = SIMD_DIGEST_START;
 
-        g_test_message("%08x %s", recorded[i].insn, recorded[i].text);
         for (int n = 0; n < SIMD_CASES; n++) {
             SimdResult r;
             run(recorded[i].insn, n, optimize, &r);
             digest = simd_digest(digest, &r);
         }
         if (digest != recorded[i].digest) {
-            g_test_message("differs: arm-simd-oracle -v shows the right results");
+            g_test_message("%08x %s: wrong; arm-simd-oracle -v shows the right results",
+                           recorded[i].insn, recorded[i].text);
             g_test_fail();
         }
     }
@@ -152,7 +152,8 @@ static void test_every_pattern(void)
     }
 }
 
-/* --- shapes ------------------------------------------------------------------------------------------ */
+/* --- shapes
+ * ------------------------------------------------------------------------------------------ */
 
 /* The instruction's ops, `; ` between them. */
 static char *ops_text(uint32_t insn)
@@ -180,13 +181,14 @@ static void test_shapes(void)
 {
     static const struct {
         uint32_t insn;
-        const char *ops;
+        const char *text, *ops;
     } shapes[] = {
 #include "arm-simd-shapes.h.inc"
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(shapes); i++) {
         g_autofree char *text = ops_text(shapes[i].insn);
+        g_test_message("%s", shapes[i].text);
         g_assert_cmpstr(text, ==, shapes[i].ops);
     }
 }
@@ -197,7 +199,7 @@ static void test_features(void)
     CPUState *max = &env->parent, *a53 = arm_target.cpu_new("cortex-a53", &err);
 
     g_assert_no_error(err);
-    env = (CPUArmState *) a53;
+    env = (CPUArmState *)a53;
     tcg->cpu = a53;
     g_assert_true(translate(0x1e622820));  /* fadd d0, d1, d2 */
     g_assert_true(translate(0x4e284820));  /* aese v0.16b, v1.16b */
@@ -208,7 +210,7 @@ static void test_features(void)
     g_assert_false(translate(0x2e828420)); /* sqrdmlah v0.2s, v1.2s, v2.2s */
     g_assert_false(translate(0x6e82c420)); /* fcmla v0.4s, v1.4s, v2.4s, #0 */
     g_assert_false(translate(0xce628020)); /* sha512h q0, q1, v2.2d */
-    env = (CPUArmState *) max;
+    env = (CPUArmState *)max;
     tcg->cpu = max;
     arm_target.cpu_free(a53);
 }

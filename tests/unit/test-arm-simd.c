@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A64 floating point, SIMD and crypto: translated, run by the interpreter, and compared with what
- * tests/diff/simd-cases.py recorded; and the shapes of the ops that speed depends on.
+ * A64 floating point, SIMD and crypto: translated, run by the interpreter and as host code of each
+ * level, and compared with what tests/diff/simd-cases.py recorded; and the shapes of the ops that
+ * speed depends on.
  * With --decode it reads instruction words and says of each whether it is one (1) or not (0).
  */
 #include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "arm-simd-cases.h"
 #include "exec/exec.h"
@@ -21,6 +24,8 @@ static const struct {
 } recorded[] = {
 #include "arm-simd-cases.h.inc"
 };
+
+enum { MAP_SIZE = 0x10000 }; /* of code, and of data */
 
 static CPUArmState *env;
 static TCGContext *tcg;
@@ -38,18 +43,23 @@ static void setup(void)
     cpu->tcg = tcg;
     tci_init(0);
     for (uintptr_t addr = SIMD_CODE_ADDR; addr; addr = addr == SIMD_MEM_ADDR ? 0 : SIMD_MEM_ADDR) {
-        void *p = mmap((void *)addr, 4096, PROT_READ | PROT_WRITE,
+        void *p = mmap((void *)addr, MAP_SIZE, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
         g_assert_true(p == (void *)addr);
     }
 }
 
-/* The ops of one instruction, in tcg. False: it is none. */
-static bool translate(uint32_t insn)
+static void put_code(vaddr addr, uint32_t insn)
 {
     const uint32_t code[] = { insn, 0xd4000001 /* svc */ };
 
-    memcpy((void *)SIMD_CODE_ADDR, code, sizeof(code));
+    memcpy((void *)addr, code, sizeof(code));
+}
+
+/* The ops of one instruction, in tcg. False: it is none. */
+static bool translate(uint32_t insn)
+{
+    put_code(SIMD_CODE_ADDR, insn);
     tb = (TranslationBlock){ .pc = SIMD_CODE_ADDR,
                              .flags = arm_target.tb_flags(&env->parent),
                              .cflags = CF_INTERP };
@@ -66,7 +76,7 @@ static bool translate(uint32_t insn)
     return true;
 }
 
-static void run(uint32_t insn, int n, bool optimize, SimdResult *r)
+static void set_inputs(uint32_t insn, int n)
 {
     SimdCase c;
 
@@ -80,12 +90,23 @@ static void run(uint32_t insn, int n, bool optimize, SimdResult *r)
     arm_set_fpsr(env, 0);
     arm_set_pstate(env, c.nzcv);
     memcpy((void *)SIMD_MEM_ADDR, c.mem, sizeof(c.mem));
+}
 
+static void get_results(SimdResult *r)
+{
+    memcpy(r->x, env->x, sizeof(r->x));
+    memcpy(r->v, env->v, sizeof(r->v));
+    memcpy(r->mem, (void *)SIMD_MEM_ADDR, sizeof(r->mem));
+    r->fpsr = arm_get_fpsr(env);
+    r->nzcv = arm_get_pstate(env) & 0xf0000000;
+}
+
+/* How one instruction with its inputs set is run. */
+typedef void RunFn(uint32_t insn);
+
+static void run_ops(uint32_t insn)
+{
     g_assert_true(translate(insn));
-    if (optimize) {
-        tcg_optimize(tcg);
-        tcg_check(tcg, "optimize");
-    }
     tcg_liveness(tcg);
     tb.ops = tcg->ops;
     tb.temps = tcg->temps;
@@ -95,41 +116,116 @@ static void run(uint32_t insn, int n, bool optimize, SimdResult *r)
     tb.nb_exits = tcg->nb_exits;
     tci_run(&env->parent, &tb, NULL);
     g_assert_cmphex(env->pc, ==, SIMD_CODE_ADDR + 4);
-
-    memcpy(r->x, env->x, sizeof(r->x));
-    memcpy(r->v, env->v, sizeof(r->v));
-    memcpy(r->mem, (void *)SIMD_MEM_ADDR, sizeof(r->mem));
-    r->fpsr = arm_get_fpsr(env);
-    r->nzcv = arm_get_pstate(env) & 0xf0000000;
 }
 
-static void check_recorded(bool optimize)
+/* By the whole engine, as it has been set up. Each instruction has a place of its own. */
+static void run_engine(uint32_t insn)
 {
+    static vaddr next = SIMD_CODE_ADDR;
+    static uint32_t last;
+
+    if (insn != last) {
+        put_code(next, insn);
+        last = insn;
+        next += 8;
+    }
+    env->pc = next - 8;
+    g_assert_cmphex(cpu_exec(&env->parent), ==, EXCP_SYSCALL);
+    g_assert_cmphex(env->pc, ==, next);
+}
+
+static const char *running; /* its text */
+
+/* The number of instructions that give something else than was recorded. */
+static int check_recorded(RunFn *run)
+{
+    int wrong = 0;
+
     for (unsigned i = 0; i < G_N_ELEMENTS(recorded); i++) {
         uint32_t digest = SIMD_DIGEST_START;
 
+        running = recorded[i].text;
         for (int n = 0; n < SIMD_CASES; n++) {
             SimdResult r;
-            run(recorded[i].insn, n, optimize, &r);
+            set_inputs(recorded[i].insn, n);
+            run(recorded[i].insn);
+            get_results(&r);
             digest = simd_digest(digest, &r);
         }
         if (digest != recorded[i].digest) {
-            g_test_message("%08x %s: wrong; arm-simd-oracle -v shows the right results",
-                           recorded[i].insn, recorded[i].text);
-            g_test_fail();
+            printf("# %08x %s: wrong; arm-simd-oracle -v shows the right results\n",
+                   recorded[i].insn, recorded[i].text);
+            wrong++;
         }
+    }
+    return wrong;
+}
+
+static void test_interpreter(void)
+{
+    g_assert_cmpint(check_recorded(run_ops), ==, 0);
+}
+
+/* --- host code ---------------------------------------------------------------------------------
+ */
+
+static void on_signal(int sig, siginfo_t *info, void *ucontext)
+{
+    if (!tcg_handle_host_signal(&env->parent, info, ucontext)) {
+        printf("# %s: a signal that the engine does not know\n", running);
+        fflush(stdout);
+        signal(sig, SIG_DFL);
+        raise(sig);
     }
 }
 
-static void test_recorded(void)
+/* An engine can be set up but once in a process. */
+static int engine_process(const TCGConfig *config)
 {
-    check_recorded(false);
+    struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
+    GError *err = NULL;
+
+    if (!tcg_exec_init(&arm_target, config, &err)) {
+        printf("# %s\n", err->message);
+        return 77;
+    }
+    tcg_cpu_attach(&env->parent);
+    sigaction(SIGFPE, &action, NULL);
+    sigaction(SIGSEGV, &action, NULL);
+    return check_recorded(run_engine) != 0;
 }
 
-static void test_recorded_optimized(void)
+static void test_engine(const void *opaque)
 {
-    check_recorded(true);
+    pid_t pid = fork();
+    int status;
+
+    if (!pid) {
+        status = engine_process(opaque);
+        fflush(stdout);
+        _exit(status);
+    }
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        g_test_skip("this host lacks the features");
+        return;
+    }
+    g_assert_cmpint(status, ==, 0);
 }
+
+static const struct {
+    const char *path;
+    TCGConfig config;
+} engines[] = {
+    { "/arm/simd/engine/interp", { .interp = true } },
+    { "/arm/simd/engine/host", { .host_features = NULL } },
+    { "/arm/simd/engine/host-unoptimized", { .no_optimize = true } },
+    { "/arm/simd/engine/host-fp-check", { .fp_check = true } },
+    { "/arm/simd/engine/sse4.2", { .host_features = "sse4.2" } },
+    { "/arm/simd/engine/sse4.2-fp-check", { .host_features = "sse4.2", .fp_check = true } },
+    { "/arm/simd/engine/avx2", { .host_features = "avx2" } },
+    { "/arm/simd/engine/avx512", { .host_features = "avx512" } },
+};
 
 /* Every pattern of data processing on SIMD&FP registers, and of structures, is among the cases. */
 static void test_every_pattern(void)
@@ -228,8 +324,10 @@ int main(int argc, char **argv)
     }
     g_test_init(&argc, &argv, NULL);
     setup();
-    g_test_add_func("/arm/simd/recorded", test_recorded);
-    g_test_add_func("/arm/simd/recorded-optimized", test_recorded_optimized);
+    g_test_add_func("/arm/simd/ops", test_interpreter);
+    for (unsigned i = 0; i < G_N_ELEMENTS(engines); i++) {
+        g_test_add_data_func(engines[i].path, &engines[i].config, test_engine);
+    }
     g_test_add_func("/arm/simd/every-pattern", test_every_pattern);
     g_test_add_func("/arm/simd/shapes", test_shapes);
     g_test_add_func("/arm/simd/features", test_features);

@@ -95,6 +95,7 @@ struct X86Gen {
     uint16_t holder[X86_NB_REGS];
     uint16_t flags_temp; /* whose value EFLAGS holds; TCG_NONE, or X86_FLAGS_BUSY */
     X86FlagsForm flags_form;
+    bool trap_next; /* the next vector instruction may trap: mark it (asm-vec.c) */
     int flags_new;  /* form of the flags that the current op makes; -1 */
     X86Cond cond;   /* of an X86R_CC_IN op */
     int slow_local; /* where slow paths of the current op come back to; -1: it has none */

@@ -65,9 +65,9 @@ void x86_layout_init(const TargetOps *target)
             pin(global, X86_VREG0 + i);
         }
     }
-    x86_layout.alloc = X86_MASK(RAX) | X86_MASK(RCX) | X86_MASK(RDX) | X86_MASK(RSI) |
-                       X86_MASK(RDI) |
-                       ((X86_MASK(x86_has(X86_AVX512) ? X86_VTMP0 : 8) - 1) << X86_VREG0);
+    x86_layout.alloc =
+        X86_MASK(RAX) | X86_MASK(RCX) | X86_MASK(RDX) | X86_MASK(RSI) | X86_MASK(RDI) |
+        ((X86_MASK(x86_has(X86_AVX512) ? X86_VTMP0 : X86_VTMP_SSE) - 1) << X86_VREG0);
 }
 
 /* ---- pieces ---- */

@@ -120,4 +120,9 @@ void tcg_backend_leave(void *ucontext, CPUState *cpu)
     mc->gregs[REG_RIP] = (greg_t)(uintptr_t)x86_layout.exit_restored;
     mc->gregs[REG_RBP] = (greg_t)((uintptr_t)cpu + x86_config.target->env_bias);
     mc->gregs[REG_EFL] &= ~(greg_t)0x400; /* DF */
+    /* A trap that was taken has set its sticky flag as well; whether the guest's is set the careful
+       block decides. */
+    if (!cpu->fp_checked) {
+        mc->fpregs->mxcsr &= ~1u;
+    }
 }

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * For tests of op lists: a small guest CPU, and the ways in which a list can be run. A test builds
+ * a list in the context, compiles it once for each engine, runs it on the same state by each and
+ * compares.
+ */
+#ifndef TESTS_TCG_HARNESS_H
+#define TESTS_TCG_HARNESS_H
+
+#include "exec/cpu.h"
+#include "tcg/backend.h"
+#include "tcg/tcg-op.h"
+#include "tcg/tcg.h"
+
+enum { TEST_INTS = 8, TEST_VECS = 8 };
+
+typedef struct TestCPU {
+    CPUState parent;
+    uint64_t r[TEST_INTS];
+    uint64_t pc;
+    uint32_t cc;
+    TCGValue v[TEST_VECS];
+    uint64_t field[4]; /* state outside the globals */
+} TestCPU;
+
+/* Indices of the globals. */
+enum { TEST_R = 0, TEST_CC = TEST_INTS, TEST_V = TEST_INTS + 1 };
+
+extern const TargetOps test_target;
+
+/* Guest memory of the tests; guest addresses are host addresses. */
+enum { TEST_MEM_SIZE = 256 };
+extern uint8_t test_mem[TEST_MEM_SIZE] __attribute__((aligned(64)));
+
+typedef struct TestEngine {
+    const char *name;
+    bool liveness, optimize, host;
+} TestEngine;
+extern const TestEngine test_engines[];
+extern int nb_test_engines; /* those that run in this process */
+
+/* The context of all tests, with an empty list that begins an instruction. */
+TCGContext *test_start(void);
+/* Ends the list by an exit to cpu_exec, and checks it. */
+void test_end(TCGContext *s);
+
+/* The list as an engine runs it; freed by test_unload. The context's list stays as it was. */
+TranslationBlock *test_load(TCGContext *s, const TestEngine *engine);
+void test_run(const TranslationBlock *tb, TestCPU *cpu);
+void test_unload(TranslationBlock *tb);
+
+/* Runs the context's list by every engine on copies of *cpu and memory; *cpu gets the result. */
+void test_run_all(TCGContext *s, TestCPU *cpu, const char *what);
+
+/* ---- operands ---- */
+
+/* 64 bits, often near the limits of some width. */
+uint64_t test_random(void);
+/* Floating values of the format in every lane, often special ones; with junk formats mixed in. */
+TCGValue test_random_vec(unsigned sz, bool floating);
+void test_randomize(TestCPU *cpu, unsigned sz, bool floating);
+/* Whether the op exists in this size, and an immediate and condition that it allows. */
+bool test_size_exists(unsigned opc, unsigned sz);
+void test_sizes(unsigned opc, unsigned *first, unsigned *last);
+int64_t test_random_imm(unsigned opc, unsigned sz);
+unsigned test_random_cond(unsigned opc);
+
+#endif

@@ -252,6 +252,9 @@ static int write_allocating(Qcow2 *s, uint64_t off, const uint8_t *buf, uint64_t
                             const ClusterRun *run, uint64_t *done)
 {
     AllocWrite w;
+    if (run->allocated && run->copied && hits_metadata(s, run->host, run->len)) {
+        return mark_corrupt(s, off, run->host);
+    }
     g_mutex_lock(&s->lock);
     int ret = plan_write(s, off, len, run, &w);
     g_mutex_unlock(&s->lock);

@@ -145,7 +145,7 @@ static bool absorb_move(Liveness *l, TCGOp *mov, TCGOp *first)
     return false;
 }
 
-/* Globals and locals that are looked at when op is reached. Called before its inputs are noted. */
+/* Globals and locals that are looked at when op is reached. Called before its inputs are set live. */
 static void effects(Liveness *l, const TCGOp *op, unsigned flags)
 {
     if (flags & TCG_OPF_EXIT) {
@@ -200,13 +200,14 @@ static void visit(Liveness *l, TCGOp *op, TCGOp *first)
     for (int i = 0; i < o.nb_out; i++) {
         set_dead(l, op->arg[i]);
     }
-    effects(l, op, flags);
+    /* an input ends here if nothing behind the op reads it; who leaves at the op has it still */
     for (int i = o.first_in; i < o.first_in + o.nb_in; i++) {
         unsigned t = op->arg[i];
         if (t && !is_live(l, t) && !tcg_is_const(l->s, t)) {
             life |= 1u << i;
         }
     }
+    effects(l, op, flags);
     for (int i = o.first_in; i < o.first_in + o.nb_in; i++) {
         set_live(l, op->arg[i]);
     }

@@ -62,19 +62,38 @@ static inline float128 float128_from_raw(uint128 raw)
         return T##_to_##I##_scalbn(a, mode, 0, s);                                \
     }
 
+static FloatParts parts_scalbn(FloatParts a, int n, FloatStatus *s)
+{
+    enum { LIMIT = 1 << 17 }; /* far beyond every format's range */
+
+    if (parts_is_nan(a)) {
+        return parts_propagate1(a, s);
+    }
+    a.exp += n < -LIMIT ? -LIMIT : n > LIMIT ? LIMIT : n;
+    return a;
+}
+
+/* The factors have one format, the addend and the result the same or a wider one. */
+static uint128 muladd(const FloatFormat *factors, uint128 a_, uint128 b_, const FloatFormat *sum,
+                      uint128 c_, int flags, FloatStatus *s)
+{
+    FloatParts a = parts_unpack(factors, a_, s), b = parts_unpack(factors, b_, s);
+    FloatParts p = parts_muladd(a, b, parts_unpack(sum, c_, s), flags, s);
+    bool negate = flags & FLOAT_MULADD_NEG_RESULT && !parts_is_nan(p);
+
+    return parts_round_pack(sum, p, s) ^ (uint128)negate << (sum->exp_bits + sum->frac_bits);
+}
+
 #define DEFINE(T)                                                                             \
     DEFINE_2(T, add, parts_add(a, b, false, s))                                               \
     DEFINE_2(T, sub, parts_add(a, b, true, s))                                                \
     DEFINE_2(T, mul, parts_mul(a, b, s))                                                      \
     DEFINE_2(T, div, parts_div(a, b, result_bits(&T##_format), s))                            \
     DEFINE_1(T, sqrt, parts_sqrt(a, result_bits(&T##_format), s))                             \
-    T T##_muladd(T a_, T b_, T c_, int flags, FloatStatus *s)                                 \
+    T T##_muladd(T a, T b, T c, int flags, FloatStatus *s)                                    \
     {                                                                                         \
-        FloatParts a = UNPACK(T, a_), b = UNPACK(T, b_), c = UNPACK(T, c_);                   \
-        FloatParts p = parts_muladd(a, b, c, flags, s);                                       \
-        uint128 raw = parts_round_pack(&T##_format, p, s);                                    \
-        bool negate = flags & FLOAT_MULADD_NEG_RESULT && !parts_is_nan(p);                    \
-        return T##_from_raw(raw ^ (uint128)negate << (8 * sizeof(T) - 1));                    \
+        return T##_from_raw(muladd(&T##_format, T##_to_raw(a), T##_to_raw(b), &T##_format,    \
+                                   T##_to_raw(c), flags, s));                                 \
     }                                                                                         \
     DEFINE_2(T, min, parts_minmax(a, b, 0, s))                                                \
     DEFINE_2(T, max, parts_minmax(a, b, MINMAX_MAX, s))                                       \
@@ -127,22 +146,16 @@ static inline float128 float128_from_raw(uint128 raw)
         return UNPACK(T, a).cls == CLASS_SNAN;                                                \
     }
 
-static FloatParts parts_scalbn(FloatParts a, int n, FloatStatus *s)
-{
-    enum { LIMIT = 1 << 17 }; /* far beyond every format's range */
-
-    if (parts_is_nan(a)) {
-        return parts_propagate1(a, s);
-    }
-    a.exp += n < -LIMIT ? -LIMIT : n > LIMIT ? LIMIT : n;
-    return a;
-}
-
 DEFINE(float16)
 DEFINE(bfloat16)
 DEFINE(float32)
 DEFINE(float64)
 DEFINE(float128)
+
+float32 float16_muladd_float32(float16 a, float16 b, float32 c, int flags, FloatStatus *s)
+{
+    return (float32)muladd(&float16_format, a, b, &float32_format, c, flags, s);
+}
 
 #define DEFINE_ESTIMATES(T)                       \
     DEFINE_1(T, recpe, parts_recpe(a, s))         \

@@ -179,6 +179,9 @@ static inline float32 bfloat16_to_float32(bfloat16 a)
     return (float32)a << 16;
 }
 
+/* Arm's FMLAL: binary16 factors, the product added to a binary32, rounded once. */
+float32 float16_muladd_float32(float16 a, float16 b, float32 c, int flags, FloatStatus *s);
+
 /*
  * Arm's FJCVTZS, JavaScript's ToInt32: truncated, modulo 2^32. *z, where the instruction's Z flag
  * goes, is true if the conversion was exact and in range (and of no -0).

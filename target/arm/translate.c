@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "target/arm/translate.h"
+#include "target/arm/translate-simd.h"
 #include "target/arm/decode-a64.inc"
 
 enum {

@@ -10,7 +10,7 @@
 #ifndef TCG_X86_64_ASM_VEC_H
 #define TCG_X86_64_ASM_VEC_H
 
-#include "x86.h"
+#include "tcg/x86_64/gen.h"
 
 typedef uint32_t X86VOp;
 

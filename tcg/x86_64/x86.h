@@ -80,45 +80,53 @@ typedef struct X86Gen
 
 /*
  * Emits one op. o[]: outputs, then inputs, in the op's order, then the scratch registers asked for
- * (vector ones first). Output registers may equal input registers unless the rule says EARLY.
+ * (vector ones first). Output registers may equal input registers unless the rule says EARLY; an
+ * output that is dead has a register all the same. Operands of class c are not filled in: flags.h.
  */
 typedef void X86EmitFn(X86Gen *g, const TCGOp *op, const X86Operand *o);
 
 typedef struct X86OpRule {
-    X86EmitFn *emit;  /* NULL: evaluated out of line by tcg_eval_fn (spill, call, reload) */
-    uint16_t flags;   /* X86R_* */
-    uint8_t vscratch; /* vector registers wanted besides */
-    uint8_t iscratch; /* integer registers wanted besides */
+    X86EmitFn *emit;    /* NULL: evaluated out of line by tcg_eval_fn (spill, call, reload) */
+    uint32_t flags;     /* X86R_* */
+    uint8_t vscratch;   /* vector registers wanted besides */
+    uint8_t iscratch;   /* integer registers wanted besides */
+    uint8_t fix_in[2];  /* inputs 0 and 1 (unless X86_IMM) must be in this register; X86R_IN(reg) or 0 */
+    uint8_t fix_out;    /* output 0 comes in this register; X86R_IN(reg) or 0 */
+    uint8_t clobber;    /* mask of RAX RCX RDX RSI RDI that the code destroys */
 } X86OpRule;
+#define X86R_IN(reg) ((reg) + 1)
 
 enum {
-    X86R_EARLY = 1, /* outputs must not share a register with inputs that are still read */
-    X86R_ALIAS =
-        2, /* output 0 is to be the register of input 0 (allocator copies if it lives on) */
-    X86R_MEM_LAST = 4, /* the last input may be X86_MEM */
-    X86R_MEM_ANY = 8,  /* any one input may be X86_MEM (moves, extensions) */
-    X86R_IMM_LAST =
-        16, /* the last input may be X86_IMM, sign-extended 32 bits for MO_64, any for less */
-    X86R_IMM_ANY = 32,  /* the same, any 64-bit constant */
-    X86R_SHIFT_CL = 64, /* input 1, unless X86_IMM, must be RCX (no BMI2) */
-    X86R_FLAGS = 128,   /* destroys EFLAGS (the allocator keeps condition flags elsewhere) */
-    X86R_RAX_RDX =
-        256, /* input 0 in RAX, outputs RAX (low, quotient) or RDX as the emitter's op says */
-    X86R_COMM = 512, /* the two last inputs may be swapped to suit */
+    X86R_EARLY = 1,     /* outputs must not share a register with inputs that are still read */
+    X86R_ALIAS = 2,     /* output 0 is to be the register of input 0 (allocator copies if it lives on) */
+    X86R_MEM_LAST = 4,  /* the last input may be X86_MEM */
+    X86R_MEM_ANY = 8,   /* any one input may be X86_MEM (moves, extensions) */
+    X86R_IMM_LAST = 16, /* the last input may be X86_IMM, sign-extended 32 bits for MO_64, any for less */
+    X86R_IMM_ANY = 32,  /* any input may be X86_IMM, any 64-bit constant */
+    X86R_FLAGS = 64,    /* destroys EFLAGS (the allocator keeps condition flags elsewhere) */
+    X86R_COMM = 128,    /* the two last inputs may be swapped to suit */
+    X86R_CC_OUT = 256,  /* leaves its class c output in EFLAGS and says so with x86_flags_set; with FLAGS */
+    X86R_IMM_FIRST = 512, /* input 0 may be X86_IMM, as IMM_LAST */
+    X86R_OUT_OPT = 1024,  /* a dead output 0 (op->life & 1) gets no register */
+    X86R_CC_IN = 2048,    /* EFLAGS tell op->cond of the first class c input: as g->cond (gen.h) says */
+    X86R_CC_ADC = 4096,   /* CF is C of the first class c input */
+    X86R_CC_SBB = 8192,   /* CF is its inverse */
+    X86R_IMM_1 = 1 << 14, /* input 1 may be X86_IMM, as IMM_LAST */
+    X86R_IMM_BIT = 1 << 15, /* the last input may also be a constant that BTS, BTR, BTC can express */
+    X86R_NOT_IN1 = 1 << 16, /* output 0 is not the register of input 1, unless that is input 0's too */
 };
 
 /* rules[opc]; filled at init from the host's features: int.c, then vec.c and fp.c for their ops. */
 extern X86OpRule x86_rules[TCG_OP_COUNT];
 void x86_int_rules_init(void);
+void x86_flags_rules_init(void);
+void x86_mem_rules_init(void);
 void x86_vec_rules_init(void);
 void x86_fp_rules_init(void);
 void x86_crypto_rules_init(void);
 
-/* ---- what vec.c and fp.c may call in the generator (gen.c)
- * --------------------------------------- */
+/* ---- what vec.c and fp.c may call in the generator ---- */
 
-void x86_put8(X86Gen *g, unsigned v);
-void x86_put32(X86Gen *g, uint32_t v);
 /* A 16-byte constant near the code; the returned id is for x86_put_const_disp. */
 int x86_const128(X86Gen *g, uint64_t lo, uint64_t hi);
 /* Emits the 4-byte RIP-relative displacement to constant id; trailing: bytes of the insn after it.

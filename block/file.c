@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/* The host's files and block devices: `file` and `host_device`. */
+#include "block/block.h"
+#include "block/bytes.h"
+#include "block/filelock.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DIRECT_ALIGN 4096 /* O_DIRECT: satisfies every disk with sectors up to 4 KiB */
+
+typedef struct FileState {
+    int fd;
+    bool is_device;
+    bool no_punch, no_zero_range; /* the file system said so once */
+    GMutex direct_lock;           /* read-modify-write of parts of an aligned block */
+} FileState;
+
+static const BlockOpt file_open_opts[] = {
+    { "filename", BLOCK_OPT_STR, NULL, "Path of the image file" },
+    { "locking", BLOCK_OPT_STR, "auto", "File locking mode: on, off or auto" },
+    { "aio", BLOCK_OPT_STR, "threads", "Host I/O: threads" },
+    { 0 },
+};
+
+static const BlockOpt file_create_opts[] = {
+    { "size", BLOCK_OPT_SIZE, "0", "Virtual disk size" },
+    { "preallocation", BLOCK_OPT_STR, NULL,
+      "Preallocation mode (allowed values: off, falloc, full)" },
+    { "nocow", BLOCK_OPT_BOOL, NULL, "Turn off copy-on-write (valid only on btrfs)" },
+    { "extent_size_hint", BLOCK_OPT_SIZE, NULL, "Extent size hint for the image file, 0 to disable" },
+    { 0 },
+};
+
+static const char *const file_prefixes[] = { "file:", NULL };
+static const char *const device_prefixes[] = { "host_device:", NULL };
+
+static bool file_parse_filename(const char *filename, BlockOpts *opts, GError **err)
+{
+    const char *path = filename;
+    (void)err;
+    if (g_str_has_prefix(path, "file:") || g_str_has_prefix(path, "host_device:")) {
+        path = strchr(path, ':') + 1;
+    }
+    block_opts_set(opts, "filename", path);
+    return true;
+}
+
+static bool file_check_opts(BlockOpts *opts, bool *lock, GError **err)
+{
+    static const char *const lock_modes[] = { "auto", "on", "off", NULL };
+    int mode;
+    const char *aio = block_opt_str(opts, file_open_opts, "aio");
+    if (!block_opt_enum(opts, file_open_opts, "locking", lock_modes, &mode, err)) {
+        return false;
+    }
+    *lock = mode != 2;
+    if (strcmp(aio, "threads")) {
+        g_set_error(err, BLOCK_ERROR, ENOTSUP, "not implemented: aio=%s; use aio=threads", aio);
+        return false;
+    }
+    return true;
+}
+
+static bool file_open(BlockNode *node, BlockOpts *opts, GError **err)
+{
+    FileState *s = node->state;
+    const char *path = block_opts_get(opts, "filename");
+    bool rdwr = node->flags & BLOCK_RDWR, lock;
+    struct stat st;
+
+    if (!path) {
+        g_set_error(err, BLOCK_ERROR, EINVAL, "Parameter 'filename' is missing");
+        return false;
+    }
+    if (!file_check_opts(opts, &lock, err)) {
+        return false;
+    }
+    g_mutex_init(&s->direct_lock);
+    s->fd = open(path, (rdwr ? O_RDWR : O_RDONLY) | O_CLOEXEC |
+                           (node->flags & BLOCK_DIRECT ? O_DIRECT : 0));
+    if (s->fd < 0 || fstat(s->fd, &st) < 0) {
+        int e = errno;
+        bool direct = e == EINVAL && node->flags & BLOCK_DIRECT;
+        g_set_error(err, BLOCK_ERROR, e, "Could not open '%s': %s", path,
+                    direct ? "file system may not support O_DIRECT" : g_strerror(e));
+        goto fail;
+    }
+    s->is_device = S_ISBLK(st.st_mode);
+    if (!S_ISREG(st.st_mode) && !s->is_device && !S_ISCHR(st.st_mode)) {
+        g_set_error(err, BLOCK_ERROR, EINVAL, "Could not open '%s': '%s' is not a regular file or "
+                    "a block device", path, path);
+        goto fail;
+    }
+    if (lock && !(node->flags & BLOCK_FORCE_SHARE) && S_ISREG(st.st_mode) &&
+        !file_lock(s->fd, rdwr, path, err)) {
+        goto fail;
+    }
+    return true;
+fail:
+    if (s->fd >= 0) {
+        close(s->fd);
+    }
+    return false;
+}
+
+static void file_close(BlockNode *node)
+{
+    FileState *s = node->state;
+    close(s->fd); /* drops the locks, too */
+    g_mutex_clear(&s->direct_lock);
+}
+
+static int read_all(int fd, int64_t off, uint8_t *buf, int64_t len)
+{
+    while (len) {
+        ssize_t n = pread(fd, buf, MIN(len, 1 << 30), off);
+        if (n < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return -errno;
+        }
+        if (!n) {
+            memset(buf, 0, len); /* past the end */
+            return 0;
+        }
+        buf += n;
+        off += n;
+        len -= n;
+    }
+    return 0;
+}
+
+static int write_all(int fd, int64_t off, const uint8_t *buf, int64_t len)
+{
+    while (len) {
+        ssize_t n = pwrite(fd, buf, MIN(len, 1 << 30), off);
+        if (n < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return -errno;
+        }
+        if (!n) {
+            return -ENOSPC;
+        }
+        buf += n;
+        off += n;
+        len -= n;
+    }
+    return 0;
+}
+
+static bool direct_misaligned(BlockNode *node, int64_t off, const void *buf, int64_t len)
+{
+    return node->flags & BLOCK_DIRECT && ((off | len | (intptr_t)buf) & (DIRECT_ALIGN - 1));
+}
+
+/* O_DIRECT with an odd offset, length or address: through an aligned buffer. */
+static int direct_bounce(BlockNode *node, int64_t off, uint8_t *in, const uint8_t *out, int64_t len)
+{
+    FileState *s = node->state;
+    int64_t start = ROUND_DOWN(off, DIRECT_ALIGN), end = ROUND_UP(off + len, DIRECT_ALIGN);
+    int64_t old_end = 0;
+    void *bounce;
+    int ret;
+
+    if (posix_memalign(&bounce, DIRECT_ALIGN, end - start)) {
+        return -ENOMEM;
+    }
+    if (out) {
+        g_mutex_lock(&s->direct_lock);
+        old_end = lseek(s->fd, 0, SEEK_END);
+    }
+    ret = read_all(s->fd, start, bounce, end - start);
+    if (!ret && in) {
+        memcpy(in, (uint8_t *)bounce + (off - start), len);
+    } else if (!ret) {
+        memcpy((uint8_t *)bounce + (off - start), out, len);
+        ret = write_all(s->fd, start, bounce, end - start);
+        if (!ret && old_end < end && !s->is_device &&
+            ftruncate(s->fd, MAX(old_end, off + len)) < 0) {
+            ret = -errno;
+        }
+    }
+    if (out) {
+        g_mutex_unlock(&s->direct_lock);
+    }
+    free(bounce);
+    return ret;
+}
+
+static int file_pread(BlockNode *node, int64_t off, void *buf, int64_t len)
+{
+    FileState *s = node->state;
+    if (direct_misaligned(node, off, buf, len)) {
+        return direct_bounce(node, off, buf, NULL, len);
+    }
+    return read_all(s->fd, off, buf, len);
+}
+
+static int file_pwrite(BlockNode *node, int64_t off, const void *buf, int64_t len)
+{
+    FileState *s = node->state;
+    if (direct_misaligned(node, off, buf, len)) {
+        return direct_bounce(node, off, NULL, buf, len);
+    }
+    return write_all(s->fd, off, buf, len);
+}
+
+static int do_fallocate(int fd, int mode, int64_t off, int64_t len)
+{
+    int ret;
+    do {
+        ret = fallocate(fd, mode, off, len);
+    } while (ret < 0 && errno == EINTR);
+    if (ret == 0) {
+        return 0;
+    }
+    return errno == EOPNOTSUPP || errno == ENOSYS ? -ENOTSUP : -errno;
+}
+
+static int file_discard(BlockNode *node, int64_t off, int64_t len)
+{
+    FileState *s = node->state;
+    if (s->is_device) {
+        uint64_t range[2] = { off, len };
+        return ioctl(s->fd, BLKDISCARD, range) < 0 ? (errno == EOPNOTSUPP ? -ENOTSUP : -errno) : 0;
+    }
+    if (s->no_punch) {
+        return -ENOTSUP;
+    }
+    int ret = do_fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, len);
+    s->no_punch = ret == -ENOTSUP;
+    return ret;
+}
+
+static int file_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned flags)
+{
+    FileState *s = node->state;
+    int ret;
+    if (s->is_device) {
+        uint64_t range[2] = { off, len };
+        return ioctl(s->fd, BLKZEROOUT, range) < 0 ? -ENOTSUP : 0;
+    }
+    int64_t end = lseek(s->fd, 0, SEEK_END);
+    if (end < 0) {
+        return -errno;
+    }
+    if (flags & BLOCK_ZERO_MAY_UNMAP) {
+        if (off + len > end) {
+            if (ftruncate(s->fd, off + len) < 0) {
+                return -errno;
+            }
+        }
+        int64_t n = MIN(off + len, end) - off;
+        return n > 0 ? file_discard(node, off, n) : 0;
+    }
+    if (s->no_zero_range) {
+        return -ENOTSUP;
+    }
+    ret = do_fallocate(s->fd, FALLOC_FL_ZERO_RANGE, off, len);
+    s->no_zero_range = ret == -ENOTSUP;
+    return ret;
+}
+
+static int file_flush(BlockNode *node)
+{
+    FileState *s = node->state;
+    if (node->flags & BLOCK_NO_FLUSH) {
+        return 0;
+    }
+    return fdatasync(s->fd) < 0 ? -errno : 0;
+}
+
+static int64_t file_getlength(BlockNode *node)
+{
+    FileState *s = node->state;
+    int64_t end = lseek(s->fd, 0, SEEK_END);
+    return end < 0 ? -errno : end;
+}
+
+static int64_t file_allocated_size(BlockNode *node)
+{
+    FileState *s = node->state;
+    struct stat st;
+    return fstat(s->fd, &st) < 0 ? -errno : (int64_t)st.st_blocks * 512;
+}
+
+static int file_status(BlockNode *node, int64_t off, int64_t len, BlockExtent *out)
+{
+    FileState *s = node->state;
+    int64_t data, hole;
+    out->flags = BLOCK_EXTENT_DATA | BLOCK_EXTENT_ALLOCATED | BLOCK_EXTENT_OFFSET;
+    out->offset = off;
+    out->file = node;
+    out->len = len;
+    if (s->is_device) {
+        return 0;
+    }
+    data = lseek(s->fd, off, SEEK_DATA);
+    if (data < 0 && errno != ENXIO) {
+        return 0; /* the file system cannot tell: data */
+    }
+    if (data == off) {
+        hole = lseek(s->fd, off, SEEK_HOLE);
+        if (hole > off) {
+            out->len = MIN(len, hole - off);
+        }
+        return 0;
+    }
+    out->flags = BLOCK_EXTENT_ZERO | BLOCK_EXTENT_ALLOCATED | BLOCK_EXTENT_OFFSET;
+    out->len = data < 0 ? len : MIN(len, data - off);
+    return 0;
+}
+
+static int preallocate(int fd, int64_t from, int64_t to, BlockPrealloc mode)
+{
+    int ret = 0;
+    if (mode == BLOCK_PREALLOC_FALLOC) {
+        ret = posix_fallocate(fd, from, to - from);
+        return ret == EINTR || ret == EOPNOTSUPP ? 0 : -ret;
+    }
+    g_autofree uint8_t *zeroes = g_malloc0(1 << 20);
+    while (from < to && !ret) {
+        int64_t n = MIN(to - from, 1 << 20);
+        ret = write_all(fd, from, zeroes, n);
+        from += n;
+    }
+    return ret ? ret : (fsync(fd) < 0 ? -errno : 0);
+}
+
+static bool file_truncate(BlockNode *node, int64_t size, BlockPrealloc prealloc, GError **err)
+{
+    FileState *s = node->state;
+    int64_t old = file_getlength(node);
+    int ret = 0;
+
+    if (prealloc == BLOCK_PREALLOC_METADATA) {
+        g_set_error(err, BLOCK_ERROR, ENOTSUP, "Unsupported preallocation mode 'metadata'");
+        return false;
+    }
+    if (s->is_device) {
+        if (size <= old && prealloc == BLOCK_PREALLOC_OFF) {
+            return true;
+        }
+        g_set_error(err, BLOCK_ERROR, ENOTSUP, "Cannot grow device files");
+        return false;
+    }
+    if (prealloc != BLOCK_PREALLOC_OFF && size < old) {
+        g_set_error(err, BLOCK_ERROR, ENOTSUP, "Preallocation can't be used for shrinking files");
+        return false;
+    }
+    if (prealloc != BLOCK_PREALLOC_OFF && size > old) {
+        ret = preallocate(s->fd, old, size, prealloc);
+    } else if (ftruncate(s->fd, size) < 0) {
+        ret = -errno;
+    }
+    if (ret) {
+        g_set_error(err, BLOCK_ERROR, -ret, "Could not resize '%s': %s", node->filename,
+                    g_strerror(-ret));
+    }
+    return ret == 0;
+}
+
+static bool file_has_zero_init(BlockNode *node)
+{
+    return !((FileState *)node->state)->is_device;
+}
+
+static bool file_create(const char *filename, BlockOpts *opts, GError **err)
+{
+    static const char *const modes[] = { "off", "falloc", "full", NULL };
+    static const BlockPrealloc preallocs[] = { BLOCK_PREALLOC_OFF, BLOCK_PREALLOC_FALLOC,
+                                               BLOCK_PREALLOC_FULL };
+    int mode, fd, ret = 0;
+    struct stat st;
+    if (!block_opts_check(opts, file_create_opts, err) ||
+        !block_opt_enum(opts, file_create_opts, "preallocation", modes, &mode, err)) {
+        return false;
+    }
+    int64_t size = block_opt_num(opts, file_create_opts, "size");
+    const char *path = g_str_has_prefix(filename, "file:") ? filename + 5 : filename;
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        g_set_error(err, BLOCK_ERROR, errno, "Could not create '%s': %s", path, g_strerror(errno));
+        return false;
+    }
+    /* Nobody else may be using what is about to be emptied. */
+    if (!file_lock(fd, true, path, err)) {
+        close(fd);
+        return false;
+    }
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        if (ftruncate(fd, 0) < 0) {
+            ret = -errno;
+        } else if (preallocs[mode] != BLOCK_PREALLOC_OFF) {
+            ret = preallocate(fd, 0, size, preallocs[mode]);
+        }
+        if (!ret && ftruncate(fd, size) < 0) {
+            ret = -errno;
+        }
+    }
+    if (close(fd) < 0 && !ret) {
+        ret = -errno;
+    }
+    if (ret) {
+        g_set_error(err, BLOCK_ERROR, -ret, "Could not resize '%s' to %" G_GINT64_FORMAT ": %s",
+                    path, size, g_strerror(-ret));
+    }
+    return ret == 0;
+}
+
+#define FILE_METHODS                                                                               \
+    .is_protocol = true, .state_size = sizeof(FileState), .open_opts = file_open_opts,             \
+    .create_opts = file_create_opts, .parse_filename = file_parse_filename, .open = file_open,     \
+    .close = file_close, .create = file_create, .pread = file_pread, .pwrite = file_pwrite,        \
+    .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush,               \
+    .status = file_status, .getlength = file_getlength, .allocated_size = file_allocated_size,     \
+    .truncate = file_truncate, .has_zero_init = file_has_zero_init
+
+const BlockDriver block_driver_file = { .name = "file", .prefixes = file_prefixes, FILE_METHODS };
+const BlockDriver block_driver_host_device = { .name = "host_device",
+                                               .prefixes = device_prefixes,
+                                               FILE_METHODS };

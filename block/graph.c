@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening and closing nodes: file names, protocols, format probing, children and backing. */
+#include "block/block.h"
+#include "block/bytes.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define PROBE_SIZE 2048
+
+const char *const block_prealloc_names[] = { "off", "metadata", "falloc", "full", NULL };
+
+/* Options that every node takes, before its driver sees the rest. */
+static const BlockOpt node_opts[] = {
+    { "driver", BLOCK_OPT_STR, NULL, "Block driver to use for the node" },
+    { "node-name", BLOCK_OPT_STR, NULL, "Name of the node" },
+    { "read-only", BLOCK_OPT_BOOL, NULL, "Node is opened in read-only mode" },
+    { "auto-read-only", BLOCK_OPT_BOOL, NULL, "Fall back to read-only when not writable" },
+    { "cache.direct", BLOCK_OPT_BOOL, NULL, "Bypass the host's page cache" },
+    { "cache.no-flush", BLOCK_OPT_BOOL, NULL, "Ignore flush requests" },
+    { "discard", BLOCK_OPT_STR, NULL, "Discard requests: ignore/off or unmap/on" },
+    { "detect-zeroes", BLOCK_OPT_STR, "off", "Optimise zero writes: off, on or unmap" },
+    { "force-share", BLOCK_OPT_BOOL, NULL, "Take no image lock, allow other writers" },
+    { 0 },
+};
+
+G_DEFINE_QUARK(latimer-block-error, block_error)
+
+const BlockDriver *block_driver_find(const char *name)
+{
+    for (unsigned i = 0; name && block_drivers[i]; i++) {
+        if (!strcmp(block_drivers[i]->name, name)) {
+            return block_drivers[i];
+        }
+    }
+    return NULL;
+}
+
+bool block_parse_cache(const char *mode, unsigned *flags)
+{
+    static const struct {
+        const char *name;
+        unsigned flags;
+    } modes[] = {
+        { "none", BLOCK_DIRECT },
+        { "off", BLOCK_DIRECT },
+        { "directsync", BLOCK_DIRECT | BLOCK_WRITETHROUGH },
+        { "writeback", 0 },
+        { "writethrough", BLOCK_WRITETHROUGH },
+        { "unsafe", BLOCK_NO_FLUSH },
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(modes); i++) {
+        if (!strcmp(modes[i].name, mode)) {
+            *flags &= ~(unsigned)(BLOCK_DIRECT | BLOCK_WRITETHROUGH | BLOCK_NO_FLUSH);
+            *flags |= modes[i].flags;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Length of "proto:" at the start of a name, or 0. A ':' after a '/' is part of a path. */
+static size_t prefix_len(const char *filename)
+{
+    size_t n = strcspn(filename, ":/");
+    return n && filename[n] == ':' ? n + 1 : 0;
+}
+
+const BlockDriver *block_protocol_of(const char *filename, GError **err)
+{
+    size_t n = prefix_len(filename);
+    if (!n) {
+        return block_driver_find("file");
+    }
+    for (unsigned i = 0; block_drivers[i]; i++) {
+        const char *const *p = block_drivers[i]->prefixes;
+        for (; p && *p; p++) {
+            if (!strncmp(filename, *p, n) && !(*p)[n]) {
+                return block_drivers[i];
+            }
+        }
+    }
+    g_set_error(err, BLOCK_ERROR, ENOENT, "Unknown protocol '%.*s'", (int)n - 1, filename);
+    return NULL;
+}
+
+char *block_path_combine(const char *image, const char *name)
+{
+    if (!image || name[0] == '/' || prefix_len(name)) {
+        return g_strdup(name);
+    }
+    size_t scheme = prefix_len(image);
+    const char *slash = strrchr(image, '/');
+    if (!slash) {
+        return g_strdup_printf("%.*s%s", (int)scheme, image, name);
+    }
+    return g_strdup_printf("%.*s%s", (int)(slash - image + 1), image, name);
+}
+
+BlockNode *block_ref(BlockNode *node)
+{
+    g_atomic_int_inc(&node->refs);
+    return node;
+}
+
+void block_unref(BlockNode *node)
+{
+    if (!node || !g_atomic_int_dec_and_test(&node->refs)) {
+        return;
+    }
+    if (node->state && node->drv->close) {
+        node->drv->close(node);
+    }
+    block_unref(node->backing);
+    block_unref(node->data);
+    block_unref(node->file);
+    g_free(node->backing_file);
+    g_free(node->backing_fmt);
+    g_free(node->auto_backing_file);
+    g_free(node->filename);
+    g_free(node->node_name);
+    g_free(node->state);
+    g_free(node);
+}
+
+static const BlockDriver *probe_format(BlockNode *file, GError **err)
+{
+    uint8_t buf[PROBE_SIZE] = { 0 };
+    const BlockDriver *best = block_driver_find("raw");
+    int best_score = 0;
+    int64_t len = MIN(file->size, PROBE_SIZE);
+    int ret = block_pread(file, 0, buf, len);
+    if (ret) {
+        g_set_error(err, BLOCK_ERROR, -ret, "Could not read '%s' to find its format: %s",
+                    file->filename, g_strerror(-ret));
+        return NULL;
+    }
+    for (unsigned i = 0; block_drivers[i]; i++) {
+        if (block_drivers[i]->probe) {
+            int score = block_drivers[i]->probe(buf, len, file->filename);
+            if (score > best_score) {
+                best_score = score;
+                best = block_drivers[i];
+            }
+        }
+    }
+    return best;
+}
+
+static bool take_flag(BlockOpts *opts, const char *key, unsigned bit, bool invert, unsigned *flags)
+{
+    bool given = block_opts_has(opts, key);
+    if (given) {
+        bool on = block_opt_bool(opts, node_opts, key) != invert;
+        *flags = on ? *flags | bit : *flags & ~bit;
+        block_opts_remove(opts, key);
+    }
+    return given;
+}
+
+/* The options of node_opts out of `opts`, into the node. */
+static bool take_node_opts(BlockNode *node, BlockOpts *opts, GError **err)
+{
+    static const char *const zero_modes[] = { "off", "on", "unmap", NULL };
+    g_autoptr(BlockOpts) mine = block_opts_new();
+    for (const BlockOpt *o = node_opts; o->name; o++) {
+        if (block_opts_has(opts, o->name)) {
+            block_opts_set(mine, o->name, block_opts_get(opts, o->name));
+            block_opts_remove(opts, o->name);
+        }
+    }
+    if (!block_opts_check(mine, node_opts, err) ||
+        !block_opt_enum(mine, node_opts, "detect-zeroes", zero_modes, &node->detect_zeroes, err)) {
+        return false;
+    }
+    node->node_name = g_strdup(block_opts_get(mine, "node-name"));
+    take_flag(mine, "read-only", BLOCK_RDWR, true, &node->flags);
+    take_flag(mine, "cache.direct", BLOCK_DIRECT, false, &node->flags);
+    take_flag(mine, "cache.no-flush", BLOCK_NO_FLUSH, false, &node->flags);
+    take_flag(mine, "force-share", BLOCK_FORCE_SHARE, false, &node->flags);
+    const char *discard = block_opts_get(mine, "discard");
+    if (discard) {
+        bool on = !strcmp(discard, "unmap") || !strcmp(discard, "on");
+        if (!on && strcmp(discard, "ignore") && strcmp(discard, "off")) {
+            g_set_error(err, BLOCK_ERROR, EINVAL,
+                        "Parameter 'discard' does not accept value '%s' (one of: ignore, unmap)",
+                        discard);
+            return false;
+        }
+        node->flags = on ? node->flags | BLOCK_UNMAP : node->flags & ~(unsigned)BLOCK_UNMAP;
+    }
+    return true;
+}
+
+/* Every option must be known: a misspelt one must not be silently without effect. */
+static bool check_leftover(BlockOpts *opts, const BlockDriver *drv, GError **err)
+{
+    if (!block_opts_count(opts)) {
+        return true;
+    }
+    g_set_error(err, BLOCK_ERROR, EINVAL, "Block %s '%s' does not support the option '%s'",
+                drv->is_protocol ? "protocol" : "format", drv->name, block_opts_key(opts, 0));
+    return false;
+}
+
+static BlockNode *node_new(const BlockDriver *drv, const char *filename, unsigned flags)
+{
+    BlockNode *node = g_new0(BlockNode, 1);
+    node->refs = 1;
+    node->drv = drv;
+    node->flags = flags;
+    node->filename = g_strdup(filename ? filename : "");
+    return node;
+}
+
+static bool node_start(BlockNode *node, BlockOpts *opts, GError **err)
+{
+    const BlockDriver *drv = node->drv;
+    g_autoptr(BlockOpts) mine = block_opts_new();
+    if (!take_node_opts(node, opts, err)) {
+        return false;
+    }
+    g_autoptr(BlockOpts) data_file = block_opts_take_prefix(opts, "data-file.");
+    /* The driver gets its own options in one list, checked. */
+    for (const BlockOpt *o = drv->open_opts; o && o->name; o++) {
+        if (block_opts_has(opts, o->name)) {
+            block_opts_set(mine, o->name, block_opts_get(opts, o->name));
+            block_opts_remove(opts, o->name);
+        }
+    }
+    if (!block_opts_check(mine, drv->open_opts, err) || !check_leftover(opts, drv, err)) {
+        return false;
+    }
+    for (unsigned i = 0; i < block_opts_count(data_file); i++) {
+        const char *key = block_opts_key(data_file, i);
+        g_autofree char *full = g_strconcat("data-file.", key, NULL);
+        block_opts_set(mine, full, block_opts_get(data_file, key));
+    }
+    node->state = g_malloc0(MAX(drv->state_size, 1));
+    if (!drv->open(node, mine, err)) {
+        g_free(node->state);
+        node->state = NULL;
+        return false;
+    }
+    int64_t size = block_getlength(node);
+    if (size < 0) {
+        g_set_error(err, BLOCK_ERROR, -size, "Could not get the size of '%s': %s", node->filename,
+                    g_strerror(-size));
+        return false;
+    }
+    return true;
+}
+
+static BlockNode *open_protocol(const char *filename, BlockOpts *opts, unsigned flags, GError **err)
+{
+    const BlockDriver *drv;
+    const char *name = block_opts_get(opts, "driver");
+    if (name) {
+        drv = block_driver_find(name);
+        if (!drv) {
+            g_set_error(err, BLOCK_ERROR, ENOENT, "Unknown driver '%s'", name);
+            return NULL;
+        }
+        if (!drv->is_protocol) {
+            return block_open(filename, NULL, opts, flags, err);
+        }
+    } else {
+        const char *shown = filename ? filename : block_opts_get(opts, "filename");
+        drv = shown && filename ? block_protocol_of(shown, err) : block_driver_find("file");
+    }
+    if (!drv) {
+        return NULL;
+    }
+    const char *shown = filename ? filename : block_opts_get(opts, "filename");
+    g_autoptr(BlockNode) node = node_new(drv, shown, flags);
+    if (filename) {
+        if (drv->parse_filename) {
+            if (!drv->parse_filename(filename, opts, err)) {
+                return NULL;
+            }
+        } else {
+            block_opts_set(opts, "filename", filename);
+        }
+    }
+    if (drv->is_filter && !block_opts_has(opts, "file.driver")) {
+        /* Filters such as blkdebug look through to whatever file they sit on. */
+        const char *image = block_opts_get(opts, "x-image");
+        if (image) {
+            block_opts_set(opts, "file.filename", image);
+            block_opts_remove(opts, "x-image");
+        }
+    }
+    if (drv->is_filter && !(node->file = block_open_child(node, opts, "file", NULL, NULL, flags,
+                                                          err))) {
+        return NULL;
+    }
+    return node_start(node, opts, err) ? g_steal_pointer(&node) : NULL;
+}
+
+BlockNode *block_open_child(BlockNode *parent, BlockOpts *opts, const char *name,
+                            const char *filename, const char *format, unsigned flags, GError **err)
+{
+    g_autofree char *prefix = g_strconcat(name, ".", NULL);
+    g_autoptr(BlockOpts) sub = block_opts_take_prefix(opts, prefix);
+    g_autofree char *given = NULL;
+    bool file = !strcmp(name, "file") || !strcmp(name, "data-file");
+    if (block_opts_has(sub, "filename") && !block_opts_has(sub, "driver")) {
+        given = g_strdup(block_opts_get(sub, "filename"));
+        block_opts_remove(sub, "filename");
+        filename = given;
+    } else if (block_opts_count(sub) && block_opts_has(sub, "driver")) {
+        filename = NULL;
+    }
+    if (!filename && !block_opts_count(sub)) {
+        g_set_error(err, BLOCK_ERROR, EINVAL, "A block device must be specified for \"%s\" of '%s'",
+                    name, parent->filename);
+        return NULL;
+    }
+    if (filename && g_str_has_prefix(filename, "json:")) {
+        if (!block_opts_parse_json(sub, filename + 5, err)) {
+            return NULL;
+        }
+        filename = NULL;
+    }
+    return file ? open_protocol(filename, sub, flags, err)
+                : block_open(filename, format, sub, flags, err);
+}
+
+/* Opens what node->backing_file names, unless options say otherwise. */
+static bool open_backing(BlockNode *node, BlockOpts *opts, GError **err)
+{
+    unsigned flags = node->flags & ~(unsigned)BLOCK_RDWR;
+    const char *given = block_opts_get(opts, "backing");
+    g_autoptr(BlockOpts) sub = block_opts_take_prefix(opts, "backing.");
+    bool none = given && !*given;
+    if (given && !none) {
+        g_set_error(err, BLOCK_ERROR, EINVAL,
+                    "not implemented: \"backing\" as the name of an existing node ('%s')", given);
+        return false;
+    }
+    block_opts_remove(opts, "backing");
+    if (node->backing_file && *node->backing_file) {
+        node->auto_backing_file = block_path_combine(node->filename, node->backing_file);
+    }
+    if (none || node->flags & BLOCK_NO_BACKING ||
+        (!node->auto_backing_file && !block_opts_count(sub))) {
+        return true;
+    }
+    if (node->flags & BLOCK_BACKING_RDWR) {
+        flags |= BLOCK_RDWR;
+    }
+    const char *name = block_opts_has(sub, "driver") && block_opts_count(sub) > 1
+                           ? NULL
+                           : node->auto_backing_file;
+    node->backing = block_open(name, node->backing_fmt, sub, flags, err);
+    if (!node->backing) {
+        g_prefix_error(err, "Could not open backing file: ");
+    }
+    return node->backing != NULL;
+}
+
+static BlockNode *open_format(const BlockDriver *drv, BlockNode *file, const char *filename,
+                              BlockOpts *opts, unsigned flags, bool probed, GError **err)
+{
+    g_autoptr(BlockNode) node = node_new(drv, filename, flags);
+    g_autoptr(BlockOpts) backing = block_opts_take_prefix(opts, "backing.");
+    const char *no_backing = block_opts_get(opts, "backing");
+    if (no_backing) {
+        block_opts_set(backing, "=", no_backing);
+        block_opts_remove(opts, "backing");
+    }
+    g_autoptr(BlockOpts) later = block_opts_new();
+    for (unsigned i = 0; i < block_opts_count(backing); i++) {
+        const char *key = block_opts_key(backing, i);
+        g_autofree char *full = *key == '=' ? g_strdup("backing") : g_strconcat("backing.", key, NULL);
+        block_opts_set(later, full, block_opts_get(backing, key));
+    }
+    node->file = block_ref(file);
+    node->probed = probed;
+    block_opts_remove(opts, "driver");
+    if (!node_start(node, opts, err)) {
+        return NULL;
+    }
+    return open_backing(node, later, err) ? g_steal_pointer(&node) : NULL;
+}
+
+static unsigned child_flags(unsigned flags, const BlockOpts *opts)
+{
+    bool on;
+    const char *ro = block_opts_get(opts, "read-only");
+    const char *direct = block_opts_get(opts, "cache.direct");
+    const char *no_flush = block_opts_get(opts, "cache.no-flush");
+    const char *share = block_opts_get(opts, "force-share");
+    const char *discard = block_opts_get(opts, "discard");
+    if (ro && block_parse_bool(ro, &on)) {
+        flags = on ? flags & ~(unsigned)BLOCK_RDWR : flags | BLOCK_RDWR;
+    }
+    flags |= direct && block_parse_bool(direct, &on) && on ? BLOCK_DIRECT : 0;
+    flags |= no_flush && block_parse_bool(no_flush, &on) && on ? BLOCK_NO_FLUSH : 0;
+    flags |= share && block_parse_bool(share, &on) && on ? BLOCK_FORCE_SHARE : 0;
+    flags |= discard && (!strcmp(discard, "unmap") || !strcmp(discard, "on")) ? BLOCK_UNMAP : 0;
+    return flags;
+}
+
+static BlockNode *open_one(const char *filename, const char *format, BlockOpts *opts,
+                           unsigned flags, GError **err)
+{
+    const char *driver = block_opts_get(opts, "driver");
+    const BlockDriver *drv = NULL;
+    if (driver && format && strcmp(driver, format)) {
+        g_set_error(err, BLOCK_ERROR, EINVAL,
+                    "Image format '%s' was given, but the options say driver=%s", format, driver);
+        return NULL;
+    }
+    driver = driver ? driver : format;
+    if (driver) {
+        drv = block_driver_find(driver);
+        if (!drv) {
+            g_set_error(err, BLOCK_ERROR, ENOENT, "Unknown driver '%s'", driver);
+            return NULL;
+        }
+        if (drv->is_protocol) {
+            block_opts_set(opts, "driver", driver);
+            return open_protocol(filename, opts, flags, err);
+        }
+    }
+    BlockNode dummy = { .filename = (char *)(filename ? filename : "") };
+    const char *plain = block_opts_get(opts, "file");
+    g_autofree char *plain_copy = g_strdup(plain);
+    if (!filename && plain_copy) {
+        block_opts_remove(opts, "file");
+        filename = plain_copy;
+    }
+    g_autofree char *name_opt = g_strdup(block_opts_get(opts, "filename"));
+    if (!filename && name_opt && !drv) {
+        block_opts_remove(opts, "filename");
+        filename = name_opt;
+    }
+    g_autoptr(BlockNode) file = block_open_child(&dummy, opts, "file", filename, NULL,
+                                                 child_flags(flags, opts), err);
+    if (!file) {
+        return NULL;
+    }
+    bool probed = !drv;
+    if (!drv && !(drv = probe_format(file, err))) {
+        return NULL;
+    }
+    return open_format(drv, file, filename ? filename : file->filename, opts, flags, probed, err);
+}
+
+BlockNode *block_open(const char *filename, const char *format, const BlockOpts *opts,
+                      unsigned flags, GError **err)
+{
+    g_autoptr(BlockOpts) mine = block_opts_copy(opts);
+    GError *local = NULL;
+    const char *shown = filename;
+    if (filename && g_str_has_prefix(filename, "json:")) {
+        if (!block_opts_parse_json(mine, filename + 5, err)) {
+            return NULL;
+        }
+        filename = NULL;
+    }
+    BlockNode *node = open_one(filename, format, mine, flags, &local);
+    if (!node) {
+        if (shown && !g_str_has_prefix(local->message, "Could not open")) {
+            g_prefix_error(&local, "Could not open '%s': ", shown);
+        }
+        g_propagate_error(err, local);
+    }
+    return node;
+}
+
+bool block_create(const char *filename, const char *format, BlockOpts *opts, GError **err)
+{
+    const BlockDriver *drv = block_driver_find(format);
+    if (!drv) {
+        g_set_error(err, BLOCK_ERROR, ENOENT, "Unknown file format '%s'", format);
+        return false;
+    }
+    if (!drv->create) {
+        g_set_error(err, BLOCK_ERROR, ENOTSUP, "Format driver '%s' does not support image creation",
+                    format);
+        return false;
+    }
+    return drv->create(filename, opts, err);
+}
+
+BlockNode *block_create_file(const char *filename, int64_t size, BlockOpts *opts, GError **err)
+{
+    const BlockDriver *drv = block_protocol_of(filename, err);
+    g_autoptr(BlockOpts) create = block_opts_new();
+    if (!drv) {
+        return NULL;
+    }
+    for (const BlockOpt *o = drv->create_opts; o && o->name; o++) {
+        const char *value = opts ? block_opts_get(opts, o->name) : NULL;
+        if (value) {
+            block_opts_set(create, o->name, value);
+        }
+    }
+    block_opts_setf(create, "size", "%" G_GINT64_FORMAT, size);
+    if (drv->create && !drv->create(filename, create, err)) {
+        return NULL;
+    }
+    g_autoptr(BlockOpts) open = block_opts_new();
+    return open_protocol(filename, open, BLOCK_RDWR | BLOCK_UNMAP, err);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Compressed clusters ("Compressed Clusters Descriptor"): raw deflate with a 4 KiB window, or
+ * one zstd frame, packed byte after byte into host clusters. */
+#include "block/qcow2/qcow2.h"
+#include <zlib.h>
+#include <zstd.h>
+
+void qcow2_compressed_extent(const Qcow2 *s, uint64_t entry, uint64_t *off, uint64_t *len)
+{
+    unsigned x = 62 - (s->cluster_bits - 8);
+    uint64_t sectors = ((entry & ~(QCOW2_COPIED | QCOW2_COMPRESSED)) >> x) + 1;
+    *off = entry & ((1ULL << x) - 1);
+    *len = sectors * 512 - (*off & 511);
+}
+
+static int inflate_cluster(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len)
+{
+    z_stream z = { .next_in = (uint8_t *)in, .avail_in = in_len, .next_out = out,
+                   .avail_out = out_len };
+    if (inflateInit2(&z, -12) != Z_OK) {
+        return -EIO;
+    }
+    int ret = inflate(&z, Z_FINISH);
+    inflateEnd(&z);
+    /* The input runs on to the end of its sector: trailing bytes are not ours. */
+    return (ret == Z_STREAM_END || (ret == Z_BUF_ERROR && !z.avail_out)) && !z.avail_out ? 0 : -EIO;
+}
+
+static int unzstd_cluster(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len)
+{
+    ZSTD_DCtx *d = ZSTD_createDCtx();
+    ZSTD_inBuffer ib = { in, in_len, 0 };
+    ZSTD_outBuffer ob = { out, out_len, 0 };
+    int ret = d ? 0 : -ENOMEM;
+    while (!ret && ob.pos < ob.size) {
+        size_t in_before = ib.pos, out_before = ob.pos;
+        size_t left = ZSTD_decompressStream(d, &ob, &ib);
+        if (ZSTD_isError(left) || (ib.pos == in_before && ob.pos == out_before)) {
+            ret = -EIO;
+        }
+    }
+    ZSTD_freeDCtx(d);
+    return ret;
+}
+
+int qcow2_read_compressed(Qcow2 *s, uint64_t entry, uint64_t within, void *buf, uint64_t len)
+{
+    uint64_t off, clen;
+    int ret = 0;
+    g_mutex_lock(&s->comp_lock);
+    bool hit = s->comp_cached == entry;
+    if (hit) {
+        memcpy(buf, s->comp_data + within, len);
+    }
+    g_mutex_unlock(&s->comp_lock);
+    if (hit) {
+        return 0;
+    }
+    qcow2_compressed_extent(s, entry, &off, &clen);
+    g_autofree uint8_t *in = g_try_malloc(clen);
+    g_autofree uint8_t *out = g_try_malloc(s->cluster_size);
+    if (!in || !out) {
+        return -ENOMEM;
+    }
+    ret = block_pread(s->node->file, off, in, clen);
+    if (!ret) {
+        ret = s->compression == QCOW2_ZSTD ? unzstd_cluster(in, clen, out, s->cluster_size)
+                                           : inflate_cluster(in, clen, out, s->cluster_size);
+    }
+    if (!ret) {
+        memcpy(buf, out + within, len);
+        g_mutex_lock(&s->comp_lock);
+        g_free(s->comp_data);
+        s->comp_data = g_steal_pointer(&out);
+        s->comp_cached = entry;
+        g_mutex_unlock(&s->comp_lock);
+    }
+    return ret;
+}
+
+/* Bytes written, or 0 when it does not get smaller than a cluster. */
+static size_t compress_cluster(const Qcow2 *s, const uint8_t *in, uint8_t *out)
+{
+    size_t room = s->cluster_size - 1;
+    if (s->compression == QCOW2_ZSTD) {
+        size_t n = ZSTD_compress(out, room, in, s->cluster_size, ZSTD_CLEVEL_DEFAULT);
+        return ZSTD_isError(n) ? 0 : n;
+    }
+    z_stream z = { .next_in = (uint8_t *)in, .avail_in = s->cluster_size, .next_out = out,
+                   .avail_out = room };
+    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -12, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
+        return 0;
+    }
+    int ret = deflate(&z, Z_FINISH);
+    deflateEnd(&z);
+    return ret == Z_STREAM_END ? z.total_out : 0;
+}
+
+/* Room for `n` bytes behind the last compressed cluster, or in a new host cluster. Each host
+ * cluster counts the compressed ones that touch it. */
+static int64_t alloc_bytes(Qcow2 *s, uint64_t n)
+{
+    uint64_t at = s->comp_next, room = at ? s->cluster_size - (at & (s->cluster_size - 1)) : 0;
+    uint64_t count = 0;
+    int ret;
+    if (at) {
+        ret = qcow2_rc_get(s, at >> s->cluster_bits, &count);
+        if (ret || count >= s->refcount_max || !count) {
+            at = room = 0;
+        }
+    }
+    if (!at || room < n) {
+        int64_t fresh = qcow2_alloc(s, 1, 1, NULL, NULL);
+        if (fresh < 0) {
+            return fresh;
+        }
+        if (!at || (at | (s->cluster_size - 1)) + 1 != (uint64_t)fresh) {
+            s->comp_next = n == s->cluster_size ? 0 : fresh + n;
+            return fresh;
+        }
+    }
+    ret = qcow2_rc_add(s, at >> s->cluster_bits, 1, 1);
+    if (ret) {
+        return ret;
+    }
+    s->comp_next = (at + n) & (s->cluster_size - 1) ? at + n : 0;
+    return at;
+}
+
+static int store_compressed(Qcow2 *s, uint64_t off, const uint8_t *data, uint64_t n)
+{
+    unsigned x = 62 - (s->cluster_bits - 8);
+    uint64_t old, bitmap;
+    g_mutex_lock(&s->lock);
+    int64_t at = alloc_bytes(s, n);
+    g_mutex_unlock(&s->lock);
+    if (at < 0) {
+        return at;
+    }
+    uint64_t sectors = ((at + n - 1) >> 9) - ((uint64_t)at >> 9);
+    uint64_t entry = QCOW2_COMPRESSED | sectors << x | (uint64_t)at;
+    if ((uint64_t)at >> x) {
+        return -EFBIG;
+    }
+    g_mutex_lock(&s->comp_lock);
+    s->comp_cached = 0; /* the same place and length may hold something else now */
+    g_mutex_unlock(&s->comp_lock);
+    int ret = block_pwrite(s->node->file, at, data, n);
+    g_mutex_lock(&s->lock);
+    ret = ret ? ret : qcow2_l2_get(s, off, &old, &bitmap);
+    ret = ret ? ret : qcow2_l2_set(s, off, entry, 0);
+    qcow2_free_entry(s, ret ? entry : old);
+    ret = ret ? ret : qcow2_settle(s);
+    g_mutex_unlock(&s->lock);
+    return ret;
+}
+
+int qcow2_pwrite_compressed(BlockNode *node, int64_t off, const void *buf, int64_t len)
+{
+    Qcow2 *s = node->state;
+    const uint8_t *in = buf;
+    g_autofree uint8_t *padded = NULL, *out = g_try_malloc(s->cluster_size);
+    if (s->data != node->file) {
+        return -ENOTSUP; /* "Compressed clusters are not allowed with external data files" */
+    }
+    if (off & (s->cluster_size - 1)) {
+        return -EINVAL;
+    }
+    while (len) {
+        uint64_t n = MIN((uint64_t)len, s->cluster_size);
+        RangeLock r;
+        int ret;
+        if (n < s->cluster_size && (uint64_t)off + n != s->size) {
+            return -EINVAL;
+        }
+        if (n < s->cluster_size) {
+            padded = g_malloc0(s->cluster_size);
+            memcpy(padded, in, n);
+        }
+        size_t clen = out ? compress_cluster(s, padded ? padded : in, out) : 0;
+        if (clen) {
+            qcow2_range_lock(s, &r, off, n, RANGE_EXCLUSIVE);
+            g_mutex_lock(&s->lock);
+            ret = qcow2_bitmaps_start(s);
+            qcow2_bitmaps_record(s, off, n);
+            g_mutex_unlock(&s->lock);
+            ret = ret ? ret : store_compressed(s, off, out, clen);
+            qcow2_range_unlock(s, &r);
+        } else {
+            ret = qcow2_pwrite(node, off, in, n);
+        }
+        if (ret) {
+            return ret;
+        }
+        off += n;
+        in += n;
+        len -= n;
+    }
+    return 0;
+}

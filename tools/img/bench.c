@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* latimer-img bench: requests at a queue depth, one thread for each in flight. */
+#include "tools/img/img.h"
+
+typedef struct Bench {
+    BlockNode *node;
+    bool write;
+    int64_t offset, size, step, end;
+    int depth, flush_interval, pattern;
+    GMutex lock;
+    int64_t next, count; /* requests */
+    int ret;
+} Bench;
+
+static gpointer worker(gpointer opaque)
+{
+    Bench *b = opaque;
+    void *buf;
+    if (posix_memalign(&buf, 4096, b->size)) {
+        b->ret = -ENOMEM;
+        return NULL;
+    }
+    memset(buf, b->pattern, b->size);
+    for (;;) {
+        g_mutex_lock(&b->lock);
+        int64_t i = b->ret ? b->count : b->next++;
+        g_mutex_unlock(&b->lock);
+        if (i >= b->count) {
+            break;
+        }
+        int64_t off = b->offset + i * b->step;
+        off = off % (b->end - b->size + 1);
+        int ret = b->write ? block_pwrite(b->node, off, buf, b->size)
+                           : block_pread(b->node, off, buf, b->size);
+        if (!ret && b->flush_interval && (i + 1) % b->flush_interval == 0) {
+            ret = block_flush(b->node);
+        }
+        if (ret) {
+            g_mutex_lock(&b->lock);
+            b->ret = ret;
+            g_mutex_unlock(&b->lock);
+        }
+    }
+    free(buf);
+    return NULL;
+}
+
+static int bench(Bench *b, bool quiet)
+{
+    b->end = b->node->size;
+    if (b->size > b->end) {
+        img_error("buffer size %" G_GINT64_FORMAT " is larger than the image", b->size);
+        return 1;
+    }
+    if (!quiet) {
+        printf("Sending %" G_GINT64_FORMAT " %s requests, %" G_GINT64_FORMAT
+               " bytes each, %d in parallel (starting at offset %" G_GINT64_FORMAT
+               ", step size %" G_GINT64_FORMAT ")\n",
+               b->count, b->write ? "write" : "read", b->size, b->depth, b->offset, b->step);
+        if (b->flush_interval) {
+            printf("Sending flush every %d requests\n", b->flush_interval);
+        }
+    }
+    g_mutex_init(&b->lock);
+    g_autofree GThread **t = g_new(GThread *, b->depth);
+    gint64 start = g_get_monotonic_time();
+    for (int i = 0; i < b->depth; i++) {
+        t[i] = g_thread_new("bench", worker, b);
+    }
+    for (int i = 0; i < b->depth; i++) {
+        g_thread_join(t[i]);
+    }
+    if (b->ret) {
+        img_error("Failed request: %s", g_strerror(-b->ret));
+        return 1;
+    }
+    if (!quiet) {
+        printf("Run completed in %3.3f seconds.\n",
+               (g_get_monotonic_time() - start) / (double)G_USEC_PER_SEC);
+    }
+    return 0;
+}
+
+int img_bench(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        { "flush-interval", 1, NULL, IMG_OPT_FLUSH_INTERVAL },
+        { "pattern", 1, NULL, IMG_OPT_PATTERN },
+        { "no-drain", 0, NULL, IMG_OPT_NO_DRAIN },
+        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
+        { "force-share", 0, NULL, 'U' },
+        { 0 },
+    };
+    ImgOpen how = { 0 };
+    Bench b = { .count = 75000, .depth = 64, .size = 4096 };
+    bool quiet = false;
+    uint64_t n;
+    int c;
+    while ((c = getopt_long(argc, argv, ":hc:d:f:ni:o:qs:S:t:wU", longs, NULL)) != -1) {
+        n = 0;
+        if (strchr("cdosS", c) || c == IMG_OPT_FLUSH_INTERVAL || c == IMG_OPT_PATTERN) {
+            if (!img_parse_size("number", optarg, &n)) {
+                return 1;
+            }
+        }
+        switch (c) {
+        case 'c':
+            b.count = n;
+            break;
+        case 'd':
+            b.depth = CLAMP(n, 1, 256);
+            break;
+        case 'f':
+            how.fmt = optarg;
+            break;
+        case 'n':
+        case 'i':
+            if (c == 'i' && strcmp(optarg, "threads")) {
+                img_error("not implemented: aio=%s; use threads", optarg);
+                return 1;
+            }
+            break;
+        case 'o':
+            b.offset = n;
+            break;
+        case 'q':
+            quiet = true;
+            break;
+        case 's':
+            b.size = CLAMP(n, 1, INT32_MAX);
+            break;
+        case 'S':
+            b.step = n;
+            break;
+        case 't':
+            how.cache = optarg;
+            break;
+        case 'w':
+            b.write = true;
+            how.flags |= BLOCK_RDWR;
+            break;
+        case 'U':
+            how.flags |= BLOCK_FORCE_SHARE;
+            break;
+        case IMG_OPT_PATTERN:
+            b.pattern = n & 0xff;
+            break;
+        case IMG_OPT_FLUSH_INTERVAL:
+            b.flush_interval = n;
+            break;
+        case IMG_OPT_NO_DRAIN:
+            break; /* a flush never waits for other requests here */
+        case IMG_OPT_IMAGE_OPTS:
+            how.image_opts = true;
+            break;
+        default:
+            return img_usage("bench", "unknown option, or one without its argument: '%s'",
+                             argv[optind - 1]);
+        }
+    }
+    if (argc - optind != 1) {
+        return img_usage("bench", "expecting one image file name");
+    }
+    b.step = b.step ? b.step : b.size;
+    g_autoptr(BlockNode) node = img_open(&how, argv[optind]);
+    b.node = node;
+    return node ? bench(&b, quiet) : 1;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages, opening, progress: what the subcommands of latimer-img share. */
+#include "tools/img/img.h"
+#include "block/bytes.h"
+
+void img_error(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fputs("latimer-img: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+}
+
+int img_fail(GError *err)
+{
+    img_error("%s", err->message);
+    g_error_free(err);
+    return 1;
+}
+
+int img_usage(const char *command, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fprintf(stderr, "latimer-img: %s: ", command);
+    vfprintf(stderr, fmt, ap);
+    fputs("\nTry 'latimer-img --help' for more information\n", stderr);
+    va_end(ap);
+    return 1;
+}
+
+bool img_parse_cache(const char *mode, unsigned *flags)
+{
+    if (!block_parse_cache(mode, flags)) {
+        img_error("Invalid cache option: %s", mode);
+        return false;
+    }
+    return true;
+}
+
+BlockNode *img_open(const ImgOpen *how, const char *name)
+{
+    GError *err = NULL;
+    g_autoptr(BlockOpts) opts = block_opts_new();
+    unsigned flags = how->flags;
+    BlockNode *node = NULL;
+    if (how->cache && !img_parse_cache(how->cache, &flags)) {
+        return NULL;
+    }
+    if (how->image_opts) {
+        if (how->fmt) {
+            img_error("--image-opts and --format are mutually exclusive");
+            return NULL;
+        }
+        if (block_opts_parse(opts, name, NULL, &err)) {
+            node = block_open(NULL, NULL, opts, flags, &err);
+            if (err) {
+                g_prefix_error(&err, "Could not open '%s': ", name);
+            }
+        }
+    } else {
+        node = block_open(name, how->fmt, NULL, flags, &err);
+    }
+    if (!node) {
+        img_fail(err);
+    }
+    return node;
+}
+
+bool img_parse_output(const char *value, bool *json)
+{
+    *json = !strcmp(value, "json");
+    if (!*json && strcmp(value, "human")) {
+        img_error("--output must be used with human or json as argument.");
+        return false;
+    }
+    return true;
+}
+
+bool img_parse_size(const char *what, const char *text, uint64_t *out)
+{
+    GError *err = NULL;
+    if (!block_parse_size(text, out, &err)) {
+        img_error("Invalid %s specified: %s", what, err->message);
+        g_error_free(err);
+        return false;
+    }
+    return true;
+}
+
+void img_add_options(char **options, const char *more)
+{
+    char *all = *options ? g_strconcat(*options, ",", more, NULL) : g_strdup(more);
+    g_free(*options);
+    *options = all;
+}
+
+bool img_options_help(const char *options, const char *fmt, const char *filename, bool amend)
+{
+    g_auto(GStrv) words = options ? g_strsplit(options, ",", -1) : NULL;
+    const BlockDriver *drv = block_driver_find(fmt ? fmt : "raw");
+    if (!words || (!g_strv_contains((const char *const *)words, "help") &&
+                   !g_strv_contains((const char *const *)words, "?"))) {
+        return false;
+    }
+    if (!drv) {
+        img_error("Unknown file format '%s'", fmt);
+        return true;
+    }
+    g_autofree char *text = block_opt_table_help(drv->create_opts, amend ? drv->amend_opts : NULL);
+    printf(amend ? "Amend options for '%s':\n%s" : "Supported %s options:\n%s", drv->name, text);
+    const BlockDriver *proto = filename ? block_protocol_of(filename, NULL) : NULL;
+    if (proto && proto->create_opts && !amend) {
+        g_autofree char *more = block_opt_table_help(proto->create_opts, NULL);
+        printf("\nSupported %s options:\n%s", proto->name, more);
+    } else if (!amend) {
+        puts("\nThe protocol level may support further options.\n"
+             "Specify the target filename to include those options.");
+    }
+    return true;
+}
+
+bool img_check_object(const char *text)
+{
+    img_error("not implemented: --object %s", text);
+    return false;
+}
+
+void img_merge_bitmap(BlockBitmap *dst, const BlockBitmap *src, int64_t size)
+{
+    for (uint64_t i = 0; i < src->nbits; i++) {
+        if (!bit_test(src->bits, i)) {
+            continue;
+        }
+        uint64_t from = i << src->granularity_bits;
+        uint64_t to = MIN((i + 1) << src->granularity_bits, (uint64_t)size);
+        for (uint64_t j = from >> dst->granularity_bits;
+             j < dst->nbits && j << dst->granularity_bits < to; j++) {
+            bit_set(dst->bits, j);
+        }
+    }
+}
+
+void img_progress(ImgProgress *p, double fraction)
+{
+    if (p->on && (fraction - p->shown >= 0.01 || fraction == 0)) {
+        printf("    (%3.2f/100%%)\r", fraction * 100);
+        fflush(stdout);
+        p->shown = fraction;
+    }
+}
+
+void img_progress_end(ImgProgress *p)
+{
+    if (p->on) {
+        printf("    (100.00/100%%)\n");
+    }
+}

@@ -153,6 +153,11 @@ static void emit_consts(X86Gen *g)
     }
 }
 
+bool x86_fp_check(const X86Gen *g)
+{
+    return x86_config.fp_check || (g->tb->cflags & CF_FP_CHECK);
+}
+
 /* ---- the backward pass ---- */
 
 static int nb_args(const TCGOp *op, int *nb_out)

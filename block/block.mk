@@ -1,2 +1,8 @@
 # The libraries of the image tools, and their checks.
 TOOL_LIBS += $(shell pkg-config --libs libzstd 2>/dev/null)
+CHECKS    += check-block
+
+check-block: $(BUILD)/latimer-img $(BUILD)/latimer-io ## images against Debian's qemu-img
+	tests/block/matrix.sh $(BUILD)
+
+.PHONY: check-block

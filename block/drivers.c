@@ -7,7 +7,8 @@
     X(qcow2)                                                                                       \
     X(file)                                                                                        \
     X(host_device)                                                                                 \
-    X(null_co)
+    X(null_co)                                                                                     \
+    X(blkdebug)
 
 #define DECLARE(name) extern const BlockDriver block_driver_##name;
 DRIVERS(DECLARE)

@@ -281,12 +281,18 @@ static BlockNode *open_protocol(const char *filename, BlockOpts *opts, unsigned 
             block_opts_set(opts, "filename", filename);
         }
     }
-    if (drv->is_filter && !block_opts_has(opts, "file.driver")) {
-        /* Filters such as blkdebug look through to whatever file they sit on. */
-        const char *image = block_opts_get(opts, "x-image");
-        if (image) {
-            block_opts_set(opts, "file.filename", image);
-            block_opts_remove(opts, "x-image");
+    if (drv->is_filter) {
+        /* What a filter sits on is called "image" here, as a name or with options of its own. */
+        g_autoptr(BlockOpts) image = block_opts_take_prefix(opts, "image.");
+        g_autofree char *image_name = g_strdup(block_opts_get(opts, "image"));
+        for (unsigned i = 0; i < block_opts_count(image); i++) {
+            const char *key = block_opts_key(image, i);
+            g_autofree char *full = g_strconcat("file.", key, NULL);
+            block_opts_set(opts, full, block_opts_get(image, key));
+        }
+        if (image_name) {
+            block_opts_set(opts, "file.filename", image_name);
+            block_opts_remove(opts, "image");
         }
     }
     if (drv->is_filter && !(node->file = block_open_child(node, opts, "file", NULL, NULL, flags,

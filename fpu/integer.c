@@ -65,7 +65,7 @@ uint64_t parts_to_integer(FloatParts a, FloatRoundMode mode, int fbits, uint64_t
         s->flags |= FLOAT_FLAG_INVALID;
         return 0;
     }
-    if (a.cls == CLASS_INF || (a.cls == CLASS_NORMAL && a.exp + fbits > 64)) {
+    if (a.cls == CLASS_INF || (a.cls == CLASS_NORMAL && a.exp + fbits > 63)) {
         s->flags |= FLOAT_FLAG_INVALID;
         return a.sign ? -limit : limit;
     }
@@ -83,7 +83,7 @@ uint64_t parts_to_integer(FloatParts a, FloatRoundMode mode, int fbits, uint64_t
 int32_t float64_to_int32_js(float64 raw, bool *z, FloatStatus *s)
 {
     FloatParts a = parts_unpack(&float64_format, raw, s);
-    bool inexact = false, negative_or_flushed_zero, out_of_range;
+    bool inexact = false, out_of_range;
     uint64_t low = 0;
 
     *z = false;
@@ -98,13 +98,12 @@ int32_t float64_to_int32_js(float64 raw, bool *z, FloatStatus *s)
     } else {
         out_of_range = true; /* and a multiple of 2^32 */
     }
-    negative_or_flushed_zero = a.cls == CLASS_ZERO && raw != 0;
     if (out_of_range) {
         s->flags |= FLOAT_FLAG_INVALID;
     } else if (inexact) {
         s->flags |= FLOAT_FLAG_INEXACT;
     } else {
-        *z = !negative_or_flushed_zero;
+        *z = a.cls != CLASS_ZERO || raw == 0; /* neither -0 nor a denormal flushed */
     }
     return (int32_t)(uint32_t)low;
 }

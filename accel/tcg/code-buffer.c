@@ -15,7 +15,7 @@
 
 #include "internal.h"
 
-enum { ARENA_CHUNK = 64 * 1024, PROLOGUE_SIZE = 4096, DEFAULT_BUFFER = 256 * 1024 * 1024 };
+enum { ARENA_CHUNK = 64 * 1024, PROLOGUE_SIZE = 16384, DEFAULT_BUFFER = 256 * 1024 * 1024 };
 
 TCGEngine engine = { .lock = PTHREAD_MUTEX_INITIALIZER, .code_min = UINT64_MAX };
 

@@ -118,12 +118,21 @@ static bool needs_detour(X86VOp op, unsigned dst, unsigned a, RM b)
            (high(dst) || high(a) || (b.kind == RM_REG && high(b.reg)));
 }
 
+static void mark(X86Gen *g, bool trap)
+{
+    if (trap) {
+        x86_mark_fault(g);
+    }
+}
+
 /* imm < 0: the instruction has none */
 static void put_any(X86Gen *g, X86VOp op, unsigned dst, unsigned a, RM b, int imm)
 {
     int trailing = imm >= 0;
     unsigned result = dst;
+    bool trap = g->trap_next; /* of this instruction, not of the moves around it */
 
+    g->trap_next = false;
     if (needs_detour(op, dst, a, b)) {
         if (high(a)) {
             x86_vmov(g, X86_VTMP0, a);
@@ -137,10 +146,15 @@ static void put_any(X86Gen *g, X86VOp op, unsigned dst, unsigned a, RM b, int im
             result = X86_VTMP0;
         }
     }
-    if (!x86_has(X86_AVX) || op & VOP_LEGACY) {
-        if (a != X86_NO_REG && a != result) {
-            x86_vmov(g, result, a);
+    if ((!x86_has(X86_AVX) || op & VOP_LEGACY) && a != X86_NO_REG && a != result) {
+        if (b.kind == RM_REG && b.reg == result) {
+            b.reg = x86_has(X86_AVX512) ? X86_VTMP1 : X86_VTMP_SSE;
+            x86_vmov(g, b.reg, result);
         }
+        x86_vmov(g, result, a);
+    }
+    mark(g, trap);
+    if (!x86_has(X86_AVX) || op & VOP_LEGACY) {
         put_legacy(g, op, result, b, trailing);
     } else {
         put_avx(g, op, result, a, b, trailing);
@@ -204,6 +218,8 @@ void x86_vshift(X86Gen *g, X86VOp op, unsigned ext, unsigned dst, unsigned a, un
 void x86_v3k(X86Gen *g, X86VOp op, unsigned dst, unsigned a, unsigned b, unsigned k, bool z,
              int imm)
 {
+    mark(g, g->trap_next);
+    g->trap_next = false;
     put_evex(g, op, dst, vvvv_of(a), (RM){ .kind = RM_REG, .reg = b }, k, z, imm >= 0);
     if (imm >= 0) {
         x86_put8(g, imm);
@@ -214,6 +230,8 @@ void x86_v_gpr(X86Gen *g, X86VOp op, unsigned vec, unsigned a, unsigned gpr, int
 {
     RM rm = { .kind = RM_REG, .reg = gpr };
 
+    mark(g, g->trap_next);
+    g->trap_next = false;
     if (!x86_has(X86_AVX)) {
         if (a != X86_NO_REG) {
             x86_vmov(g, vec, a);

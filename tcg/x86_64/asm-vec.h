@@ -4,8 +4,9 @@
  * VEX or EVEX by the host's features and the registers' numbers. Source: Intel SDM volume 2,
  * chapter 2.
  *
- * With X86_AVX512 the registers X86_VTMP0 and X86_VTMP1 belong to the encoder: operands above 15 of
- * instructions that have no EVEX form go through them.
+ * Some registers belong to the encoder: with X86_AVX512 X86_VTMP0 and X86_VTMP1, through which
+ * operands above 15 of instructions without an EVEX form go; without it X86_VTMP_SSE, for a
+ * destination that is the second source of a two-operand instruction.
  */
 #ifndef TCG_X86_64_ASM_VEC_H
 #define TCG_X86_64_ASM_VEC_H
@@ -31,7 +32,7 @@ enum {
 };
 #define VOP(pp, map, op, flags) ((X86VOp)((op) | (map) << 8 | (pp) << 12 | (flags)))
 
-enum { X86_VTMP0 = 14, X86_VTMP1 = 15, X86_K1 = 1 };
+enum { X86_VTMP0 = 14, X86_VTMP1 = 15, X86_VTMP_SSE = 7, X86_K1 = 1 };
 
 /* dst = op(a, b); a = X86_NO_REG for two-operand instructions. Legacy form: copies a to dst first,
  * so dst must not be b unless it is a too (X86R_EARLY). */

@@ -50,15 +50,15 @@ void x86_rr(X86Gen *g, unsigned op, int reg, int rm)
 
 void x86_put_mem(X86Gen *g, int reg, X86Mem m, int disp8_shift)
 {
-    unsigned r = (unsigned) (reg & 7) << 3;
+    unsigned r = (unsigned)(reg & 7) << 3;
     int32_t scaled = m.disp >> disp8_shift;
-    bool disp8 = scaled == (int8_t) scaled && (int32_t) ((uint32_t) scaled << disp8_shift) == m.disp;
+    bool disp8 = scaled == (int8_t)scaled && (int32_t)((uint32_t)scaled << disp8_shift) == m.disp;
     unsigned mod;
 
     if (m.base == X86_NO_REG) {
         x86_put8(g, r | 4);
         x86_put8(g, m.shift << 6 | (m.index == X86_NO_REG ? 4 : m.index & 7) << 3 | 5);
-        x86_put32(g, (uint32_t) m.disp);
+        x86_put32(g, (uint32_t)m.disp);
         return;
     }
     mod = m.disp == 0 && (m.base & 7) != RBP ? 0 : disp8 ? 0x40 : 0x80;
@@ -69,9 +69,9 @@ void x86_put_mem(X86Gen *g, int reg, X86Mem m, int disp8_shift)
         x86_put8(g, mod | r | (m.base & 7));
     }
     if (mod == 0x40) {
-        x86_put8(g, (unsigned) scaled);
+        x86_put8(g, (unsigned)scaled);
     } else if (mod == 0x80) {
-        x86_put32(g, (uint32_t) m.disp);
+        x86_put32(g, (uint32_t)m.disp);
     }
 }
 
@@ -103,7 +103,7 @@ void x86_ro(X86Gen *g, unsigned op, int reg, const X86Operand *o)
 static void put_vex(X86Gen *g, unsigned op, unsigned rxb, int vvvv)
 {
     unsigned pp = op >> 10 & 3, map = op >> 8 & 3;
-    unsigned last = (vvvv < 0 ? 15u : ~(unsigned) vvvv & 15) << 3 | pp;
+    unsigned last = (vvvv < 0 ? 15u : ~(unsigned)vvvv & 15) << 3 | pp;
 
     if (map == 1 && !(op & X_W) && !(rxb & 3)) {
         x86_put8(g, 0xc5);
@@ -134,35 +134,35 @@ void x86_vex_ro(X86Gen *g, unsigned op, int reg, int vvvv, const X86Operand *o)
 
 static void put_imm(X86Gen *g, int32_t imm)
 {
-    if (imm == (int8_t) imm) {
-        x86_put8(g, (unsigned) imm);
+    if (imm == (int8_t)imm) {
+        x86_put8(g, (unsigned)imm);
     } else {
-        x86_put32(g, (uint32_t) imm);
+        x86_put32(g, (uint32_t)imm);
     }
 }
 
 void x86_alu_ri(X86Gen *g, int alu, unsigned w, int reg, int32_t imm)
 {
-    if (imm != (int8_t) imm && reg == RAX) {
-        put_opcode(g, (unsigned) alu * 8 + 5, w & X_W ? 8 : 0, false);
+    if (imm != (int8_t)imm && reg == RAX) {
+        put_opcode(g, (unsigned)alu * 8 + 5, w & X_W ? 8 : 0, false);
     } else {
-        x86_rr(g, (imm == (int8_t) imm ? 0x83 : 0x81) | w, alu, reg);
+        x86_rr(g, (imm == (int8_t)imm ? 0x83 : 0x81) | w, alu, reg);
     }
     put_imm(g, imm);
 }
 
 void x86_alu_mi(X86Gen *g, int alu, unsigned w, X86Mem m, int32_t imm)
 {
-    x86_rm(g, (imm == (int8_t) imm ? 0x83 : 0x81) | w, alu, m);
+    x86_rm(g, (imm == (int8_t)imm ? 0x83 : 0x81) | w, alu, m);
     put_imm(g, imm);
 }
 
 void x86_alu_ro(X86Gen *g, int alu, unsigned w, int reg, const X86Operand *o)
 {
     if (o->kind == X86_IMM) {
-        x86_alu_ri(g, alu, w, reg, (int32_t) o->imm);
+        x86_alu_ri(g, alu, w, reg, (int32_t)o->imm);
     } else {
-        x86_ro(g, (unsigned) alu * 8 + 3 + w, reg, o);
+        x86_ro(g, (unsigned)alu * 8 + 3 + w, reg, o);
     }
 }
 
@@ -172,7 +172,7 @@ void x86_shift_i(X86Gen *g, int shift, unsigned w, int reg, int count)
         x86_rr(g, X_SHIFT_1 | w, shift, reg);
     } else if (count) {
         x86_rr(g, X_SHIFT_I | w, shift, reg);
-        x86_put8(g, (unsigned) count);
+        x86_put8(g, (unsigned)count);
     }
 }
 
@@ -182,12 +182,12 @@ void x86_mov_mi(X86Gen *g, int sz, unsigned flags, X86Mem m, int32_t imm)
 
     x86_rm(g, op[sz] | flags, 0, m);
     if (sz == MO_8) {
-        x86_put8(g, (unsigned) imm);
+        x86_put8(g, (unsigned)imm);
     } else if (sz == MO_16) {
-        x86_put8(g, (unsigned) imm);
-        x86_put8(g, (unsigned) imm >> 8);
+        x86_put8(g, (unsigned)imm);
+        x86_put8(g, (unsigned)imm >> 8);
     } else {
-        x86_put32(g, (uint32_t) imm);
+        x86_put32(g, (uint32_t)imm);
     }
 }
 
@@ -197,10 +197,10 @@ void x86_mov_ri(X86Gen *g, int reg, uint64_t val)
 
     if (val <= UINT32_MAX) {
         put_opcode(g, 0xb8 | (reg & 7), rex, false);
-        x86_put32(g, (uint32_t) val);
-    } else if ((int64_t) val == (int32_t) val) {
+        x86_put32(g, (uint32_t)val);
+    } else if ((int64_t)val == (int32_t)val) {
         x86_rr(g, X_MOV_IMM | X_W, 0, reg);
-        x86_put32(g, (uint32_t) val);
+        x86_put32(g, (uint32_t)val);
     } else {
         put_opcode(g, 0xb8 | (reg & 7), 8 | rex, false);
         x86_put64(g, val);
@@ -224,7 +224,7 @@ uint8_t *x86_jmp8(X86Gen *g)
 void x86_bind8(X86Gen *g, uint8_t *at)
 {
     g_assert(g->p - at <= 127);
-    at[-1] = (uint8_t) (g->p - at);
+    at[-1] = (uint8_t)(g->p - at);
 }
 
 void x86_nops(X86Gen *g, unsigned n)
@@ -251,7 +251,7 @@ void x86_nops(X86Gen *g, unsigned n)
 static void put_evex(X86Gen *g, unsigned op, int reg, int vvvv, unsigned xb)
 {
     unsigned pp = op >> 10 & 3, map = op >> 8 & 3;
-    unsigned v = vvvv < 0 ? 0 : (unsigned) vvvv;
+    unsigned v = vvvv < 0 ? 0 : (unsigned)vvvv;
 
     x86_put8(g, 0x62);
     x86_put8(g, (reg & 8 ? 0 : 0x80) | (~xb & 3) << 5 | (reg & 16 ? 0 : 0x10) | map);

@@ -17,9 +17,9 @@ enum {
     X_F3 = 0x800,
     X_F2 = 0xc00,
     X_W = 0x1000,
-    X_RB = 0x2000,   /* the reg field is a byte register */
-    X_MB = 0x4000,   /* the r/m field is a byte register */
-    X_GS = 0x8000,   /* guest_base is in GS */
+    X_RB = 0x2000, /* the reg field is a byte register */
+    X_MB = 0x4000, /* the r/m field is a byte register */
+    X_GS = 0x8000, /* guest_base is in GS */
     X_LOCK = 0x10000,
 };
 static inline unsigned x_w(int sz)
@@ -43,9 +43,9 @@ enum {
     X_LEA = 0x8d,
     X_TEST = 0x85,
     X_TEST8 = 0x84 | X_RB | X_MB,
-    X_GRP3 = 0xf7,  /* /0 test imm, /2 not, /3 neg, /4 mul, /5 imul, /6 div, /7 idiv */
+    X_GRP3 = 0xf7, /* /0 test imm, /2 not, /3 neg, /4 mul, /5 imul, /6 div, /7 idiv */
     X_GRP3_8 = 0xf6,
-    X_GRP5 = 0xff,  /* /2 call, /4 jmp, /6 push */
+    X_GRP5 = 0xff, /* /2 call, /4 jmp, /6 push */
     X_XCHG = 0x87,
     X_IMUL = 0xaf | X_0F,
     X_IMUL_I8 = 0x6b,
@@ -57,7 +57,7 @@ enum {
     X_SHLD_I = 0xa4 | X_0F,
     X_CMOV = 0x40 | X_0F, /* + cc */
     X_SETCC = 0x90 | X_0F | X_MB,
-    X_BT = 0xa3 | X_0F,   /* r/m bit reg */
+    X_BT = 0xa3 | X_0F,     /* r/m bit reg */
     X_GRP8_I = 0xba | X_0F, /* /4 bt, /5 bts, /6 btr, /7 btc */
     X_BSF = 0xbc | X_0F,
     X_BSR = 0xbd | X_0F,
@@ -94,7 +94,7 @@ typedef struct X86Mem {
 } X86Mem;
 static inline X86Mem x86_at(int base, int32_t disp)
 {
-    return (X86Mem){ .base = (uint8_t) base, .index = X86_NO_REG, .disp = disp };
+    return (X86Mem){ .base = (uint8_t)base, .index = X86_NO_REG, .disp = disp };
 }
 static inline X86Mem x86_env(int32_t disp)
 {
@@ -117,7 +117,7 @@ void x86_alu_mi(X86Gen *g, int alu, unsigned w, X86Mem m, int32_t imm);
 void x86_alu_ro(X86Gen *g, int alu, unsigned w, int reg, const X86Operand *o);
 static inline void x86_alu_rr(X86Gen *g, int alu, unsigned w, int reg, int rm)
 {
-    x86_rr(g, (unsigned) alu * 8 + 3 + w, reg, rm);
+    x86_rr(g, (unsigned)alu * 8 + 3 + w, reg, rm);
 }
 static inline void x86_mov_rr(X86Gen *g, unsigned w, int dst, int src)
 {
@@ -135,7 +135,8 @@ void x86_bind8(X86Gen *g, uint8_t *at);
 /* Fills n bytes with the fewest no-ops. */
 void x86_nops(X86Gen *g, unsigned n);
 
-/* Vector moves, by whatever the host has (asm.c): 128 bits, or the low size bytes with zeros above. */
+/* Vector moves, by whatever the host has (asm.c): 128 bits, or the low size bytes with zeros above.
+ */
 void x86_vload(X86Gen *g, unsigned flags, int reg, int size_log2, X86Mem m);
 void x86_vstore(X86Gen *g, unsigned flags, int reg, int size_log2, X86Mem m);
 void x86_vzero(X86Gen *g, int reg);
@@ -143,8 +144,9 @@ void x86_vzero(X86Gen *g, int reg);
 void x86_vmov_from_gpr(X86Gen *g, unsigned w, int vreg, int gpr);
 void x86_vmov_to_gpr(X86Gen *g, unsigned w, int gpr, int vreg);
 /*
- * A 128-bit vector instruction: legacy SSE (then vvvv must be reg or -1 for none), VEX, or EVEX when a register
- * is 16 or above. X_W is VEX.W and EVEX.W. disp8_shift: log2 of the EVEX memory operand's size.
+ * A 128-bit vector instruction: legacy SSE (then vvvv must be reg or -1 for none), VEX, or EVEX
+ * when a register is 16 or above. X_W is VEX.W and EVEX.W. disp8_shift: log2 of the EVEX memory
+ * operand's size.
  */
 void x86_vec_rr(X86Gen *g, unsigned op, int reg, int vvvv, int rm);
 void x86_vec_rm(X86Gen *g, unsigned op, int reg, int vvvv, X86Mem m, int disp8_shift);

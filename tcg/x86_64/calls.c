@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls of C functions from blocks: helpers, evaluators of ops without host code, and the slow path of
- * floating ops. The code around the function (saving pinned registers) is the prologue's.
+ * Calls of C functions from blocks: helpers, evaluators of ops without host code, and the slow path
+ * of floating ops. The code around the function (saving pinned registers) is the prologue's.
  */
 #include "tcg/x86_64/asm.h"
 
@@ -52,7 +52,7 @@ static void move_parallel(X86Gen *g, const uint8_t *dst, uint8_t *src, int n)
                     x86_rr(g, X_XCHG | X_W, d, s);
                     for (int j = 0; j < n; j++) {
                         if (src[j] == d || src[j] == s) {
-                            src[j] = (uint8_t) (src[j] == d ? s : d);
+                            src[j] = (uint8_t)(src[j] == d ? s : d);
                         }
                     }
                     break;
@@ -93,8 +93,8 @@ static void store_pc(X86Gen *g)
 {
     X86Mem m = x86_env(x86_env_disp(x86_config.target->pc_offset));
 
-    if (g->pc == (uint64_t) (int32_t) g->pc) {
-        x86_mov_mi(g, MO_64, 0, m, (int32_t) g->pc);
+    if (g->pc == (uint64_t)(int32_t)g->pc) {
+        x86_mov_mi(g, MO_64, 0, m, (int32_t)g->pc);
     } else {
         x86_mov_ri(g, RAX, g->pc);
         x86_rm(g, X_MOV_STORE | X_W, RAX, m);
@@ -103,14 +103,14 @@ static void store_pc(X86Gen *g)
 
 static void emit_call(X86Gen *g, const void *func, const uint8_t *thunk)
 {
-    x86_mov_ri(g, RAX, (uintptr_t) func);
+    x86_mov_ri(g, RAX, (uintptr_t)func);
     x86_jump_to(g, 0xe8, thunk);
 }
 
 void x86_gen_call(X86Gen *g, const TCGOp *op)
 {
     static const uint8_t dst[6] = { RDI, RSI, RDX, RCX, R8, R9 };
-    const TCGHelperInfo *info = (const TCGHelperInfo *) (uintptr_t) op->imm;
+    const TCGHelperInfo *info = (const TCGHelperInfo *)(uintptr_t)op->imm;
     bool no_write = info->flags & (TCG_CALL_NO_WG | TCG_CALL_NO_SE);
     bool pure = no_write && (info->flags & TCG_CALL_NO_RG), many = op->sz > 4;
     const uint8_t *const *thunk = x86_layout.call_full;
@@ -167,8 +167,8 @@ static TCGEvalFn *evaluator(const TCGOp *op)
 
 static void store_imm(X86Gen *g, int32_t disp, uint64_t val)
 {
-    x86_mov_mi(g, MO_32, 0, x86_env(disp), (int32_t) val);
-    x86_mov_mi(g, MO_32, 0, x86_env(disp + 4), (int32_t) (val >> 32));
+    x86_mov_mi(g, MO_32, 0, x86_env(disp), (int32_t)val);
+    x86_mov_mi(g, MO_32, 0, x86_env(disp + 4), (int32_t)(val >> 32));
 }
 
 static void store_eval_arg(X86Gen *g, int temp, int32_t disp)
@@ -184,7 +184,8 @@ static void store_eval_arg(X86Gen *g, int temp, int32_t disp)
         }
     } else if (t->reg != X86_NO_REG) {
         x86_store(g, t->reg, tt->type, disp);
-    } else if (t->disp != X86_NO_DISP) { /* every value is in memory or in a register: these are free now */
+    } else if (t->disp !=
+               X86_NO_DISP) { /* every value is in memory or in a register: these are free now */
         int scratch = vec ? X86_VREG0 : RAX;
 
         x86_load(g, scratch, tt->type, t->disp);
@@ -211,10 +212,10 @@ void x86_gen_eval(X86Gen *g, const TCGOp *op)
         }
     }
     x86_drop_all(g);
-    x86_mov_ri(g, RDI, (uintptr_t) keep_op(g, op));
+    x86_mov_ri(g, RDI, (uintptr_t)keep_op(g, op));
     x86_rm(g, X_LEA | X_W, RSI, x86_env(x86_arg_disp(0)));
     x86_rm(g, X_LEA | X_W, RDX, x86_env(x86_env_disp(0)));
-    emit_call(g, (const void *) (uintptr_t) evaluator(op), x86_layout.call_pure[0]);
+    emit_call(g, (const void *)(uintptr_t)evaluator(op), x86_layout.call_pure[0]);
     x86_inputs_done(g, op, nb_out, nb_in);
     for (int n = 0; n < nb_out; n++) {
         int type = x86_temp(g, op->arg[n])->type;
@@ -239,7 +240,10 @@ static void copy_mem(X86Gen *g, int32_t to, int32_t from)
 /* EFLAGS in the form of a host comparison from the packed result of fcmp; uses RAX. */
 static void unpack_fcmp(X86Gen *g, int32_t disp, X86FlagsForm form)
 {
-    static const struct { uint32_t bit; uint8_t ah[2]; } cases[] = {
+    static const struct {
+        uint32_t bit;
+        uint8_t ah[2];
+    } cases[] = {
         { TCG_CCR_V, { 0x45, 0x45 } }, /* unordered: ZF PF CF */
         { TCG_CCR_Z, { 0x40, 0x40 } },
         { TCG_CCR_N, { 0x01, 0x00 } },
@@ -255,7 +259,7 @@ static void unpack_fcmp(X86Gen *g, int32_t disp, X86FlagsForm form)
             x86_put32(g, cases[i].bit);
             next = x86_jcc8(g, X_E);
         }
-        x86_mov_ri(g, RAX, (uint64_t) cases[i].ah[form == X86_FL_FCMP_SWAP] << 8);
+        x86_mov_ri(g, RAX, (uint64_t)cases[i].ah[form == X86_FL_FCMP_SWAP] << 8);
         if (i < 3) {
             done[i] = x86_jmp8(g);
             x86_bind8(g, next);
@@ -279,7 +283,7 @@ static void ool_slow_path(X86Gen *g, X86Ool *ool)
         bool vec = d->in[n - nb_out] == 'f' || d->in[n - nb_out] == 'v';
 
         if (o->kind == X86_IMM) {
-            store_imm(g, x86_arg_disp(n), (uint64_t) o->imm);
+            store_imm(g, x86_arg_disp(n), (uint64_t)o->imm);
         } else if (o->kind == X86_REG) {
             x86_store(g, o->reg + (vec ? X86_VREG0 : 0), TCG_TYPE_I64, x86_arg_disp(n));
         }
@@ -289,13 +293,13 @@ static void ool_slow_path(X86Gen *g, X86Ool *ool)
             copy_mem(g, x86_arg_disp(n), ool->o[n].disp);
         }
     }
-    x86_mov_ri(g, RAX, (uintptr_t) keep_op(g, op));
+    x86_mov_ri(g, RAX, (uintptr_t)keep_op(g, op));
     x86_put8(g, 0x50 | RAX);
-    emit_call(g, (const void *) (uintptr_t) evaluator(op), x86_layout.call_slow);
+    emit_call(g, (const void *)(uintptr_t)evaluator(op), x86_layout.call_slow);
     x86_rm(g, X_LEA | X_W, RSP, x86_at(RSP, 8));
     for (int n = 0; n < nb_out; n++) {
         if (d->out[n] == 'c') {
-            unpack_fcmp(g, x86_arg_disp(n), (X86FlagsForm) ool->arg);
+            unpack_fcmp(g, x86_arg_disp(n), (X86FlagsForm)ool->arg);
         } else if (d->out[n] == 'f' || d->out[n] == 'v') {
             x86_load(g, ool->o[n].reg + X86_VREG0, TCG_TYPE_V128, x86_arg_disp(n));
         } else if (ool->o[n].reg != RAX) {
@@ -318,17 +322,17 @@ void x86_slow_path(X86Gen *g, unsigned x86_cc, const TCGOp *op, const X86Operand
     int nb = d->nb_out + d->nb_in;
     X86Ool *ool;
 
-    if (g->nb_o_pool + nb > (int) G_N_ELEMENTS(g->o_pool)) {
+    if (g->nb_o_pool + nb > (int)G_N_ELEMENTS(g->o_pool)) {
         g->error = TCG_GEN_TOO_LARGE;
         return;
     }
     if (g->slow_local < 0) {
         g->slow_local = x86_new_local(g);
     }
-    ool = x86_new_ool(g, ool_slow_path, x86_jump_later(g, (int) x86_cc));
+    ool = x86_new_ool(g, ool_slow_path, x86_jump_later(g, (int)x86_cc));
     ool->op = op;
-    ool->o = memcpy(&g->o_pool[g->nb_o_pool], o, (size_t) nb * sizeof(*o));
+    ool->o = memcpy(&g->o_pool[g->nb_o_pool], o, (size_t)nb * sizeof(*o));
     g->nb_o_pool += nb;
     ool->arg = g->flags_new;
-    ool->nb_dirty = (uint16_t) g->slow_local;
+    ool->nb_dirty = (uint16_t)g->slow_local;
 }

@@ -48,9 +48,12 @@ void x86_crypto_rules_init(void)
     unsigned early = x86_has(X86_AVX) ? 0 : X86R_EARLY;
 
     if (x86_has(X86_AES)) {
-        x86_rules[TCG_OP_aese] = (X86OpRule){ .emit = emit_aes_round, .flags = early, .vscratch = 2 };
-        x86_rules[TCG_OP_aesd] = (X86OpRule){ .emit = emit_aes_round, .flags = early, .vscratch = 2 };
+        x86_rules[TCG_OP_aese] =
+            (X86OpRule){ .emit = emit_aes_round, .flags = early, .vscratch = 2 };
+        x86_rules[TCG_OP_aesd] =
+            (X86OpRule){ .emit = emit_aes_round, .flags = early, .vscratch = 2 };
         x86_rules[TCG_OP_aesmc] = (X86OpRule){ .emit = emit_aesmc, .flags = early, .vscratch = 2 };
-        x86_rules[TCG_OP_aesimc] = (X86OpRule){ .emit = emit_aesimc, .flags = early, .vscratch = 0 };
+        x86_rules[TCG_OP_aesimc] =
+            (X86OpRule){ .emit = emit_aesimc, .flags = early, .vscratch = 0 };
     }
 }

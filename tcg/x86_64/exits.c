@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ways out of a block: chained jumps, guest calls and returns as host calls and returns, look-ups in
- * the jump cache, and returns to cpu_exec (docs/tcg.md, "Exits", "Calls and returns").
+ * Ways out of a block: chained jumps, guest calls and returns as host calls and returns, look-ups
+ * in the jump cache, and returns to cpu_exec (docs/tcg.md, "Exits", "Calls and returns").
  */
 #include "tcg/x86_64/asm.h"
 
@@ -12,7 +12,7 @@ static void store_dirty(X86Gen *g, const X86Dirty *d, int n)
         int type = x86_temp(g, d[i].temp)->type;
 
         if (d[i].loc >= X86_LOC_FLAGS) { /* the last one, so RAX is free */
-            x86_emit_pack(g, (X86FlagsForm) (d[i].loc - X86_LOC_FLAGS));
+            x86_emit_pack(g, (X86FlagsForm)(d[i].loc - X86_LOC_FLAGS));
             x86_store(g, RAX, type, disp);
         } else {
             x86_store(g, d[i].loc, type, disp);
@@ -29,13 +29,13 @@ static bool chained(const X86Gen *g)
 
 static void emit_slot_exit(X86Gen *g, int slot, const uint8_t *to)
 {
-    x86_mov_ri(g, RAX, (uintptr_t) &g->tb_slots[slot]);
+    x86_mov_ri(g, RAX, (uintptr_t)&g->tb_slots[slot]);
     x86_jump_to(g, 0xe9, to);
 }
 
 static void ool_slot_stub(X86Gen *g, X86Ool *ool)
 {
-    g->slots[ool->arg].stub_offset = (uint32_t) (g->p - g->start);
+    g->slots[ool->arg].stub_offset = (uint32_t)(g->p - g->start);
     emit_slot_exit(g, ool->arg, x86_layout.exit_slot);
 }
 
@@ -44,11 +44,12 @@ static void ool_poll(X86Gen *g, X86Ool *ool)
     emit_slot_exit(g, ool->arg, x86_layout.exit_poll);
 }
 
-/* jmp, call or jcc (opcode bytes op[0..len)) through a new slot; the rel32 field never crosses 8 bytes. */
+/* jmp, call or jcc (opcode bytes op[0..len)) through a new slot; the rel32 field never crosses 8
+ * bytes. */
 static int emit_slot_jump(X86Gen *g, vaddr pc, const uint8_t *op, unsigned len)
 {
     int slot = g->nb_slots++;
-    uintptr_t at = (uintptr_t) x86_rx(g, g->p) + len;
+    uintptr_t at = (uintptr_t)x86_rx(g, g->p) + len;
 
     g_assert(slot < g->nb_slots_max);
     if ((at & 7) > 4) {
@@ -56,7 +57,7 @@ static int emit_slot_jump(X86Gen *g, vaddr pc, const uint8_t *op, unsigned len)
     }
     memcpy(g->p, op, len);
     g->p += len;
-    g->slots[slot] = (TBSlot){ .tb = g->tb, .pc = pc, .jmp_offset = (uint32_t) (g->p - g->start) };
+    g->slots[slot] = (TBSlot){ .tb = g->tb, .pc = pc, .jmp_offset = (uint32_t)(g->p - g->start) };
     x86_new_ool(g, ool_slot_stub, g->p)->arg = slot;
     x86_put32(g, 0);
     return slot;
@@ -68,14 +69,15 @@ static void emit_poll(X86Gen *g, int slot)
     x86_new_ool(g, ool_poll, x86_jump_later(g, X_NE))->arg = slot;
 }
 
-/* ---- the kinds of exits; all dirty globals are stored, only pinned registers and `reg` matter ---- */
+/* ---- the kinds of exits; all dirty globals are stored, only pinned registers and `reg` matter
+ * ---- */
 
 static void emit_pc_exit(X86Gen *g, vaddr pc)
 {
     X86Mem m = x86_env(x86_env_disp(x86_config.target->pc_offset));
 
-    if (pc == (uint64_t) (int32_t) pc) {
-        x86_mov_mi(g, MO_64, 0, m, (int32_t) pc);
+    if (pc == (uint64_t)(int32_t)pc) {
+        x86_mov_mi(g, MO_64, 0, m, (int32_t)pc);
     } else {
         x86_mov_ri(g, RAX, pc);
         x86_rm(g, X_MOV_STORE | X_W, RAX, m);
@@ -110,10 +112,10 @@ static void emit_push(X86Gen *g, vaddr pc)
         if (g->movi_reg >= 8) {
             x86_put8(g, 0x41);
         }
-        x86_put8(g, 0x50u | (unsigned) (g->movi_reg & 7));
-    } else if (pc == (uint64_t) (int32_t) pc) {
+        x86_put8(g, 0x50u | (unsigned)(g->movi_reg & 7));
+    } else if (pc == (uint64_t)(int32_t)pc) {
         x86_put8(g, 0x68);
-        x86_put32(g, (uint32_t) pc);
+        x86_put32(g, (uint32_t)pc);
     } else {
         x86_mov_ri(g, RAX, pc);
         x86_put8(g, 0x50 | RAX);
@@ -146,7 +148,8 @@ static void emit_probe(X86Gen *g, int reg)
     int shift = x86_config.target->jc_shift, up = 4 - shift;
 
     if (up > 0 && up <= 3) {
-        x86_rm(g, X_LEA, RCX, (X86Mem){ .base = X86_NO_REG, .index = (uint8_t) reg, .shift = (uint8_t) up });
+        x86_rm(g, X_LEA, RCX,
+               (X86Mem){ .base = X86_NO_REG, .index = (uint8_t)reg, .shift = (uint8_t)up });
     } else {
         x86_mov_rr(g, X_W, RCX, reg);
         x86_shift_i(g, X_SHL, 0, RCX, up);
@@ -234,7 +237,8 @@ static void ool_side_exit(X86Gen *g, X86Ool *ool)
 }
 
 /* A backward jump is probably taken: in line, with its poll, behind a jump over it. */
-static void inline_side_exit(X86Gen *g, X86Cond c, const TCGExit *e, uint8_t *const early[], int nb_early)
+static void inline_side_exit(X86Gen *g, X86Cond c, const TCGExit *e, uint8_t *const early[],
+                             int nb_early)
 {
     X86Dirty dirty[X86_NB_REGS + 1];
     uint8_t *over[2];
@@ -259,13 +263,13 @@ void x86_side_exit(X86Gen *g, X86Cond c, const TCGExit *e, uint8_t *const early[
         inline_side_exit(g, c, e, early, nb_early);
         return;
     }
-    if (g->nb_dirty_pool + X86_NB_REGS + 1 > (int) G_N_ELEMENTS(g->dirty_pool)) {
+    if (g->nb_dirty_pool + X86_NB_REGS + 1 > (int)G_N_ELEMENTS(g->dirty_pool)) {
         g->error = TCG_GEN_TOO_LARGE;
         return;
     }
     nb_dirty = x86_dirty_list(g, dirty, e->cc_dead);
     if (e->kind == TCG_EXIT_JUMP && chained(g) && !nb_dirty && c.second < 0 && !nb_early) {
-        uint8_t jcc[] = { 0x0f, (uint8_t) (0x80 | c.cc) };
+        uint8_t jcc[] = { 0x0f, (uint8_t)(0x80 | c.cc) };
 
         emit_slot_jump(g, e->pc, jcc, 2);
         return;
@@ -279,9 +283,9 @@ void x86_side_exit(X86Gen *g, X86Cond c, const TCGExit *e, uint8_t *const early[
     for (int i = 0; i < nb_early; i++) {
         ool->from[ool->nb_from++] = early[i];
     }
-    ool->arg = (int) (e - g->s->exits);
-    ool->dirty = (uint16_t) (dirty - g->dirty_pool);
-    ool->nb_dirty = (uint16_t) nb_dirty;
+    ool->arg = (int)(e - g->s->exits);
+    ool->dirty = (uint16_t)(dirty - g->dirty_pool);
+    ool->nb_dirty = (uint16_t)nb_dirty;
 }
 
 /* ---- ops ---- */
@@ -303,7 +307,7 @@ void x86_gen_exit_cond(X86Gen *g, const TCGOp *op)
     int first = 0, count = 1;
 
     if (op->opc == TCG_OP_exit_cc) {
-        c = x86_flags_test(g, op->arg[0], (TCGCC) op->cond);
+        c = x86_flags_test(g, op->arg[0], (TCGCC)op->cond);
     } else {
         int cc_temp = x86_layout.cc_temp;
 
@@ -313,7 +317,7 @@ void x86_gen_exit_cond(X86Gen *g, const TCGOp *op)
         }
         x86_compare_operands(g, op, 0, o);
         g->flags_temp = TCG_NONE;
-        c = x86_cond1(x86_emit_compare(g, op->sz, (TCGCond) op->cond, &o[0], &o[1]));
+        c = x86_cond1(x86_emit_compare(g, op->sz, (TCGCond)op->cond, &o[0], &o[1]));
         count = 2;
     }
     x86_side_exit(g, c, e, NULL, 0);

@@ -37,10 +37,11 @@ static const struct {
 enum {
     LEVEL_SSE42 = X86_POPCNT,
     LEVEL_AVX = LEVEL_SSE42 | X86_AVX | X86_AES | X86_PCLMUL,
-    LEVEL_AVX2 = LEVEL_AVX | X86_AVX2 | X86_FMA | X86_F16C | X86_BMI1 | X86_BMI2 | X86_LZCNT | X86_MOVBE,
+    LEVEL_AVX2 =
+        LEVEL_AVX | X86_AVX2 | X86_FMA | X86_F16C | X86_BMI1 | X86_BMI2 | X86_LZCNT | X86_MOVBE,
     LEVEL_AVX512 = -1,
-    ALL_AVX512 = X86_AVX512 | X86_AVX512VBMI | X86_AVX512VPOPCNTDQ | X86_AVX512BITALG | X86_AVX512VNNI |
-                 X86_AVX512FP16,
+    ALL_AVX512 = X86_AVX512 | X86_AVX512VBMI | X86_AVX512VPOPCNTDQ | X86_AVX512BITALG |
+                 X86_AVX512VNNI | X86_AVX512FP16,
     NEED_AVX = X86_AVX2 | X86_FMA | X86_F16C | ALL_AVX512,
 };
 static const struct {
@@ -50,7 +51,7 @@ static const struct {
     { "sse4.2", LEVEL_SSE42 },
     { "avx", LEVEL_AVX },
     { "avx2", LEVEL_AVX2 },
-    { "avx512", (unsigned) LEVEL_AVX512 },
+    { "avx512", (unsigned)LEVEL_AVX512 },
 };
 
 static uint64_t xgetbv(void)
@@ -58,7 +59,7 @@ static uint64_t xgetbv(void)
     uint32_t lo, hi;
 
     __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-    return (uint64_t) hi << 32 | lo;
+    return (uint64_t)hi << 32 | lo;
 }
 
 static unsigned if_bit(unsigned reg, int bit, unsigned feature)
@@ -69,13 +70,16 @@ static unsigned if_bit(unsigned reg, int bit, unsigned feature)
 /* False: not even what the backend requires. */
 static bool host_features(unsigned *out)
 {
-    unsigned a, b, c, d, f = 0, b7, c7, d7, c81 = 0, m512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
+    unsigned a, b, c, d, f = 0, b7, c7, d7, c81 = 0,
+                         m512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
     uint64_t xcr0 = 0;
 
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 20 & 1) || !(c >> 13 & 1)) { /* SSE4.2, CMPXCHG16B */
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 20 & 1) ||
+        !(c >> 13 & 1)) { /* SSE4.2, CMPXCHG16B */
         return false;
     }
-    f |= if_bit(c, 23, X86_POPCNT) | if_bit(c, 22, X86_MOVBE) | if_bit(c, 25, X86_AES) | if_bit(c, 1, X86_PCLMUL);
+    f |= if_bit(c, 23, X86_POPCNT) | if_bit(c, 22, X86_MOVBE) | if_bit(c, 25, X86_AES) |
+         if_bit(c, 1, X86_PCLMUL);
     if (c >> 27 & 1) {
         xcr0 = xgetbv();
     }
@@ -86,7 +90,8 @@ static bool host_features(unsigned *out)
         f |= if_bit(c81, 5, X86_LZCNT);
     }
     if (__get_cpuid_count(7, 0, &a, &b7, &c7, &d7)) {
-        f |= if_bit(b7, 3, X86_BMI1) | if_bit(b7, 8, X86_BMI2) | if_bit(b7, 29, X86_SHA) | if_bit(c7, 8, X86_GFNI);
+        f |= if_bit(b7, 3, X86_BMI1) | if_bit(b7, 8, X86_BMI2) | if_bit(b7, 29, X86_SHA) |
+             if_bit(c7, 8, X86_GFNI);
         if (f & X86_AVX) {
             f |= if_bit(b7, 5, X86_AVX2);
         }
@@ -104,10 +109,12 @@ static bool one_feature(const char *item, unsigned host, unsigned *f, GError **e
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(levels); i++) {
         if (!strcmp(item, levels[i].name)) {
-            unsigned lacks = levels[i].bits == (unsigned) LEVEL_AVX512 ? X86_AVX512 & ~host : levels[i].bits & ~host;
+            unsigned lacks = levels[i].bits == (unsigned)LEVEL_AVX512 ? X86_AVX512 & ~host
+                                                                      : levels[i].bits & ~host;
 
             if (lacks) {
-                g_set_error(err, g_quark_from_static_string("tcg"), 0, "this host lacks the level '%s'", item);
+                g_set_error(err, g_quark_from_static_string("tcg"), 0,
+                            "this host lacks the level '%s'", item);
                 return false;
             }
             *f = host & levels[i].bits;
@@ -117,15 +124,18 @@ static bool one_feature(const char *item, unsigned host, unsigned *f, GError **e
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
         if ((*item == '+' || *item == '-') && !strcmp(item + 1, names[i].name)) {
             if (*item == '+' && !(host & names[i].bit)) {
-                g_set_error(err, g_quark_from_static_string("tcg"), 0, "this host lacks '%s'", names[i].name);
+                g_set_error(err, g_quark_from_static_string("tcg"), 0, "this host lacks '%s'",
+                            names[i].name);
                 return false;
             }
             *f = *item == '+' ? *f | names[i].bit : *f & ~names[i].bit;
             return true;
         }
     }
-    g_set_error(err, g_quark_from_static_string("tcg"), 0,
-                "unknown host feature '%s': levels are sse4.2, avx, avx2, avx512; else +name or -name", item);
+    g_set_error(
+        err, g_quark_from_static_string("tcg"), 0,
+        "unknown host feature '%s': levels are sse4.2, avx, avx2, avx512; else +name or -name",
+        item);
     return false;
 }
 
@@ -144,13 +154,13 @@ static bool parse_features(const char *text, unsigned host, unsigned *f, GError 
 static unsigned consistent(unsigned f)
 {
     if (!(f & X86_AVX)) {
-        f &= ~(unsigned) NEED_AVX;
+        f &= ~(unsigned)NEED_AVX;
     }
     if (!(f & X86_AVX2) || !(f & X86_FMA)) {
-        f &= ~(unsigned) ALL_AVX512;
+        f &= ~(unsigned)ALL_AVX512;
     }
     if (!(f & X86_AVX512)) {
-        f &= ~(unsigned) ALL_AVX512;
+        f &= ~(unsigned)ALL_AVX512;
     }
     return f;
 }

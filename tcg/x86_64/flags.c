@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Condition flags: which flags temp EFLAGS hold and in what form, tests of them, and the packed form
- * (TCG_CCR_*: LAHF's AH and SETO's AL in EAX).
+ * Condition flags: which flags temp EFLAGS hold and in what form, tests of them, and the packed
+ * form (TCG_CCR_*: LAHF's AH and SETO's AL in EAX).
  */
 #include "tcg/x86_64/asm.h"
 
@@ -84,8 +84,8 @@ void x86_flags_output(X86Gen *g, const TCGOp *op, int n)
     x86_temp_dead(g, temp);
     if (!x86_arg_dies(op, n)) {
         g_assert(form >= 0);
-        g->flags_temp = (uint16_t) temp;
-        g->flags_form = (X86FlagsForm) form;
+        g->flags_temp = (uint16_t)temp;
+        g->flags_form = (X86FlagsForm)form;
         g->t[temp].in_mem = false;
         g->t[temp].next = g->next[g->index][n];
     }
@@ -121,7 +121,7 @@ static void unpack(X86Gen *g, int temp)
     x86_put8(g, 7);
     x86_rr(g, 0x00 | X_RB | X_MB, RAX, RAX); /* add al, al: OF */
     x86_put8(g, X_SAHF);
-    g->flags_temp = (uint16_t) temp;
+    g->flags_temp = (uint16_t)temp;
     g->flags_form = X86_FL_CARRY;
 }
 
@@ -220,9 +220,9 @@ static void emit_setcc(X86Gen *g, const TCGOp *op, const X86Operand *o)
     int d = o[0].reg, nb;
     uint8_t *fields[2], *end;
 
-    (void) op;
+    (void)op;
     if (g->cond.second < 0) {
-        x86_rr(g, (unsigned) X_SETCC + (unsigned) g->cond.cc, 0, d);
+        x86_rr(g, (unsigned)X_SETCC + (unsigned)g->cond.cc, 0, d);
         x86_rr(g, X_MOVZX8 | X_MB, d, d);
         return;
     }
@@ -241,14 +241,14 @@ static void emit_movcc(X86Gen *g, const TCGOp *op, const X86Operand *o)
     uint8_t *fields[2], *end;
     int nb;
 
-    (void) op;
+    (void)op;
     if (c.second < 0) {
         if (d == a) {
-            x86_rr(g, ((unsigned) X_CMOV + (unsigned) (c.cc ^ 1)) | X_W, d, b);
+            x86_rr(g, ((unsigned)X_CMOV + (unsigned)(c.cc ^ 1)) | X_W, d, b);
             return;
         }
         x86_move(g, d, b);
-        x86_rr(g, ((unsigned) X_CMOV + (unsigned) c.cc) | X_W, d, a);
+        x86_rr(g, ((unsigned)X_CMOV + (unsigned)c.cc) | X_W, d, a);
         return;
     }
     nb = x86_jump_cond(g, c, fields);
@@ -264,7 +264,8 @@ static void emit_flags_const(X86Gen *g, unsigned nzcv, X86FlagsForm form)
 {
     unsigned carry = (nzcv >> 1 & 1) ^ (form == X86_FL_BORROW);
 
-    x86_mov_ri(g, RAX, (nzcv & 8 ? 0x8000u : 0) | (nzcv & 4 ? 0x4000u : 0) | carry << 8 | (nzcv & 1));
+    x86_mov_ri(g, RAX,
+               (nzcv & 8 ? 0x8000u : 0) | (nzcv & 4 ? 0x4000u : 0) | carry << 8 | (nzcv & 1));
     x86_put8(g, 0x04); /* add al, 0x7f: OF */
     x86_put8(g, 0x7f);
     x86_put8(g, X_SAHF);
@@ -304,7 +305,7 @@ void x86_gen_ccmp(X86Gen *g, const TCGOp *op)
     int nb;
 
     x86_flags_clobber_by(g, op);
-    c = x86_flags_test(g, op->arg[1], (TCGCC) op->cond);
+    c = x86_flags_test(g, op->arg[1], (TCGCC)op->cond);
     x86_reg_claim(g, RAX);
     g->locked |= X86_MASK(RAX);
     x86_compare_operands(g, op, 2, o);
@@ -317,13 +318,13 @@ void x86_gen_ccmp(X86Gen *g, const TCGOp *op)
     x86_inputs_done(g, op, 1, 3);
     g->flags_temp = TCG_NONE;
     if (branch) {
-        bool taken = tcg_cc_holds((TCGCC) branch->cond, (unsigned) op->imm);
+        bool taken = tcg_cc_holds((TCGCC)branch->cond, (unsigned)op->imm);
 
         g->locked = 0;
-        g->index += (int) (branch - &g->s->ops[g->index]);
+        g->index += (int)(branch - &g->s->ops[g->index]);
         x86_temp_dead(g, op->arg[0]);
-        x86_side_exit(g, x86_form_cond(form, (TCGCC) branch->cond), &g->s->exits[branch->imm], fields,
-                      taken ? nb : 0);
+        x86_side_exit(g, x86_form_cond(form, (TCGCC)branch->cond), &g->s->exits[branch->imm],
+                      fields, taken ? nb : 0);
         if (!taken) {
             x86_bind_fields(g, fields, nb);
         }
@@ -331,7 +332,7 @@ void x86_gen_ccmp(X86Gen *g, const TCGOp *op)
     }
     done = x86_jmp8(g);
     x86_bind_fields(g, fields, nb);
-    emit_flags_const(g, (unsigned) op->imm, form);
+    emit_flags_const(g, (unsigned)op->imm, form);
     x86_bind8(g, done);
     x86_flags_set(g, form);
     x86_flags_output(g, op, 0);
@@ -351,7 +352,7 @@ void x86_gen_ccsel(X86Gen *g, const TCGOp *op)
         }
     }
     x86_flags_clobber_by(g, op);
-    c = x86_flags_test(g, op->arg[1], (TCGCC) op->cond);
+    c = x86_flags_test(g, op->arg[1], (TCGCC)op->cond);
     d = x86_temp_reg(g, op->arg[2], X86_INT_MASK);
     g->locked |= X86_MASK(d);
     e = x86_temp_reg(g, op->arg[3], X86_INT_MASK);

@@ -20,6 +20,12 @@ static X86VOp fp_op(unsigned opcode, unsigned sz, bool packed)
     return sz == MO_64 ? VOP(VPP_F2, VMAP_0F, opcode, VOP_EW) : VOP(VPP_F3, VMAP_0F, opcode, 0);
 }
 
+/* In blocks that rely on traps: the next vector instruction is one that may. */
+static void may_trap(X86Gen *g)
+{
+    g->trap_next = !x86_fp_check(g);
+}
+
 static bool is_packed(const TCGOp *op)
 {
     return tcg_op_defs[op->opc].out[0] == 'v';
@@ -66,7 +72,7 @@ static void emit_arith(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_vmov(g, d, t);
         return;
     }
-    x86_mark_fault(g);
+    may_trap(g);
     x86_v3o(g, insn, d, o[1].reg, &o[2]);
 }
 
@@ -83,7 +89,7 @@ static void emit_sqrt(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_vmov(g, o[0].reg, t);
         return;
     }
-    x86_mark_fault(g);
+    may_trap(g);
     x86_v3(g, insn, o[0].reg, vvvv, a);
 }
 
@@ -101,9 +107,7 @@ static void emit_fmadd(X86Gen *g, const TCGOp *op, const X86Operand *o)
     unsigned t = o[4].reg;
 
     x86_vmov(g, t, o[3].reg);
-    if (!x86_fp_check(g)) {
-        x86_mark_fault(g);
-    }
+    may_trap(g);
     x86_v3(g, insn, t, o[1].reg, o[2].reg);
     slow_if_nan(g, op, o, op->sz, t, o[5].reg);
     x86_vmov(g, o[0].reg, t);
@@ -131,7 +135,7 @@ static void emit_minmax(X86Gen *g, const TCGOp *op, const X86Operand *o)
             x86_slow_path(g, JP, op, o);
         }
     } else {
-        x86_mark_fault(g);
+        may_trap(g);
     }
     x86_v3(g, insn, t, a, b);
     x86_v3(g, insn, u, b, a);
@@ -156,6 +160,8 @@ static void emit_sign(X86Gen *g, const TCGOp *op, const X86Operand *o)
 /* ---- rounding and conversions
  * --------------------------------------------------------------------------------- */
 
+enum { ROUND_QUIET = 8 }; /* ROUNDSD's immediate: no inexact flag */
+
 /* FloatRoundMode -> ROUNDSD's immediate; 0xff: not there */
 static unsigned round_imm(int mode)
 {
@@ -179,7 +185,8 @@ static void round_insn(X86Gen *g, unsigned sz, bool packed, unsigned d, unsigned
 
 static void emit_fround(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    unsigned imm = round_imm(TCG_ROUND_MODE(op->imm)) | (TCG_ROUND_EXACT(op->imm) ? 0 : 8);
+    unsigned imm =
+        round_imm(TCG_ROUND_MODE(op->imm)) | (TCG_ROUND_EXACT(op->imm) ? 0 : ROUND_QUIET);
     unsigned t = o[2].reg;
 
     if (x86_fp_check(g)) {
@@ -188,7 +195,7 @@ static void emit_fround(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_vmov(g, o[0].reg, t);
         return;
     }
-    x86_mark_fault(g);
+    may_trap(g);
     round_insn(g, op->sz, is_packed(op), o[0].reg, o[1].reg, imm);
 }
 
@@ -204,7 +211,7 @@ static void emit_fcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_vmov(g, o[0].reg, t);
         return;
     }
-    x86_mark_fault(g);
+    may_trap(g);
     x86_v3(g, insn, o[0].reg, o[1].reg, o[1].reg);
 }
 
@@ -215,7 +222,7 @@ static void emit_vfcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
     unsigned t = o[2].reg;
 
     if (!x86_fp_check(g)) {
-        x86_mark_fault(g);
+        may_trap(g);
         x86_v3(g, insn, o[0].reg, X86_NO_REG, o[1].reg);
         return;
     }
@@ -245,28 +252,27 @@ static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     unsigned fmt = TCG_FTOI_FMT(op->imm), mode = TCG_FTOI_MODE(op->imm), a = o[1].reg, t = o[2].reg;
     bool uns = TCG_FTOI_UNSIGNED(op->imm), wide = op->sz == MO_64;
-    unsigned pp = fmt == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg;
+    unsigned pp = fmt == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg, rounded = a;
     X86VOp insn = VOP(pp, VMAP_0F, uns ? 0x78 : 0x2c, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
 
-    if (!x86_fp_check(g)) {
-        x86_mark_fault(g);
+    if (mode != FLOAT_ROUND_TO_ZERO) { /* quietly: what is out of range is not inexact too */
+        may_trap(g);
+        round_insn(g, fmt, false, t, a, round_imm(mode) | ROUND_QUIET);
+        rounded = t;
     }
-    if (mode != FLOAT_ROUND_TO_ZERO) {
-        round_insn(g, fmt, false, t, a, round_imm(mode));
-        a = t;
-        if (!x86_fp_check(g)) {
-            x86_mark_fault(g);
-        }
-    }
+    may_trap(g);
     /* modrm.reg is the general register here, modrm.rm the vector one */
     if (uns) {
-        x86_v3k(g, insn, d, X86_NO_REG, a, 0, false, -1);
+        x86_v3k(g, insn, d, X86_NO_REG, rounded, 0, false, -1);
     } else {
-        x86_v3(g, insn, d, X86_NO_REG, a);
+        x86_v3(g, insn, d, X86_NO_REG, rounded);
     }
     if (x86_fp_check(g)) {
         cmp_imm8(g, wide, d, uns ? -1 : 1); /* x - 1 overflows for MIN only */
         x86_slow_path(g, uns ? JE : JO, op, o);
+    }
+    if (rounded != a) {
+        round_insn(g, fmt, false, t, a, round_imm(mode)); /* for the inexact flag */
     }
 }
 
@@ -295,30 +301,26 @@ static void emit_vfcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_vmov(g, d, t);
         return;
     }
-    x86_mark_fault(g);
+    may_trap(g);
     x86_v3i(g, insn, d, a, b, predicate);
 }
 
 static void emit_vftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    unsigned mode = TCG_FTOI_MODE(op->imm), a = o[1].reg, t = o[2].reg, u = o[3].reg;
+    unsigned mode = TCG_FTOI_MODE(op->imm), a = o[1].reg, t = o[2].reg, u = o[3].reg, rounded = a;
     bool uns = TCG_FTOI_UNSIGNED(op->imm), wide = op->sz == MO_64;
     X86VOp insn = wide  ? VOP(VPP_66, VMAP_0F, uns ? 0x78 : 0x7a, VOP_EVEX | VOP_EW)
                   : uns ? VOP(VPP_NONE, VMAP_0F, 0x78, VOP_EVEX)
                         : VOP(VPP_F3, VMAP_0F, 0x5b, 0);
     uint64_t bad = uns ? ~0ull : wide ? 1ull << 63 : 0x8000000080000000ull;
 
-    if (!x86_fp_check(g)) {
-        x86_mark_fault(g);
-    }
     if (mode != FLOAT_ROUND_TO_ZERO) {
-        round_insn(g, op->sz, true, u, a, round_imm(mode));
-        a = u;
-        if (!x86_fp_check(g)) {
-            x86_mark_fault(g);
-        }
+        may_trap(g);
+        round_insn(g, op->sz, true, u, a, round_imm(mode) | ROUND_QUIET);
+        rounded = u;
     }
-    x86_v3(g, insn, t, X86_NO_REG, a);
+    may_trap(g);
+    x86_v3(g, insn, t, X86_NO_REG, rounded);
     if (x86_fp_check(g)) {
         X86VOp cmpeq = wide ? VOP(VPP_66, VMAP_0F38, 0x29, VOP_NO_EVEX)
                             : VOP(VPP_66, VMAP_0F, 0x76, VOP_NO_EVEX);
@@ -326,6 +328,9 @@ static void emit_vftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_v3(g, cmpeq, u, u, t);
         x86_v3(g, VOP_PTEST, u, X86_NO_REG, u);
         x86_slow_path(g, JNE, op, o);
+    }
+    if (rounded != a) {
+        round_insn(g, op->sz, true, u, a, round_imm(mode)); /* for the inexact flag */
     }
     x86_vmov(g, o[0].reg, t);
 }
@@ -340,8 +345,54 @@ static void emit_vitof(X86Gen *g, const TCGOp *op, const X86Operand *o)
     x86_v3(g, insn, o[0].reg, X86_NO_REG, o[1].reg);
 }
 
+/* COMIS raises invalid for quiet NaNs too, UCOMIS for signalling ones only: as the guest's two
+ * kinds. */
+static void emit_fcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    unsigned opcode = op->imm & 1 ? 0x2f : 0x2e;
+    X86VOp insn =
+        op->sz == MO_64 ? VOP(VPP_66, VMAP_0F, opcode, VOP_EW) : VOP(VPP_NONE, VMAP_0F, opcode, 0);
+
+    may_trap(g);
+    x86_v3o(g, insn, o[1].reg, X86_NO_REG, &o[2]);
+    x86_flags_set(g, X86_FL_FCMP);
+}
+
+static void emit_fsel(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    X86Cond c = g->cond;
+    unsigned t = o[4].reg;
+    int chosen = x86_new_local(g), other = x86_new_local(g);
+
+    (void)op;
+    x86_vmov(g, t, o[2].reg);
+    if (c.second >= 0 && c.both) {
+        x86_jcc_local(g, c.cc ^ 1, other);
+        x86_jcc_local(g, c.second, chosen);
+    } else {
+        x86_jcc_local(g, c.cc, chosen);
+        if (c.second >= 0) {
+            x86_jcc_local(g, c.second, chosen);
+        }
+    }
+    x86_bind_local(g, other);
+    x86_vmov(g, t, o[3].reg);
+    x86_bind_local(g, chosen);
+    x86_vmov(g, o[0].reg, t);
+}
+
+bool x86_fp_check(const X86Gen *g)
+{
+    return g->tb->cflags & CF_FP_CHECK;
+}
+
 /* ---- what this host does exactly
  * --------------------------------------------------------------------------------- */
+
+bool x86_is_fp_op(const TCGOp *op)
+{
+    return tcg_op_defs[op->opc].flags & TCG_OPF_SZ_FP || op->opc == TCG_OP_ftoi;
+}
 
 bool x86_fp_rule_applies(const TCGOp *op)
 {
@@ -417,4 +468,6 @@ void x86_fp_rules_init(void)
     rule(TCG_OP_vftoi, emit_vftoi, 2, X86R_FLAGS);
     rule(TCG_OP_vitof, emit_vitof, 0, 0);
     rule(TCG_OP_vfcmp, emit_vfcmp, 1, 0);
+    rule(TCG_OP_fcmp, emit_fcmp, 0, X86R_MEM_LAST | X86R_FLAGS | X86R_CC_OUT);
+    rule(TCG_OP_fsel, emit_fsel, 1, X86R_CC_IN);
 }

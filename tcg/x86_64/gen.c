@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tcg_gen_code: a backward pass over the ops for next uses, then one forward pass that allocates and
- * emits; behind the block its out-of-line code and constants.
+ * tcg_gen_code: a backward pass over the ops for next uses, then one forward pass that allocates
+ * and emits; behind the block its out-of-line code and constants.
  */
 #include "tcg/x86_64/asm.h"
 
@@ -23,7 +23,7 @@ uint8_t *x86_jump_later(X86Gen *g, int cc)
 
 void x86_patch_rel32(uint8_t *field, const uint8_t *to)
 {
-    int32_t rel = (int32_t) (to - (field + 4));
+    int32_t rel = (int32_t)(to - (field + 4));
 
     memcpy(field, &rel, 4);
 }
@@ -32,9 +32,9 @@ void x86_jump_to(X86Gen *g, unsigned opcode, const uint8_t *rx)
 {
     int64_t rel = rx - (x86_rx(g, g->p) + 5);
 
-    g_assert(rel == (int32_t) rel);
+    g_assert(rel == (int32_t)rel);
     x86_put8(g, opcode);
-    x86_put32(g, (uint32_t) rel);
+    x86_put32(g, (uint32_t)rel);
 }
 
 X86Ool *x86_new_ool(X86Gen *g, X86OolFn *fn, uint8_t *from)
@@ -77,7 +77,7 @@ int x86_new_local(X86Gen *g)
 
 void x86_jcc_local(X86Gen *g, unsigned x86_cc, int local)
 {
-    add_fixup(g, x86_jump_later(g, (int) x86_cc), TCG_MAX_LABELS + local);
+    add_fixup(g, x86_jump_later(g, (int)x86_cc), TCG_MAX_LABELS + local);
 }
 
 void x86_jmp_local(X86Gen *g, int local)
@@ -122,7 +122,7 @@ void x86_put_const_disp(X86Gen *g, int id, int trailing)
     }
     g->const_refs[g->nb_const_refs].at = g->p;
     g->const_refs[g->nb_const_refs++].id = id;
-    x86_put32(g, (uint32_t) -trailing);
+    x86_put32(g, (uint32_t)-trailing);
 }
 
 static void emit_consts(X86Gen *g)
@@ -132,7 +132,7 @@ static void emit_consts(X86Gen *g)
     if (!g->nb_consts) {
         return;
     }
-    while ((uintptr_t) x86_rx(g, g->p) & 15) {
+    while ((uintptr_t)x86_rx(g, g->p) & 15) {
         x86_put8(g, 0xcc);
     }
     base = g->p;
@@ -151,11 +151,6 @@ static void emit_consts(X86Gen *g)
         memcpy(&trailing, at, 4);
         x86_patch_rel32(at, base + 16 * g->const_refs[i].id + trailing);
     }
-}
-
-bool x86_fp_check(const X86Gen *g)
-{
-    return x86_config.fp_check || (g->tb->cflags & CF_FP_CHECK);
 }
 
 /* ---- the backward pass ---- */
@@ -177,7 +172,7 @@ static void forget_uses(X86Gen *g, uint8_t *written)
     for (int t = 0; t < g->s->nb_temps; t++) {
         g->t[t].next = X86_NEXT_NONE;
     }
-    memset(written, 0, (size_t) g->s->nb_globals + 1);
+    memset(written, 0, (size_t)g->s->nb_globals + 1);
 }
 
 static void find_next_uses(X86Gen *g)
@@ -203,11 +198,11 @@ static void find_next_uses(X86Gen *g)
             forget_uses(g, written);
             continue;
         case TCG_OP_call:
-            memset(written, 0, (size_t) s->nb_globals + 1);
+            memset(written, 0, (size_t)s->nb_globals + 1);
             break;
         case TCG_OP_brcond:
         case TCG_OP_brcc:
-            memset(written, 0, (size_t) s->nb_globals + 1);
+            memset(written, 0, (size_t)s->nb_globals + 1);
             break;
         default:
             break;
@@ -215,14 +210,15 @@ static void find_next_uses(X86Gen *g)
         if (tcg_op_defs[op->opc].flags & TCG_OPF_EXIT) {
             unsigned kind = s->exits[op->imm].kind;
 
-            g->nb_slots_max += kind == TCG_EXIT_CALL ? 2 : kind == TCG_EXIT_JUMP || kind == TCG_EXIT_CALL_IND;
+            g->nb_slots_max +=
+                kind == TCG_EXIT_CALL ? 2 : kind == TCG_EXIT_JUMP || kind == TCG_EXIT_CALL_IND;
         }
         for (int n = 0; n < nb_out; n++) {
             int temp = op->arg[n];
 
             next[n] = g->t[temp].next;
             if (temp <= s->nb_globals) {
-                redef |= (unsigned) written[temp] << n;
+                redef |= (unsigned)written[temp] << n;
                 written[temp] = 1;
             }
             g->t[temp].next = X86_NEXT_NONE;
@@ -231,15 +227,16 @@ static void find_next_uses(X86Gen *g)
             next[n] = g->t[op->arg[n]].next;
         }
         for (int n = nb_out; n < nb; n++) {
-            g->t[op->arg[n]].next = (uint16_t) i;
+            g->t[op->arg[n]].next = (uint16_t)i;
         }
-        g->redef[i] = (uint8_t) redef;
+        g->redef[i] = (uint8_t)redef;
     }
 }
 
 /* ---- ops with code of their own here ---- */
 
-/* Moves cost nothing when the source dies in a register, and need none when nobody reads the copy here. */
+/* Moves cost nothing when the source dies in a register, and need none when nobody reads the copy
+ * here. */
 static void gen_mov(X86Gen *g, const TCGOp *op)
 {
     int d = op->arg[0], a = op->arg[1];
@@ -247,14 +244,14 @@ static void gen_mov(X86Gen *g, const TCGOp *op)
     const TCGTemp *tt = x86_temp(g, a);
     bool pinned = td->reg != X86_NO_REG && !(x86_layout.alloc & X86_MASK(td->reg));
     bool whole = op->opc != TCG_OP_mov || op->sz == MO_64;
-    uint64_t val = op->sz == MO_64 ? tt->val : (uint32_t) tt->val;
+    uint64_t val = op->sz == MO_64 ? tt->val : (uint32_t)tt->val;
 
-    if (d == a && whole) {
-        x86_inputs_done(g, op, 1, 1);
+    if (d == a && whole) { /* not even the end of the old value */
+        g->t[a].next = g->next[g->index][0];
         return;
     }
-    if (whole && !pinned && tt->kind != TEMP_CONST && x86_arg_dies(op, 1) && ta->reg != X86_NO_REG &&
-        (x86_layout.alloc & X86_MASK(ta->reg))) {
+    if (whole && !pinned && tt->kind != TEMP_CONST && x86_arg_dies(op, 1) &&
+        ta->reg != X86_NO_REG && (x86_layout.alloc & X86_MASK(ta->reg))) {
         int reg = ta->reg;
 
         x86_inputs_done(g, op, 1, 1);
@@ -263,13 +260,13 @@ static void gen_mov(X86Gen *g, const TCGOp *op)
     }
     if (!pinned && d <= g->s->nb_globals && !(g->redef[g->index] & 1) && op->opc == TCG_OP_mov &&
         g->next[g->index][0] == X86_NEXT_NONE && !x86_arg_dies(op, 0)) {
-        bool imm = tt->kind == TEMP_CONST && (int64_t) val == (int32_t) val;
+        bool imm = tt->kind == TEMP_CONST && (int64_t)val == (int32_t)val;
 
         if (imm || (whole && ta->reg != X86_NO_REG)) {
             int32_t disp = td->disp;
 
             if (imm) {
-                x86_mov_mi(g, MO_64, 0, x86_env(disp), (int32_t) val);
+                x86_mov_mi(g, MO_64, 0, x86_env(disp), (int32_t)val);
             } else {
                 x86_store(g, ta->reg, tt->type, disp);
             }
@@ -294,7 +291,7 @@ static void gen_label(X86Gen *g, const TCGOp *op)
 static void gen_br(X86Gen *g, const TCGOp *op)
 {
     x86_sync_all(g, false);
-    x86_jcc_label(g, -1, (int) op->imm);
+    x86_jcc_label(g, -1, (int)op->imm);
 }
 
 static void gen_brcond(X86Gen *g, const TCGOp *op)
@@ -305,8 +302,8 @@ static void gen_brcond(X86Gen *g, const TCGOp *op)
     x86_sync_all(g, false);
     x86_flags_clobber_by(g, op);
     x86_compare_operands(g, op, 0, o);
-    cc = x86_emit_compare(g, op->sz, (TCGCond) op->cond, &o[0], &o[1]);
-    x86_jcc_label(g, cc, (int) op->imm);
+    cc = x86_emit_compare(g, op->sz, (TCGCond)op->cond, &o[0], &o[1]);
+    x86_jcc_label(g, cc, (int)op->imm);
     x86_inputs_done(g, op, 0, 2);
     g->flags_temp = TCG_NONE;
     g->locked = 0;
@@ -317,16 +314,16 @@ static void gen_brcc(X86Gen *g, const TCGOp *op)
     X86Cond c;
 
     x86_sync_all(g, false);
-    c = x86_flags_test(g, op->arg[0], (TCGCC) op->cond);
+    c = x86_flags_test(g, op->arg[0], (TCGCC)op->cond);
     if (c.second >= 0 && c.both) {
         uint8_t *skip = x86_jcc8(g, c.second ^ 1);
 
-        x86_jcc_label(g, c.cc, (int) op->imm);
+        x86_jcc_label(g, c.cc, (int)op->imm);
         x86_bind8(g, skip);
     } else {
-        x86_jcc_label(g, c.cc, (int) op->imm);
+        x86_jcc_label(g, c.cc, (int)op->imm);
         if (c.second >= 0) {
-            x86_jcc_label(g, c.second, (int) op->imm);
+            x86_jcc_label(g, c.second, (int)op->imm);
         }
     }
     x86_inputs_done(g, op, 0, 1);
@@ -369,13 +366,13 @@ static void gen_discard(X86Gen *g, const TCGOp *op)
 
 static void gen_nop(X86Gen *g, const TCGOp *op)
 {
-    (void) g;
-    (void) op;
+    (void)g;
+    (void)op;
 }
 
 static void gen_insn_start(X86Gen *g, const TCGOp *op)
 {
-    g->pc = (vaddr) op->imm;
+    g->pc = (vaddr)op->imm;
 }
 
 typedef void GenFn(X86Gen *g, const TCGOp *op);
@@ -405,11 +402,25 @@ static GenFn *const special[TCG_OP_COUNT] = {
     [TCG_OP_mb] = x86_gen_mb,
 };
 
+/* Whether the host has code for the op with this size and these immediates in this kind of block.
+ */
+static bool has_rule(const X86Gen *g, const TCGOp *op)
+{
+    if (!x86_rules[op->opc].emit) {
+        return false;
+    }
+    if (x86_is_fp_op(op)) {
+        return x86_fp_rule_applies(op) &&
+               !(g->s->fp_soft && (tcg_op_defs[op->opc].flags & TCG_OPF_FAULT));
+    }
+    return x86_vec_rule_applies(op) && !(op->opc == TCG_OP_crc32 && op->imm == 0);
+}
+
 static void gen_op(X86Gen *g, const TCGOp *op)
 {
     if (special[op->opc]) {
         special[op->opc](g, op);
-    } else if (x86_rules[op->opc].emit && !(op->opc == TCG_OP_crc32 && op->imm == 0)) {
+    } else if (has_rule(g, op)) {
         x86_gen_rule(g, op);
     } else {
         x86_gen_eval(g, op);
@@ -422,7 +433,7 @@ static void start(X86Gen *g, TCGContext *s, TranslationBlock *tb)
 {
     TCGCodeRegion *region = s->code;
 
-    while ((uintptr_t) (region->ptr + region->rx_delta) & 15 && region->ptr < region->end) {
+    while ((uintptr_t)(region->ptr + region->rx_delta) & 15 && region->ptr < region->end) {
         *region->ptr++ = 0xcc;
     }
     g->p = g->start = region->ptr;
@@ -437,7 +448,7 @@ static void start(X86Gen *g, TCGContext *s, TranslationBlock *tb)
     find_next_uses(g);
     x86_alloc_start(g);
     x86_side_start(g);
-    g->tb_slots = g->nb_slots_max ? tb_alloc(s, (size_t) g->nb_slots_max * sizeof(TBSlot)) : NULL;
+    g->tb_slots = g->nb_slots_max ? tb_alloc(s, (size_t)g->nb_slots_max * sizeof(TBSlot)) : NULL;
 }
 
 static void resolve_fixups(X86Gen *g)
@@ -445,8 +456,9 @@ static void resolve_fixups(X86Gen *g)
     for (int i = 0; i < g->nb_fixups; i++) {
         int target = g->fixups[i].target;
 
-        x86_patch_rel32(g->fixups[i].at,
-                        target >= TCG_MAX_LABELS ? g->local_at[target - TCG_MAX_LABELS] : g->label_at[target]);
+        x86_patch_rel32(g->fixups[i].at, target >= TCG_MAX_LABELS
+                                             ? g->local_at[target - TCG_MAX_LABELS]
+                                             : g->label_at[target]);
     }
 }
 
@@ -455,14 +467,14 @@ static void finish(X86Gen *g)
     TranslationBlock *tb = g->tb;
 
     tb->tc = x86_rx(g, g->start);
-    tb->tc_size = (uint32_t) (g->p - g->start);
-    tb->side_size = (uint32_t) g->side_len;
-    tb->side_table = tb_alloc(g->s, (size_t) g->side_len + 1);
-    memcpy(tb->side_table, g->side, (size_t) g->side_len);
+    tb->tc_size = (uint32_t)(g->p - g->start);
+    tb->side_size = (uint32_t)g->side_len;
+    tb->side_table = tb_alloc(g->s, (size_t)g->side_len + 1);
+    memcpy(tb->side_table, g->side, (size_t)g->side_len);
     tb->slots = g->tb_slots;
-    tb->nb_slots = (uint16_t) g->nb_slots;
+    tb->nb_slots = (uint16_t)g->nb_slots;
     if (g->nb_slots) {
-        memcpy(tb->slots, g->slots, (size_t) g->nb_slots * sizeof(TBSlot));
+        memcpy(tb->slots, g->slots, (size_t)g->nb_slots * sizeof(TBSlot));
     }
     g->s->code->ptr = g->p;
 }
@@ -503,7 +515,7 @@ int tcg_gen_code(TCGContext *s, TranslationBlock *tb)
 
 void *tcg_backend_context_new(TCGContext *s)
 {
-    (void) s;
+    (void)s;
     return g_malloc(sizeof(X86Gen));
 }
 

@@ -19,8 +19,8 @@ enum {
     X86_MAX_LOCALS = 512,
     X86_MAX_CONSTS = 256,
     X86_MAX_SLOTS = 2 * TCG_MAX_EXITS,
-    X86_NB_SPILLS = 44,      /* 8-byte slots in cpu->scratch, after the evaluator's arguments */
-    X86_OP_ROOM = 1024,      /* bytes that the code of one op and its out-of-line part may take */
+    X86_NB_SPILLS = 44, /* 8-byte slots in cpu->scratch, after the evaluator's arguments */
+    X86_OP_ROOM = 1024, /* bytes that the code of one op and its out-of-line part may take */
     X86_SIDE_SIZE = 1 << 16,
     X86_NEXT_NONE = 0xffff,
     X86_NO_DISP = INT32_MIN,
@@ -33,10 +33,12 @@ typedef uint64_t X86RegMask;
 
 /* Where the value of a temp is. It may be in both places; a constant counts as in memory. */
 typedef struct X86Temp {
-    uint8_t reg;    /* allocator's number or X86_NO_REG */
-    bool in_mem;    /* the copy at disp is current (or nobody needs the value) */
-    uint16_t next;  /* index of the op that uses it next, X86_NEXT_NONE: none before the end or a label */
-    int32_t disp;   /* of its home from RBP: the guest register's field or a spill slot; X86_NO_DISP */
+    uint8_t reg; /* allocator's number or X86_NO_REG */
+    bool in_mem; /* the copy at disp is current (or nobody needs the value) */
+    uint16_t
+        next; /* index of the op that uses it next, X86_NEXT_NONE: none before the end or a label */
+    int32_t
+        disp; /* of its home from RBP: the guest register's field or a spill slot; X86_NO_DISP */
 } X86Temp;
 
 /* What EFLAGS says about the flags temp that it holds. */
@@ -53,7 +55,8 @@ typedef struct X86Cond {
     bool both;
 } X86Cond;
 
-/* A place where a dirty global is at an exit or a fault. loc: register number or X86_LOC_FLAGS + form. */
+/* A place where a dirty global is at an exit or a fault. loc: register number or X86_LOC_FLAGS +
+ * form. */
 typedef struct X86Dirty {
     uint16_t temp;
     uint8_t loc;
@@ -66,9 +69,9 @@ typedef struct X86Ool X86Ool;
 typedef void X86OolFn(X86Gen *g, X86Ool *ool);
 struct X86Ool {
     X86OolFn *fn;
-    uint8_t *from[4];   /* rel32 fields to point at the code */
+    uint8_t *from[4]; /* rel32 fields to point at the code */
     int nb_from;
-    uint8_t *back;      /* where it comes back to */
+    uint8_t *back; /* where it comes back to */
     const TCGOp *op;
     int arg;
     uint16_t dirty, nb_dirty; /* range of g->dirty_pool */
@@ -76,26 +79,27 @@ struct X86Ool {
 };
 
 struct X86Gen {
-    uint8_t *p;     /* where the next byte goes (writable address) */
+    uint8_t *p; /* where the next byte goes (writable address) */
     uint8_t *start, *limit;
     ptrdiff_t rx_delta;
     TCGContext *s;
     TranslationBlock *tb;
-    int index;        /* of the current op */
-    int error;        /* TCG_GEN_* */
-    vaddr pc;         /* of the current guest instruction */
+    int index; /* of the current op */
+    int error; /* TCG_GEN_* */
+    vaddr pc;  /* of the current guest instruction */
 
     /* --- the allocator --- */
     X86RegMask free;   /* allocatable registers that hold nothing */
     X86RegMask locked; /* registers of the current op */
     uint64_t spills;   /* free spill slots */
     uint16_t holder[X86_NB_REGS];
-    uint16_t flags_temp;      /* whose value EFLAGS holds; TCG_NONE, or X86_FLAGS_BUSY */
+    uint16_t flags_temp; /* whose value EFLAGS holds; TCG_NONE, or X86_FLAGS_BUSY */
     X86FlagsForm flags_form;
-    int flags_new;            /* form of the flags that the current op makes; -1 */
-    X86Cond cond;             /* of an X86R_CC_IN op */
-    int slow_local;           /* where slow paths of the current op come back to; -1: it has none */
-    int movi_reg;             /* pinned register that was last set to a constant, or -1 */
+    bool trap_next; /* the next vector instruction may trap: mark it (asm-vec.c) */
+    int flags_new;  /* form of the flags that the current op makes; -1 */
+    X86Cond cond;   /* of an X86R_CC_IN op */
+    int slow_local; /* where slow paths of the current op come back to; -1: it has none */
+    int movi_reg;   /* pinned register that was last set to a constant, or -1 */
     uint64_t movi_val;
 
     /* --- pending --- */
@@ -105,9 +109,17 @@ struct X86Gen {
     X86Operand o_pool[1024];
     uint8_t *local_at[X86_MAX_LOCALS]; /* NULL: not yet bound */
     uint8_t *label_at[TCG_MAX_LABELS];
-    struct { uint8_t *at; int target; } fixups[1024]; /* target: label, or TCG_MAX_LABELS + local */
-    struct { uint64_t lo, hi; } consts[X86_MAX_CONSTS];
-    struct { uint8_t *at; int id; } const_refs[1024];
+    struct {
+        uint8_t *at;
+        int target;
+    } fixups[1024]; /* target: label, or TCG_MAX_LABELS + local */
+    struct {
+        uint64_t lo, hi;
+    } consts[X86_MAX_CONSTS];
+    struct {
+        uint8_t *at;
+        int id;
+    } const_refs[1024];
     int nb_const_refs;
     TBSlot slots[X86_MAX_SLOTS];
     TBSlot *tb_slots; /* where they will live; nb_slots_max of them */
@@ -124,25 +136,26 @@ struct X86Gen {
     X86Temp t[TCG_MAX_TEMPS];
     /* From the backward pass: for each op's arguments the op that uses the temp next after it. */
     uint16_t next[TCG_MAX_OPS][TCG_MAX_ARGS];
-    uint8_t redef[TCG_MAX_OPS]; /* bit n: output n, a global, is written again before it must be in memory */
+    uint8_t redef[TCG_MAX_OPS]; /* bit n: output n, a global, is written again before it must be in
+                                   memory */
 };
 
 /* Fixed for the process: which globals have a register of their own, and the code of prologue.c. */
 typedef struct X86Layout {
-    X86RegMask alloc;              /* what the allocator may use */
-    uint16_t pinned[X86_NB_REGS];  /* temp in each pinned register; TCG_NONE */
-    X86Temp globals[TCG_MAX_TEMPS];/* initial state; entry n is temp n */
+    X86RegMask alloc;               /* what the allocator may use */
+    uint16_t pinned[X86_NB_REGS];   /* temp in each pinned register; TCG_NONE */
+    X86Temp globals[TCG_MAX_TEMPS]; /* initial state; entry n is temp n */
     int nb_globals;
-    int cc_temp;                   /* the flags global, or TCG_NONE */
-    const uint8_t *exit_slot;      /* RAX: TBSlot; stores its pc, returns it */
-    const uint8_t *exit_poll;      /* RAX: TBSlot; stores its pc, returns NULL */
-    const uint8_t *exit_null;      /* pc is stored; returns NULL */
-    const uint8_t *exit_restored;  /* all state is stored already; returns NULL */
-    const uint8_t *call_full[2];   /* RAX: function; [1]: R8 and R9 are stored and hold arguments */
-    const uint8_t *call_read[2];   /* the same for helpers that write no global */
-    const uint8_t *call_pure[2];   /* neither read nor write */
-    const uint8_t *call_novec[2];  /* neither, vector registers survive */
-    const uint8_t *call_slow;      /* RAX: evaluator, [RSP + 8] after the call: op; keeps all but RAX */
+    int cc_temp;                  /* the flags global, or TCG_NONE */
+    const uint8_t *exit_slot;     /* RAX: TBSlot; stores its pc, returns it */
+    const uint8_t *exit_poll;     /* RAX: TBSlot; stores its pc, returns NULL */
+    const uint8_t *exit_null;     /* pc is stored; returns NULL */
+    const uint8_t *exit_restored; /* all state is stored already; returns NULL */
+    const uint8_t *call_full[2];  /* RAX: function; [1]: R8 and R9 are stored and hold arguments */
+    const uint8_t *call_read[2];  /* the same for helpers that write no global */
+    const uint8_t *call_pure[2];  /* neither read nor write */
+    const uint8_t *call_novec[2]; /* neither, vector registers survive */
+    const uint8_t *call_slow; /* RAX: evaluator, [RSP + 8] after the call: op; keeps all but RAX */
 } X86Layout;
 extern X86Layout x86_layout;
 
@@ -150,13 +163,13 @@ extern X86Layout x86_layout;
 
 static inline int32_t x86_env_disp(int64_t offset)
 {
-    return (int32_t) (offset - x86_config.target->env_bias);
+    return (int32_t)(offset - x86_config.target->env_bias);
 }
 #define X86_CPU(field) x86_env_disp(offsetof(CPUState, field))
 /* TCGValue n of the evaluator's argument array; 16-aligned within the state. */
 static inline int32_t x86_arg_disp(int n)
 {
-    return x86_env_disp(((offsetof(CPUState, scratch) + 15) & ~(size_t) 15) + 16 * (size_t) n);
+    return x86_env_disp(((offsetof(CPUState, scratch) + 15) & ~(size_t)15) + 16 * (size_t)n);
 }
 static inline int32_t x86_spill_disp(int slot)
 {
@@ -169,7 +182,7 @@ void x86_layout_init(const TargetOps *target);
 /* ---- gen.c ---- */
 static inline void x86_put8(X86Gen *g, unsigned v)
 {
-    *g->p++ = (uint8_t) v;
+    *g->p++ = (uint8_t)v;
 }
 static inline void x86_put32(X86Gen *g, uint32_t v)
 {
@@ -224,7 +237,8 @@ void x86_temp_home(X86Gen *g, int temp);
 void x86_output(X86Gen *g, const TCGOp *op, int n, int reg);
 /* After the inputs of an op have been used: frees what dies, notes next uses. */
 void x86_inputs_done(X86Gen *g, const TCGOp *op, int first, int count);
-/* Everything that may be live at a label or in a helper goes to memory; drop: and out of registers. */
+/* Everything that may be live at a label or in a helper goes to memory; drop: and out of registers.
+ */
 void x86_sync_all(X86Gen *g, bool drop);
 /* Takes all values out of the allocatable registers. */
 void x86_drop_all(X86Gen *g);
@@ -255,11 +269,13 @@ void x86_flags_output(X86Gen *g, const TCGOp *op, int n);
 void x86_flags_pack(X86Gen *g);
 /* In RAX: packs EFLAGS of that form. Keeps CF of X86_FL_BORROW only in inverted form. */
 void x86_emit_pack(X86Gen *g, X86FlagsForm form);
-/* Makes EFLAGS tell whether cond holds of temp, and how. To be called before operands are placed. */
+/* Makes EFLAGS tell whether cond holds of temp, and how. To be called before operands are placed.
+ */
 X86Cond x86_flags_test(X86Gen *g, int temp, TCGCC cond);
 /* Makes CF equal C of temp, or its inverse. */
 void x86_flags_carry(X86Gen *g, int temp, bool inverse);
-/* The x86 condition of cond when the flags are in EFLAGS in that form; not HI, LS of X86_FL_CARRY. */
+/* The x86 condition of cond when the flags are in EFLAGS in that form; not HI, LS of X86_FL_CARRY.
+ */
 X86Cond x86_form_cond(X86FlagsForm form, TCGCC cond);
 static inline X86Cond x86_cond1(int cc)
 {
@@ -287,8 +303,8 @@ void x86_gen_call(X86Gen *g, const TCGOp *op);
 void x86_gen_eval(X86Gen *g, const TCGOp *op);
 
 /*
- * Brings n inputs of op, from argument first on, into dst[], and empties all allocatable registers but those;
- * what lives on goes to memory. For calls and the like.
+ * Brings n inputs of op, from argument first on, into dst[], and empties all allocatable registers
+ * but those; what lives on goes to memory. For calls and the like.
  */
 void x86_place_args(X86Gen *g, const TCGOp *op, int first, const uint8_t *dst, int n);
 
@@ -306,7 +322,8 @@ void x86_side_exit(X86Gen *g, X86Cond c, const TCGExit *e, uint8_t *const early[
 
 /* ---- side-table.c ---- */
 void x86_side_start(X86Gen *g);
-/* The guest register temp was moved to loc for the next mark only (it is in a pinned register otherwise). */
+/* The guest register temp was moved to loc for the next mark only (it is in a pinned register
+ * otherwise). */
 void x86_mark_fault_moved(X86Gen *g, int temp, int loc);
 typedef struct X86SideEntry {
     vaddr pc;

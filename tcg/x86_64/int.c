@@ -13,7 +13,7 @@ static bool is_reg(const X86Operand *o, int reg)
 static void load_operand(X86Gen *g, unsigned w, int reg, const X86Operand *o)
 {
     if (o->kind == X86_IMM) {
-        x86_mov_ri(g, reg, w ? (uint64_t) o->imm : (uint32_t) o->imm);
+        x86_mov_ri(g, reg, w ? (uint64_t)o->imm : (uint32_t)o->imm);
     } else if (!is_reg(o, reg)) {
         x86_ro(g, X_MOV_LOAD | w, reg, o);
     }
@@ -41,7 +41,7 @@ static void shift_i(X86Gen *g, int shift, unsigned w, int d, int count)
 static void emit_mov(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     if (o[1].kind == X86_IMM) {
-        x86_movi(g, o[0].reg, op->sz == MO_64 ? (uint64_t) o[1].imm : (uint32_t) o[1].imm);
+        x86_movi(g, o[0].reg, op->sz == MO_64 ? (uint64_t)o[1].imm : (uint32_t)o[1].imm);
     } else {
         x86_ro(g, X_MOV_LOAD | x_w(op->sz), o[0].reg, &o[1]);
     }
@@ -59,12 +59,13 @@ static void emit_add(X86Gen *g, const TCGOp *op, const X86Operand *o)
     } else if (is_reg(&o[2], d) && !keep) {
         x86_alu_rr(g, X_ADD, w, d, a);
     } else if (o[2].kind == X86_IMM) {
-        x86_rm(g, X_LEA | w, d, x86_at(a, (int32_t) o[2].imm));
+        x86_rm(g, X_LEA | w, d, x86_at(a, (int32_t)o[2].imm));
     } else if (o[2].kind == X86_REG) {
         bool swap = (a & 7) == RBP && a != o[2].reg; /* such a base needs a displacement byte */
 
         x86_rm(g, X_LEA | w, d,
-               (X86Mem){ .base = (uint8_t) (swap ? o[2].reg : a), .index = (uint8_t) (swap ? a : o[2].reg) });
+               (X86Mem){ .base = (uint8_t)(swap ? o[2].reg : a),
+                         .index = (uint8_t)(swap ? a : o[2].reg) });
     } else {
         x86_mov_rr(g, w, d, a);
         x86_alu_ro(g, X_ADD, w, d, &o[2]);
@@ -80,13 +81,13 @@ static void emit_sub(X86Gen *g, const TCGOp *op, const X86Operand *o)
         load_operand(g, w, d, &o[2]);
         x86_rr(g, X_GRP3 | w, 3, d);
         if (o[1].imm) {
-            x86_alu_ri(g, X_ADD, w, d, (int32_t) o[1].imm);
+            x86_alu_ri(g, X_ADD, w, d, (int32_t)o[1].imm);
         }
     } else if (is_reg(&o[2], d) && o[1].reg != d) {
         x86_rr(g, X_GRP3 | w, 3, d);
         x86_alu_rr(g, X_ADD, w, d, o[1].reg);
-    } else if (o[2].kind == X86_IMM && d != o[1].reg && (int32_t) o[2].imm != INT32_MIN) {
-        x86_rm(g, X_LEA | w, d, x86_at(o[1].reg, -(int32_t) o[2].imm));
+    } else if (o[2].kind == X86_IMM && d != o[1].reg && (int32_t)o[2].imm != INT32_MIN) {
+        x86_rm(g, X_LEA | w, d, x86_at(o[1].reg, -(int32_t)o[2].imm));
     } else {
         move_if(g, w, d, o[1].reg);
         x86_alu_ro(g, X_SUB, w, d, &o[2]);
@@ -110,13 +111,13 @@ static void emit_mul(X86Gen *g, const TCGOp *op, const X86Operand *o)
     int d = o[0].reg;
 
     if (o[2].kind == X86_IMM) {
-        int32_t imm = (int32_t) o[2].imm;
+        int32_t imm = (int32_t)o[2].imm;
 
-        x86_rr(g, (imm == (int8_t) imm ? X_IMUL_I8 : X_IMUL_I32) | w, d, o[1].reg);
-        if (imm == (int8_t) imm) {
-            x86_put8(g, (unsigned) imm);
+        x86_rr(g, (imm == (int8_t)imm ? X_IMUL_I8 : X_IMUL_I32) | w, d, o[1].reg);
+        if (imm == (int8_t)imm) {
+            x86_put8(g, (unsigned)imm);
         } else {
-            x86_put32(g, (uint32_t) imm);
+            x86_put32(g, (uint32_t)imm);
         }
     } else if (is_reg(&o[2], d)) {
         x86_rr(g, X_IMUL | w, d, o[1].reg);
@@ -138,7 +139,8 @@ static void emit_mulh(X86Gen *g, const TCGOp *op, const X86Operand *o)
     x86_ro(g, X_GRP3 | x_w(op->sz), op->opc == TCG_OP_mulsh ? 5 : 4, &o[2]);
 }
 
-/* Input 0 in RAX, RDX free; quotient in RAX or remainder in RDX. x86 faults where the op is defined. */
+/* Input 0 in RAX, RDX free; quotient in RAX or remainder in RDX. x86 faults where the op is
+ * defined. */
 static void emit_div(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     unsigned w = x_w(op->sz);
@@ -193,13 +195,13 @@ static void emit_bit_insn(X86Gen *g, int which, int d, const X86Operand *a, uint
 {
     load_operand(g, X_W, d, a);
     x86_rr(g, X_GRP8_I | X_W, which, d);
-    x86_put8(g, (unsigned) __builtin_ctzll(bit));
+    x86_put8(g, (unsigned)__builtin_ctzll(bit));
 }
 
 /* and, or, xor with a 64-bit constant that no imm32 can hold (X86R_IMM_BIT). */
 static void emit_logic_wide(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    uint64_t imm = (uint64_t) o[2].imm;
+    uint64_t imm = (uint64_t)o[2].imm;
     int d = o[0].reg;
 
     if (op->opc == TCG_OP_and && imm == UINT32_MAX) {
@@ -224,13 +226,13 @@ static void emit_logic(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
     if (b.kind == X86_IMM) {
         if (!w) {
-            b.imm = (int32_t) b.imm;
+            b.imm = (int32_t)b.imm;
         }
         if (alu == X_AND && (b.imm == 0xff || b.imm == 0xffff)) {
             x86_ro(g, (b.imm == 0xff ? X_MOVZX8 : X_MOVZX16) | X_MB, d, &o[1]);
             return;
         }
-        if (w && b.imm != (int32_t) b.imm) {
+        if (w && b.imm != (int32_t)b.imm) {
             emit_logic_wide(g, op, o);
             return;
         }
@@ -287,7 +289,10 @@ static void emit_logic_not(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
 static int shift_ext(int opc)
 {
-    return opc == TCG_OP_shl ? X_SHL : opc == TCG_OP_shr ? X_SHR : opc == TCG_OP_sar ? X_SAR : X_ROR;
+    return opc == TCG_OP_shl   ? X_SHL
+           : opc == TCG_OP_shr ? X_SHR
+           : opc == TCG_OP_sar ? X_SAR
+                               : X_ROR;
 }
 
 /* d = a rotated right by n; EFLAGS survive with BMI2 */
@@ -295,7 +300,7 @@ static void emit_ror_i(X86Gen *g, unsigned w, int d, const X86Operand *a, int n)
 {
     if (x86_has(X86_BMI2) && n && !is_reg(a, d)) {
         x86_vex_ro(g, X_RORX | w, d, -1, a);
-        x86_put8(g, (unsigned) n);
+        x86_put8(g, (unsigned)n);
     } else {
         load_operand(g, w, d, a);
         shift_i(g, X_ROR, w, d, n);
@@ -311,7 +316,7 @@ static void emit_shift_const(X86Gen *g, const TCGOp *op, const X86Operand *o, un
     } else if (ext == X_SHL && n <= 3 && n && o[1].kind == X86_REG && d != o[1].reg) {
         x86_rm(g, X_LEA | w, d,
                n == 1 ? (X86Mem){ .base = o[1].reg, .index = o[1].reg }
-                      : (X86Mem){ .base = X86_NO_REG, .index = o[1].reg, .shift = (uint8_t) n });
+                      : (X86Mem){ .base = X86_NO_REG, .index = o[1].reg, .shift = (uint8_t)n });
     } else {
         load_operand(g, w, d, &o[1]);
         shift_i(g, ext, w, d, n);
@@ -324,7 +329,7 @@ static void emit_shift_bmi2(X86Gen *g, const TCGOp *op, const X86Operand *o)
     unsigned w = x_w(op->sz);
 
     if (o[2].kind == X86_IMM) {
-        emit_shift_const(g, op, o, w, (int) o[2].imm & (w ? 63 : 31));
+        emit_shift_const(g, op, o, w, (int)o[2].imm & (w ? 63 : 31));
     } else {
         x86_vex_ro(g, opx[op->opc - TCG_OP_shl] | w, o[0].reg, o[2].reg, &o[1]);
     }
@@ -336,7 +341,7 @@ static void emit_shift_cl(X86Gen *g, const TCGOp *op, const X86Operand *o)
     unsigned w = x_w(op->sz);
 
     if (o[2].kind == X86_IMM) {
-        emit_shift_const(g, op, o, w, (int) o[2].imm & (w ? 63 : 31));
+        emit_shift_const(g, op, o, w, (int)o[2].imm & (w ? 63 : 31));
     } else {
         load_operand(g, w, o[0].reg, &o[1]);
         x86_rr(g, X_SHIFT_CL | w, shift_ext(op->opc), o[0].reg);
@@ -367,7 +372,7 @@ static void emit_extract(X86Gen *g, const TCGOp *op, const X86Operand *o)
         if (len == 8 || len == 16) {
             x86_rr(g, (len == 8 ? X_MOVZX8 : X_MOVZX16) | X_MB, d, d);
         } else {
-            x86_alu_ri(g, X_AND, 0, d, (int32_t) ((UINT32_C(1) << len) - 1));
+            x86_alu_ri(g, X_AND, 0, d, (int32_t)((UINT32_C(1) << len) - 1));
         }
     } else {
         emit_ror_i(g, X_W, d, &o[1], pos + len);
@@ -415,7 +420,7 @@ static void emit_depositz(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_ro(g, X_MOV_LOAD, d, &o[1]);
     } else if (len < 32) {
         load_operand(g, 0, d, &o[1]);
-        x86_alu_ri(g, X_AND, 0, d, (int32_t) ((UINT32_C(1) << len) - 1));
+        x86_alu_ri(g, X_AND, 0, d, (int32_t)((UINT32_C(1) << len) - 1));
     } else {
         load_operand(g, w, d, &o[1]);
         x86_shift_i(g, X_SHL, w, d, size - len);
@@ -464,7 +469,7 @@ static void emit_deposit(X86Gen *g, const TCGOp *op, const X86Operand *o)
         emit_ror_i(g, w, d, &o[1], pos);
         x86_shift_i(g, X_SHR, w, d, len);
         x86_rr(g, X_SHLD_I | w, t, d);
-        x86_put8(g, (unsigned) len);
+        x86_put8(g, (unsigned)len);
         x86_shift_i(g, X_ROL, w, d, pos);
     }
 }
@@ -472,7 +477,7 @@ static void emit_deposit(X86Gen *g, const TCGOp *op, const X86Operand *o)
 static void emit_extr(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     unsigned w = x_w(op->sz);
-    int n = (int) op->imm, d = o[0].reg, a = o[1].reg, b = o[2].reg;
+    int n = (int)op->imm, d = o[0].reg, a = o[1].reg, b = o[2].reg;
 
     if (a == b) {
         emit_ror_i(g, w, d, &o[1], n);
@@ -483,11 +488,11 @@ static void emit_extr(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_mov_rr(g, w, d, b);
     } else if (d == a) { /* a:b >> n == the top of a:b << size - n */
         x86_rr(g, X_SHLD_I | w, b, d);
-        x86_put8(g, (unsigned) ((w ? 64 : 32) - n));
+        x86_put8(g, (unsigned)((w ? 64 : 32) - n));
     } else {
         move_if(g, w, d, b);
         x86_rr(g, X_SHRD_I | w, a, d);
-        x86_put8(g, (unsigned) n);
+        x86_put8(g, (unsigned)n);
     }
 }
 
@@ -508,7 +513,7 @@ static void emit_count_bs(X86Gen *g, const TCGOp *op, const X86Operand *o)
     int size = w ? 64 : 32, d = o[0].reg, t = o[2].reg;
     bool clz = op->opc == TCG_OP_clz;
 
-    x86_mov_ri(g, t, (uint64_t) (clz ? 2 * size - 1 : size));
+    x86_mov_ri(g, t, (uint64_t)(clz ? 2 * size - 1 : size));
     x86_ro(g, (clz ? X_BSR : X_BSF) | w, d, &o[1]);
     x86_rr(g, (X_CMOV + X_E) | X_W, d, t);
     if (clz) {
@@ -529,7 +534,7 @@ static void emit_cls(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_rr(g, X_LZCNT | w, d, t);
         x86_alu_ri(g, X_SUB, 0, d, 1);
     } else { /* of 2t + 1, which is not zero */
-        x86_rm(g, X_LEA | w, t, (X86Mem){ .base = (uint8_t) t, .index = (uint8_t) t, .disp = 1 });
+        x86_rm(g, X_LEA | w, t, (X86Mem){ .base = (uint8_t)t, .index = (uint8_t)t, .disp = 1 });
         x86_rr(g, X_BSR | w, d, t);
         x86_alu_ri(g, X_XOR, 0, d, size - 1);
     }
@@ -544,10 +549,10 @@ static void emit_bswap(X86Gen *g, const TCGOp *op, const X86Operand *o)
         load_operand(g, w, d, &o[1]);
     }
     if (w || d >= 8) {
-        x86_put8(g, 0x40u | (w ? 8 : 0) | (unsigned) d >> 3);
+        x86_put8(g, 0x40u | (w ? 8 : 0) | (unsigned)d >> 3);
     }
     x86_put8(g, 0x0f);
-    x86_put8(g, 0xc8u | (unsigned) (d & 7));
+    x86_put8(g, 0xc8u | (unsigned)(d & 7));
     if (op->opc == TCG_OP_bswap32 && w) {
         x86_shift_i(g, X_ROR, w, d, 32);
     } else if (op->opc == TCG_OP_bswap16) { /* MO_32 */
@@ -558,7 +563,7 @@ static void emit_bswap(X86Gen *g, const TCGOp *op, const X86Operand *o)
 /* d = (d & mask) << n | d >> n & mask; t1, t2: scratch */
 static void emit_swap_fields(X86Gen *g, unsigned w, int d, int n, uint64_t mask, int t1, int t2)
 {
-    x86_mov_ri(g, t2, w ? mask : (uint32_t) mask);
+    x86_mov_ri(g, t2, w ? mask : (uint32_t)mask);
     x86_mov_rr(g, w, t1, d);
     x86_shift_i(g, X_SHR, w, t1, n);
     x86_alu_rr(g, X_AND, w, t1, t2);
@@ -605,26 +610,28 @@ static void emit_crc32(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
 static int host_cond(TCGCond cond)
 {
-    static const uint8_t cc[] = { X_E, X_NE, X_L, X_GE, X_LE, X_G, X_B, X_AE, X_BE, X_A, X_E, X_NE };
+    static const uint8_t cc[] = {
+        X_E, X_NE, X_L, X_GE, X_LE, X_G, X_B, X_AE, X_BE, X_A, X_E, X_NE
+    };
 
     return cc[cond];
 }
 
 static int emit_test_imm(X86Gen *g, unsigned w, TCGCond cond, const X86Operand *a, int64_t imm)
 {
-    uint64_t bits = w ? (uint64_t) imm : (uint32_t) imm;
+    uint64_t bits = w ? (uint64_t)imm : (uint32_t)imm;
 
     if (bits > INT32_MAX && power_of_two(bits)) {
         x86_ro(g, X_GRP8_I | w, 4, a);
-        x86_put8(g, (unsigned) __builtin_ctzll(bits));
+        x86_put8(g, (unsigned)__builtin_ctzll(bits));
         return cond == TCG_COND_TSTEQ ? X_AE : X_B;
     }
     if (bits <= 0xff) {
         x86_ro(g, X_GRP3_8 | X_MB, 0, a);
-        x86_put8(g, (unsigned) bits);
+        x86_put8(g, (unsigned)bits);
     } else {
         x86_ro(g, X_GRP3 | (bits > UINT32_MAX ? X_W : 0), 0, a);
-        x86_put32(g, (uint32_t) bits);
+        x86_put32(g, (uint32_t)bits);
     }
     return host_cond(cond);
 }
@@ -644,10 +651,10 @@ int x86_emit_compare(X86Gen *g, int sz, TCGCond cond, const X86Operand *a, const
         }
         return host_cond(cond);
     }
-    if (b->kind == X86_IMM && (int32_t) b->imm == 0 && a->kind == X86_REG) {
+    if (b->kind == X86_IMM && (int32_t)b->imm == 0 && a->kind == X86_REG) {
         x86_rr(g, X_TEST | w, a->reg, a->reg);
     } else if (a->kind == X86_MEM && b->kind == X86_IMM) {
-        x86_alu_mi(g, X_CMP, w, x86_env(a->disp), (int32_t) b->imm);
+        x86_alu_mi(g, X_CMP, w, x86_env(a->disp), (int32_t)b->imm);
     } else if (a->kind == X86_MEM) {
         x86_ro(g, 0x39 | w, b->reg, a);
     } else {
@@ -668,10 +675,10 @@ void x86_compare_operands(X86Gen *g, const TCGOp *op, int first, X86Operand o[2]
 {
     int a = op->arg[first], b = op->arg[first + 1];
     const TCGTemp *cb = x86_temp(g, b);
-    bool test = (op->opc == TCG_OP_exit_cond || op->opc == TCG_OP_brcond || op->opc == TCG_OP_setcond ||
-                 op->opc == TCG_OP_movcond) &&
+    bool test = (op->opc == TCG_OP_exit_cond || op->opc == TCG_OP_brcond ||
+                 op->opc == TCG_OP_setcond || op->opc == TCG_OP_movcond) &&
                 op->cond >= TCG_COND_TSTEQ;
-    int64_t val = (int64_t) cb->val;
+    int64_t val = (int64_t)cb->val;
 
     for (int n = 0; n < 2; n++) {
         int reg = g->t[op->arg[first + n]].reg;
@@ -680,19 +687,20 @@ void x86_compare_operands(X86Gen *g, const TCGOp *op, int first, X86Operand o[2]
             g->locked |= X86_MASK(reg);
         }
     }
-    if (cb->kind == TEMP_CONST &&
-        (op->sz != MO_64 || val == (int32_t) val || (test && (power_of_two(cb->val) || cb->val <= UINT32_MAX)))) {
+    if (cb->kind == TEMP_CONST && (op->sz != MO_64 || val == (int32_t)val ||
+                                   (test && (power_of_two(cb->val) || cb->val <= UINT32_MAX)))) {
         o[1] = (X86Operand){ .kind = X86_IMM, .imm = val };
     } else if (in_memory_only(g, op, first + 1)) {
         o[1] = (X86Operand){ .kind = X86_MEM, .disp = g->t[b].disp };
     } else {
-        o[1] = (X86Operand){ .kind = X86_REG, .reg = (uint8_t) x86_temp_reg(g, b, X86_INT_MASK) };
+        o[1] = (X86Operand){ .kind = X86_REG, .reg = (uint8_t)x86_temp_reg(g, b, X86_INT_MASK) };
         g->locked |= X86_MASK(o[1].reg);
     }
-    if (o[1].kind != X86_MEM && a != b && in_memory_only(g, op, first) && x86_temp(g, a)->kind != TEMP_CONST) {
+    if (o[1].kind != X86_MEM && a != b && in_memory_only(g, op, first) &&
+        x86_temp(g, a)->kind != TEMP_CONST) {
         o[0] = (X86Operand){ .kind = X86_MEM, .disp = g->t[a].disp };
     } else {
-        o[0] = (X86Operand){ .kind = X86_REG, .reg = (uint8_t) x86_temp_reg(g, a, X86_INT_MASK) };
+        o[0] = (X86Operand){ .kind = X86_REG, .reg = (uint8_t)x86_temp_reg(g, a, X86_INT_MASK) };
         g->locked |= X86_MASK(o[0].reg);
     }
 }
@@ -700,24 +708,24 @@ void x86_compare_operands(X86Gen *g, const TCGOp *op, int first, X86Operand o[2]
 static void emit_setcond(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     X86Operand a = o[1], b = o[2];
-    int cc = x86_emit_compare(g, op->sz, (TCGCond) op->cond, &a, &b), d = o[0].reg;
+    int cc = x86_emit_compare(g, op->sz, (TCGCond)op->cond, &a, &b), d = o[0].reg;
 
-    x86_rr(g, (unsigned) (X_SETCC + cc), 0, d);
+    x86_rr(g, (unsigned)(X_SETCC + cc), 0, d);
     x86_rr(g, X_MOVZX8 | X_MB, d, d);
 }
 
 /* o: d, a, b, e, f */
 static void emit_movcond(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    int cc = x86_emit_compare(g, op->sz, (TCGCond) op->cond, &o[1], &o[2]);
+    int cc = x86_emit_compare(g, op->sz, (TCGCond)op->cond, &o[1], &o[2]);
     int d = o[0].reg, e = o[3].reg, f = o[4].reg;
 
     if (d == e) {
-        x86_rr(g, (unsigned) (X_CMOV + (cc ^ 1)) | X_W, d, f);
+        x86_rr(g, (unsigned)(X_CMOV + (cc ^ 1)) | X_W, d, f);
         return;
     }
     move_if(g, X_W, d, f);
-    x86_rr(g, (unsigned) (X_CMOV + cc) | X_W, d, e);
+    x86_rr(g, (unsigned)(X_CMOV + cc) | X_W, d, e);
 }
 
 /* ---- arithmetic with flags ---- */
@@ -759,7 +767,7 @@ static void emit_and_cc(X86Gen *g, const TCGOp *op, const X86Operand *o)
     if (op->life & 1) {
         if (b.kind == X86_IMM) { /* the full width: N is the top bit */
             x86_rr(g, X_GRP3 | w, 0, o[2].reg);
-            x86_put32(g, (uint32_t) b.imm);
+            x86_put32(g, (uint32_t)b.imm);
         } else {
             x86_ro(g, X_TEST | w, o[2].reg, &b);
         }
@@ -795,7 +803,7 @@ static void emit_env_addr(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
 static void rule(int opc, X86EmitFn *emit, unsigned flags, int iscratch)
 {
-    x86_rules[opc] = (X86OpRule){ .emit = emit, .flags = flags, .iscratch = (uint8_t) iscratch };
+    x86_rules[opc] = (X86OpRule){ .emit = emit, .flags = flags, .iscratch = (uint8_t)iscratch };
 }
 
 static void shift_rules(void)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loads, stores, atomics, fences, and fields of the state. Loads are acquire and stores are release on x86 already;
- * only a release store that later acquire loads must not pass (RCsc) is an exchange.
+ * Loads, stores, atomics, fences, and fields of the state. Loads are acquire and stores are release
+ * on x86 already; only a release store that later acquire loads must not pass (RCsc) is an
+ * exchange.
  */
 #include "tcg/x86_64/asm.h"
 
@@ -21,7 +22,10 @@ static int scratch(X86Gen *g)
 /* a: base and index operands */
 static X86Mem address(X86Gen *g, const TCGOp *op, const X86Operand *a)
 {
-    X86Mem m = { .base = a[0].reg, .index = a[1].reg, .shift = MO_GET_SHIFT(op->memop), .disp = (int32_t) op->imm };
+    X86Mem m = { .base = a[0].reg,
+                 .index = a[1].reg,
+                 .shift = MO_GET_SHIFT(op->memop),
+                 .disp = (int32_t)op->imm };
 
     if (m.index == X86_NO_REG) {
         m.shift = 0;
@@ -29,15 +33,15 @@ static X86Mem address(X86Gen *g, const TCGOp *op, const X86Operand *a)
         int t = scratch(g);
 
         x86_rm(g, X_LEA | X_W, t, (X86Mem){ .base = X86_NO_REG, .index = m.index, .shift = 3 });
-        m.index = (uint8_t) t;
+        m.index = (uint8_t)t;
         m.shift = 1;
     }
     if (op->imm != m.disp) { /* beyond 32 bits: an own register */
         int t = scratch(g);
 
-        x86_mov_ri(g, t, (uint64_t) op->imm);
-        x86_rm(g, X_LEA | X_W, t, (X86Mem){ .base = m.base, .index = (uint8_t) t });
-        m.base = (uint8_t) t;
+        x86_mov_ri(g, t, (uint64_t)op->imm);
+        x86_rm(g, X_LEA | X_W, t, (X86Mem){ .base = m.base, .index = (uint8_t)t });
+        m.base = (uint8_t)t;
         m.disp = 0;
     }
     return m;
@@ -50,17 +54,18 @@ static void emit_swap_bytes(X86Gen *g, int sz, int reg)
         x86_put8(g, 8);
     } else if (sz > MO_16) {
         if (sz == MO_64 || reg >= 8) {
-            x86_put8(g, 0x40u | (sz == MO_64 ? 8 : 0) | (unsigned) reg >> 3);
+            x86_put8(g, 0x40u | (sz == MO_64 ? 8 : 0) | (unsigned)reg >> 3);
         }
         x86_put8(g, 0x0f);
-        x86_put8(g, 0xc8u | (unsigned) (reg & 7));
+        x86_put8(g, 0xc8u | (unsigned)(reg & 7));
     }
 }
 
 static void emit_extend(X86Gen *g, unsigned memop, int reg)
 {
     static const unsigned zext[] = { X_MOVZX8 | X_MB, X_MOVZX16, X_MOV_LOAD, X_MOV_LOAD | X_W };
-    static const unsigned sext[] = { X_MOVSX8 | X_MB, X_MOVSX16, X_MOVSXD & ~X_W, X_MOV_LOAD | X_W };
+    static const unsigned sext[] = { X_MOVSX8 | X_MB, X_MOVSX16, X_MOVSXD & ~X_W,
+                                     X_MOV_LOAD | X_W };
     int sz = memop & MO_SIZE;
 
     if (memop & MO_SIGN) {
@@ -106,14 +111,14 @@ static void emit_st(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
     if (o[0].kind == X86_IMM && !(op->memop & (MO_RELEASE | MO_BSWAP))) {
         x86_mark_fault(g);
-        x86_mov_mi(g, sz, guest(), m, (int32_t) o[0].imm);
+        x86_mov_mi(g, sz, guest(), m, (int32_t)o[0].imm);
         return;
     }
     if (op->memop & (MO_RELEASE | MO_BSWAP)) {
         int t = scratch(g);
 
         if (o[0].kind == X86_IMM) {
-            x86_mov_ri(g, t, (uint64_t) o[0].imm);
+            x86_mov_ri(g, t, (uint64_t)o[0].imm);
         } else {
             x86_mov_rr(g, X_W, t, reg);
         }
@@ -139,8 +144,21 @@ static void emit_ldv_small(X86Gen *g, int sz, unsigned flags, int vreg, X86Mem m
     if (fault) {
         x86_mark_fault(g);
     }
-    emit_load(g, (unsigned) sz, flags, t, m);
+    emit_load(g, (unsigned)sz, flags, t, m);
     x86_vmov_from_gpr(g, 0, vreg, t);
+}
+
+/* The low 1 << sz bytes of v in reverse order, zeros above. */
+static void emit_swap_vector(X86Gen *g, int sz, int v)
+{
+    uint8_t shuffle[16];
+    uint64_t half[2];
+
+    for (int i = 0; i < 16; i++) {
+        shuffle[i] = (uint8_t)(i < 1 << sz ? (1 << sz) - 1 - i : 0x80);
+    }
+    memcpy(half, shuffle, 16);
+    x86_v3c(g, VOP_PSHUFB, (unsigned)v, (unsigned)v, x86_const128(g, half[0], half[1]));
 }
 
 static void emit_ldv(X86Gen *g, const TCGOp *op, const X86Operand *o)
@@ -150,19 +168,27 @@ static void emit_ldv(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
     if (sz < MO_32) {
         emit_ldv_small(g, sz, guest(), o[0].reg, m, true);
-        return;
+    } else {
+        x86_mark_fault(g);
+        x86_vload(g, guest(), o[0].reg, sz, m);
     }
-    x86_mark_fault(g);
-    x86_vload(g, guest(), o[0].reg, sz, m);
+    if (op->memop & MO_BSWAP) {
+        emit_swap_vector(g, sz, o[0].reg);
+    }
 }
 
 static void emit_stv(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    int sz = op->memop & MO_SIZE;
+    int sz = op->memop & MO_SIZE, v = o[0].reg;
     X86Mem m = address(g, op, &o[1]);
 
+    if (op->memop & MO_BSWAP) {
+        v = x86_reg_alloc(g, X86_VEC_MASK, 0) - X86_VREG0;
+        x86_vmov(g, (unsigned)v, o[0].reg);
+        emit_swap_vector(g, sz, v);
+    }
     x86_mark_fault(g);
-    x86_vstore(g, guest(), o[0].reg, sz, m);
+    x86_vstore(g, guest(), v, sz, m);
     if (op->memop & MO_RELEASE) {
         x86_put8(g, 0x0f); /* mfence */
         x86_put8(g, 0xae);
@@ -183,7 +209,7 @@ static void emit_st_env(X86Gen *g, const TCGOp *op, const X86Operand *o)
     X86Mem m = x86_env(x86_env_disp(op->imm));
 
     if (o[0].kind == X86_IMM) {
-        x86_mov_mi(g, sz, 0, m, (int32_t) o[0].imm);
+        x86_mov_mi(g, sz, 0, m, (int32_t)o[0].imm);
     } else {
         x86_rm(g, store_op[sz], o[0].reg, m);
     }
@@ -218,7 +244,8 @@ static void emit_lock_alu(X86Gen *g, const TCGOp *op, const X86Operand *o, int a
     int sz = op->memop & MO_SIZE;
 
     x86_mark_fault(g);
-    x86_rm(g, sized((unsigned) alu * 8 | X_RB, (unsigned) alu * 8 + 1, sz), o[2].reg, x86_at(o[1].reg, 0));
+    x86_rm(g, sized((unsigned)alu * 8 | X_RB, (unsigned)alu * 8 + 1, sz), o[2].reg,
+           x86_at(o[1].reg, 0));
 }
 
 /* add and exchange: one instruction; d is not the address */
@@ -238,11 +265,11 @@ static void emit_rmw_simple(X86Gen *g, const TCGOp *op, const X86Operand *o)
     if (op->imm == TCG_ATOMIC_ADD) {
         x86_rm(g, sized(X_XADD8, X_XADD, sz), t, x86_at(o[1].reg, 0));
     } else {
-        x86_rm(g, sized(0x86 | X_RB, X_XCHG, sz) & ~(unsigned) X_LOCK, t, x86_at(o[1].reg, 0));
+        x86_rm(g, sized(0x86 | X_RB, X_XCHG, sz) & ~(unsigned)X_LOCK, t, x86_at(o[1].reg, 0));
     }
     if (!(op->life & 1)) {
         x86_mov_rr(g, X_W, o[0].reg, t);
-        emit_extend(g, (unsigned) sz, o[0].reg);
+        emit_extend(g, (unsigned)sz, o[0].reg);
     }
 }
 
@@ -253,18 +280,26 @@ static void emit_rmw_new(X86Gen *g, const TCGOp *op, int t, int b, int u)
     bool sign = op->imm == TCG_ATOMIC_SMAX || op->imm == TCG_ATOMIC_SMIN;
     bool max = op->imm == TCG_ATOMIC_SMAX || op->imm == TCG_ATOMIC_UMAX;
 
+    if (op->imm == TCG_ATOMIC_XCHG) {
+        x86_mov_rr(g, X_W, t, b);
+        return;
+    }
     x86_mov_rr(g, X_W, t, RAX);
+    if (op->memop & MO_BSWAP) {
+        emit_swap_bytes(g, sz, t);
+    }
     if (op->imm <= TCG_ATOMIC_XOR) {
         static const uint8_t alu[] = { X_ADD, X_AND, X_OR, X_XOR };
 
         x86_alu_rr(g, alu[op->imm], X_W, t, b);
         return;
     }
-    emit_extend(g, (unsigned) sz | (sign ? MO_SIGN : 0), t);
+    emit_extend(g, (unsigned)sz | (sign ? MO_SIGN : 0), t);
     x86_mov_rr(g, X_W, u, b);
-    emit_extend(g, (unsigned) sz | (sign ? MO_SIGN : 0), u);
+    emit_extend(g, (unsigned)sz | (sign ? MO_SIGN : 0), u);
     x86_alu_rr(g, X_CMP, X_W, t, u);
-    x86_rr(g, (unsigned) X_CMOV | X_W | (unsigned) (max ? (sign ? X_L : X_B) : (sign ? X_G : X_A)), t, u);
+    x86_rr(g, (unsigned)X_CMOV | X_W | (unsigned)(max ? (sign ? X_L : X_B) : (sign ? X_G : X_A)), t,
+           u);
 }
 
 /* The others: a loop around CMPXCHG; the old value ends in RAX. o[3], o[4]: scratch */
@@ -275,14 +310,20 @@ static void emit_rmw_loop(X86Gen *g, const TCGOp *op, const X86Operand *o)
     uint8_t *loop;
 
     x86_mark_fault(g);
-    emit_load(g, (unsigned) sz, guest(), RAX, m);
+    emit_load(g, (unsigned)sz, guest(), RAX, m);
     loop = g->p;
     emit_rmw_new(g, op, t, o[2].reg, o[4].reg);
+    if (op->memop & MO_BSWAP) {
+        emit_swap_bytes(g, sz, t);
+    }
     x86_mark_fault(g);
     x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), t, m);
     x86_put8(g, 0x70 | X_NE);
-    x86_put8(g, (unsigned) (loop - (g->p + 1)));
-    emit_extend(g, (unsigned) sz, RAX);
+    x86_put8(g, (unsigned)(loop - (g->p + 1)));
+    if (op->memop & MO_BSWAP) {
+        emit_swap_bytes(g, sz, RAX);
+    }
+    emit_extend(g, (unsigned)sz, RAX);
 }
 
 void x86_gen_atomic_rmw(X86Gen *g, const TCGOp *op)
@@ -298,17 +339,26 @@ void x86_gen_atomic_rmw(X86Gen *g, const TCGOp *op)
     bool one = op->imm == TCG_ATOMIC_ADD || op->imm == TCG_ATOMIC_XCHG ||
                (op->imm <= TCG_ATOMIC_XOR && (op->life & 1));
 
-    x86_gen_by_rule(g, op, one ? &simple : &loop);
+    x86_gen_by_rule(g, op, one && !(op->memop & MO_BSWAP) ? &simple : &loop);
 }
 
 /* The expected value in RAX. */
 static void emit_cas(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    int sz = op->memop & MO_SIZE;
+    int sz = op->memop & MO_SIZE, new = o[3].reg;
 
+    if (op->memop & MO_BSWAP) {
+        new = scratch(g);
+        x86_mov_rr(g, X_W, new, o[3].reg);
+        emit_swap_bytes(g, sz, new);
+        emit_swap_bytes(g, sz, RAX);
+    }
     x86_mark_fault(g);
-    x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), o[3].reg, x86_at(o[1].reg, 0));
-    emit_extend(g, (unsigned) sz, RAX);
+    x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), new, x86_at(o[1].reg, 0));
+    if (op->memop & MO_BSWAP) {
+        emit_swap_bytes(g, sz, RAX);
+    }
+    emit_extend(g, (unsigned)sz, RAX);
 }
 
 /* CMPXCHG16B wants RBX, which is a guest register: that one waits in RSI. */

@@ -30,7 +30,7 @@ static int pick_global(const TargetOps *target, bool vec, const bool *used)
 static void pin(int global, int reg)
 {
     x86_layout.pinned[reg] = TCG_GLOBAL_TEMP(global);
-    x86_layout.globals[TCG_GLOBAL_TEMP(global)].reg = (uint8_t) reg;
+    x86_layout.globals[TCG_GLOBAL_TEMP(global)].reg = (uint8_t)reg;
     x86_layout.globals[TCG_GLOBAL_TEMP(global)].in_mem = false;
 }
 
@@ -65,8 +65,9 @@ void x86_layout_init(const TargetOps *target)
             pin(global, X86_VREG0 + i);
         }
     }
-    x86_layout.alloc = X86_MASK(RAX) | X86_MASK(RCX) | X86_MASK(RDX) | X86_MASK(RSI) | X86_MASK(RDI) |
-                       ((X86_MASK(x86_has(X86_AVX512) ? X86_VTMP0 : 8) - 1) << X86_VREG0);
+    x86_layout.alloc =
+        X86_MASK(RAX) | X86_MASK(RCX) | X86_MASK(RDX) | X86_MASK(RSI) | X86_MASK(RDI) |
+        ((X86_MASK(x86_has(X86_AVX512) ? X86_VTMP0 : X86_VTMP_SSE) - 1) << X86_VREG0);
 }
 
 /* ---- pieces ---- */
@@ -86,7 +87,8 @@ static void emit_pinned(X86Gen *g, unsigned what)
         int32_t disp = x86_layout.globals[temp].disp;
 
         if (temp == TCG_NONE || (what & P_CALLER && !caller_saved(reg)) ||
-            (what & P_NOVEC && reg >= X86_VREG0) || (what & P_NOT_R8_R9 && (reg == R8 || reg == R9))) {
+            (what & P_NOVEC && reg >= X86_VREG0) ||
+            (what & P_NOT_R8_R9 && (reg == R8 || reg == R9))) {
             continue;
         }
         if (what & P_STORE) {
@@ -102,12 +104,12 @@ static void emit_push_pop(X86Gen *g, bool push, int reg)
     if (reg >= 8) {
         x86_put8(g, 0x41);
     }
-    x86_put8(g, (push ? 0x50u : 0x58u) | (unsigned) (reg & 7));
+    x86_put8(g, (push ? 0x50u : 0x58u) | (unsigned)(reg & 7));
 }
 
 static void align16(X86Gen *g)
 {
-    while ((uintptr_t) x86_rx(g, g->p) & 15) {
+    while ((uintptr_t)x86_rx(g, g->p) & 15) {
         x86_put8(g, 0xcc);
     }
 }
@@ -133,7 +135,7 @@ static void emit_enter(X86Gen *g)
     for (unsigned i = 0; i < sizeof(saved); i++) {
         emit_push_pop(g, true, saved[i]);
     }
-    x86_rm(g, X_LEA | X_W, RBP, x86_at(RDI, (int32_t) x86_config.target->env_bias));
+    x86_rm(g, X_LEA | X_W, RBP, x86_at(RDI, (int32_t)x86_config.target->env_bias));
     x86_rm(g, X_MOV_STORE | X_W, RSP, x86_env(X86_CPU(host_sp)));
     x86_rm(g, X_MOV_LOAD | X_W, RSP, x86_env(X86_CPU(ret_sp)));
     emit_switch_mxcsr(g, X86_CPU(saved_host_fpcr), X86_CPU(host_fpcr));
@@ -173,7 +175,8 @@ static void emit_exits(X86Gen *g)
     x86_put8(g, 0xc3);
 }
 
-/* RSP is 8 below a multiple of 16 at a thunk's entry, as at any C function's; so it takes 8 more. */
+/* RSP is 8 below a multiple of 16 at a thunk's entry, as at any C function's; so it takes 8 more.
+ */
 static void emit_thunk(X86Gen *g, const uint8_t **entry, unsigned store, unsigned load, bool sync)
 {
     for (int many = 0; many < 2; many++) {
@@ -219,7 +222,7 @@ static void emit_call_slow(X86Gen *g)
     x86_alu_ri(g, X_SUB, X_W, RSP, 32 * 16);
     x86_alu_ri(g, X_AND, X_W, RSP, -16);
     emit_vectors(g, true);
-    x86_rm(g, X_MOV_LOAD | X_W, RDI, x86_at(RBX, 8 * (int) sizeof(regs) + 8));
+    x86_rm(g, X_MOV_LOAD | X_W, RDI, x86_at(RBX, 8 * (int)sizeof(regs) + 8));
     x86_rm(g, X_LEA | X_W, RSI, x86_env(x86_arg_disp(0)));
     x86_rm(g, X_LEA | X_W, RDX, x86_env(x86_env_disp(0)));
     x86_rr(g, X_GRP5, 2, RAX);
@@ -240,7 +243,7 @@ void tcg_backend_prologue(TCGCodeRegion *region)
     g->rx_delta = region->rx_delta;
     g_assert(region->end - region->ptr >= 8192);
     align16(g);
-    tcg_enter = (TBSlot * (*) (CPUState *, const void *) )(uintptr_t) x86_rx(g, g->p);
+    tcg_enter = (TBSlot * (*)(CPUState *, const void *))(uintptr_t)x86_rx(g, g->p);
     emit_enter(g);
     align16(g);
     emit_exits(g);
@@ -258,12 +261,12 @@ void tcg_backend_prologue(TCGCodeRegion *region)
 
 void tcg_backend_reset_ret_stack(CPUState *cpu)
 {
-    uintptr_t top = ((uintptr_t) cpu->ret_stack + cpu->ret_stack_size) & ~(uintptr_t) 15;
-    uint64_t *bottom = (uint64_t *) (top - 16);
+    uintptr_t top = ((uintptr_t)cpu->ret_stack + cpu->ret_stack_size) & ~(uintptr_t)15;
+    uint64_t *bottom = (uint64_t *)(top - 16);
 
-    bottom[0] = 0;              /* host return address: never used */
-    bottom[1] = ~UINT64_C(0);   /* no guest pc */
-    cpu->ret_sp = (uintptr_t) bottom;
+    bottom[0] = 0;            /* host return address: never used */
+    bottom[1] = ~UINT64_C(0); /* no guest pc */
+    cpu->ret_sp = (uintptr_t)bottom;
 }
 
 void tcg_backend_patch(TBSlot *slot, const TranslationBlock *target, ptrdiff_t rw_minus_rx)
@@ -272,6 +275,6 @@ void tcg_backend_patch(TBSlot *slot, const TranslationBlock *target, ptrdiff_t r
     const uint8_t *to = target ? target->tc : slot->tb->tc + slot->stub_offset;
     int64_t rel = to - (at + 4);
 
-    g_assert(rel == (int32_t) rel);
-    __atomic_store_n((int32_t *) (uintptr_t) (at + rw_minus_rx), (int32_t) rel, __ATOMIC_RELEASE);
+    g_assert(rel == (int32_t)rel);
+    __atomic_store_n((int32_t *)(uintptr_t)(at + rw_minus_rx), (int32_t)rel, __ATOMIC_RELEASE);
 }

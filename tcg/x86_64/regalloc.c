@@ -33,7 +33,7 @@ void x86_alloc_start(X86Gen *g)
     g->flags_new = -1;
     g->movi_reg = -1;
     memcpy(g->holder, x86_layout.pinned, sizeof(g->holder));
-    memcpy(g->t, x86_layout.globals, (size_t) n * sizeof(g->t[0]));
+    memcpy(g->t, x86_layout.globals, (size_t)n * sizeof(g->t[0]));
     for (int i = n; i < g->s->nb_temps; i++) {
         g->t[i] = (X86Temp){ .reg = X86_NO_REG,
                              .in_mem = g->s->temps[i].kind != TEMP_EBB,
@@ -68,7 +68,7 @@ void x86_move(X86Gen *g, int dst, int src)
         return;
     }
     if (dst >= X86_VREG0) {
-        x86_vmov(g, (unsigned) (dst - X86_VREG0), (unsigned) (src - X86_VREG0));
+        x86_vmov(g, (unsigned)(dst - X86_VREG0), (unsigned)(src - X86_VREG0));
     } else {
         x86_mov_rr(g, X_W, dst, src);
     }
@@ -96,17 +96,18 @@ static void load_const(X86Gen *g, const TCGTemp *c, int reg)
         int id = x86_const128(g, c->val, c->val2);
         X86Mem m = x86_at(X86_NO_REG, 0);
 
-        /* the same instruction with an absolute address is one byte longer: SIB; rewrite as RIP-relative */
+        /* the same instruction with an absolute address is one byte longer: SIB; rewrite as
+         * RIP-relative */
         x86_vload(g, 0, reg, MO_128, m);
         g->p -= 5;
-        g->p[-1] = (uint8_t) ((g->p[-1] & 0x38) | 5);
+        g->p[-1] = (uint8_t)((g->p[-1] & 0x38) | 5);
         x86_put_const_disp(g, id, 0);
     }
 }
 
 static void set_holder(X86Gen *g, int reg, int temp)
 {
-    g->holder[reg] = (uint16_t) temp;
+    g->holder[reg] = (uint16_t)temp;
     g->free &= ~X86_MASK(reg);
 }
 
@@ -187,7 +188,8 @@ static void drop_reg(X86Gen *g, int reg)
 static int pick(X86RegMask avail)
 {
     /* integers from RDI down: RAX is wanted for flags; vectors from 0 up: shorter encodings */
-    return avail & X86_INT_MASK ? 63 - __builtin_clzll(avail & X86_INT_MASK) : __builtin_ctzll(avail);
+    return avail & X86_INT_MASK ? 63 - __builtin_clzll(avail & X86_INT_MASK)
+                                : __builtin_ctzll(avail);
 }
 
 int x86_reg_alloc(X86Gen *g, X86RegMask mask, X86RegMask prefer)
@@ -227,7 +229,7 @@ void x86_reg_claim(X86Gen *g, int reg)
         int dst = pick(to);
 
         x86_move(g, dst, reg);
-        g->t[temp].reg = (uint8_t) dst;
+        g->t[temp].reg = (uint8_t)dst;
         set_holder(g, dst, temp);
         release(g, reg);
     } else {
@@ -262,7 +264,7 @@ int x86_temp_reg(X86Gen *g, int temp, X86RegMask mask)
         if (t->reg != X86_NO_REG) {
             release(g, t->reg);
         }
-        t->reg = (uint8_t) reg;
+        t->reg = (uint8_t)reg;
         set_holder(g, reg, temp);
     }
     return t->reg;
@@ -275,7 +277,7 @@ void x86_temp_set(X86Gen *g, int temp, int reg)
     if (t->reg != X86_NO_REG && t->reg != reg) {
         release(g, t->reg);
     }
-    t->reg = (uint8_t) reg;
+    t->reg = (uint8_t)reg;
     t->in_mem = false;
     set_holder(g, reg, temp);
 }
@@ -385,12 +387,13 @@ int x86_dirty_list(X86Gen *g, X86Dirty *out, bool cc_dead)
 
         if (temp != TCG_NONE && is_global(g, temp) && !g->t[temp].in_mem &&
             !(cc_dead && temp == x86_layout.cc_temp)) {
-            out[n++] = (X86Dirty){ .temp = (uint16_t) temp, .loc = (uint8_t) reg };
+            out[n++] = (X86Dirty){ .temp = (uint16_t)temp, .loc = (uint8_t)reg };
         }
     }
     if (!cc_dead && g->flags_temp == x86_layout.cc_temp && g->flags_temp != TCG_NONE &&
         !g->t[g->flags_temp].in_mem && g->t[g->flags_temp].reg == X86_NO_REG) {
-        out[n++] = (X86Dirty){ .temp = g->flags_temp, .loc = (uint8_t) (X86_LOC_FLAGS + g->flags_form) };
+        out[n++] =
+            (X86Dirty){ .temp = g->flags_temp, .loc = (uint8_t)(X86_LOC_FLAGS + g->flags_form) };
     }
     return n;
 }
@@ -414,7 +417,7 @@ static bool fits_imm(const TCGOp *op, const TCGOpDef *def, uint64_t val)
     int sz = def->flags & TCG_OPF_SZ_MEM ? op->memop & MO_SIZE : op->sz;
     bool test = def->flags & TCG_OPF_COND && op->cond >= TCG_COND_TSTEQ;
 
-    return sz != MO_64 || (int64_t) val == (int32_t) val || (test && (val & (val - 1)) == 0);
+    return sz != MO_64 || (int64_t)val == (int32_t)val || (test && (val & (val - 1)) == 0);
 }
 
 static bool fits_bit(int opc, uint64_t val)
@@ -512,7 +515,7 @@ static void place_fixed(X86Gen *g, RuleState *r)
 
         if (reg >= 0 && !may_be_imm(g, r, n)) {
             x86_temp_copy(g, r->in[n], reg);
-            r->o[r->def->nb_out + n] = (X86Operand){ .kind = X86_REG, .reg = (uint8_t) reg };
+            r->o[r->def->nb_out + n] = (X86Operand){ .kind = X86_REG, .reg = (uint8_t)reg };
         }
     }
 }
@@ -539,7 +542,7 @@ static void place_inputs(X86Gen *g, RuleState *r)
         if (temp == TCG_NONE) {
             o[n] = (X86Operand){ .kind = X86_REG, .reg = X86_NO_REG };
         } else if (may_be_imm(g, r, n)) {
-            int64_t val = (int64_t) x86_temp(g, temp)->val;
+            int64_t val = (int64_t)x86_temp(g, temp)->val;
 
             o[n] = (X86Operand){ .kind = X86_IMM, .imm = val };
         } else if (fixed_reg(r, n) >= 0) {
@@ -550,9 +553,10 @@ static void place_inputs(X86Gen *g, RuleState *r)
         } else {
             reg = x86_temp_reg(g, temp, ~r->fixed);
             g->locked |= X86_MASK(reg);
-            o[n] = (X86Operand){ .kind = X86_REG, .reg = (uint8_t) (reg & (reg >= X86_VREG0 ? 0xff : 15)) };
+            o[n] = (X86Operand){ .kind = X86_REG,
+                                 .reg = (uint8_t)(reg & (reg >= X86_VREG0 ? 0xff : 15)) };
             if (reg >= X86_VREG0) {
-                o[n].reg = (uint8_t) (reg - X86_VREG0);
+                o[n].reg = (uint8_t)(reg - X86_VREG0);
             }
         }
     }
@@ -588,14 +592,14 @@ static int place_output(X86Gen *g, RuleState *r, int n)
     if (n == 0 && r->rule->flags & X86R_NOT_IN1 && a[1].kind == X86_REG &&
         (a[0].kind != X86_REG || a[0].reg != a[1].reg)) {
         not = X86_MASK(a[1].reg + (cls == X86_VEC_MASK ? X86_VREG0 : 0));
-        dying &= ~not;
+        dying &= ~not ;
     }
 
     if (n == 0 && r->rule->fix_out) {
         return r->rule->fix_out - 1;
     }
     if (own & ~x86_layout.alloc) { /* pinned */
-        if ((!(r->rule->flags & X86R_EARLY) || !(g->locked & own)) && !(own & not)) {
+        if ((!(r->rule->flags & X86R_EARLY) || !(g->locked & own)) && !(own & not )) {
             return t->reg;
         }
     } else if (own & (dying | ~g->locked)) {
@@ -637,8 +641,9 @@ static bool keeps_flags(X86Gen *g, const RuleState *r)
         return !(op->memop & MO_BSWAP);
     case TCG_OP_extract:
     case TCG_OP_sextract:
-        return TCG_FIELD_POS(op->imm) == 0 && (TCG_FIELD_LEN(op->imm) == 8 || TCG_FIELD_LEN(op->imm) == 16 ||
-                                               (TCG_FIELD_LEN(op->imm) == 32 && op->sz == MO_64));
+        return TCG_FIELD_POS(op->imm) == 0 &&
+               (TCG_FIELD_LEN(op->imm) == 8 || TCG_FIELD_LEN(op->imm) == 16 ||
+                (TCG_FIELD_LEN(op->imm) == 32 && op->sz == MO_64));
     default:
         return false;
     }
@@ -647,7 +652,7 @@ static bool keeps_flags(X86Gen *g, const RuleState *r)
 static void set_operand(X86Operand *o, int reg)
 {
     o->kind = X86_REG;
-    o->reg = (uint8_t) (reg >= X86_VREG0 ? reg - X86_VREG0 : reg);
+    o->reg = (uint8_t)(reg >= X86_VREG0 ? reg - X86_VREG0 : reg);
 }
 
 void x86_gen_rule(X86Gen *g, const TCGOp *op)
@@ -665,14 +670,14 @@ void x86_gen_by_rule(X86Gen *g, const TCGOp *op, const X86OpRule *rule)
 
     for (unsigned n = 0; n < nb_in; n++) {
         r.in[n] = op->arg[nb_out + n];
-        r.dies[n] = x86_arg_dies(op, (int) (nb_out + n));
+        r.dies[n] = x86_arg_dies(op, (int)(nb_out + n));
         r.next[n] = g->next[g->index][nb_out + n];
     }
     if (flags & X86R_COMM) {
         swap_inputs(g, &r);
     }
     if (keeps_flags(g, &r)) {
-        flags &= ~(unsigned) X86R_FLAGS;
+        flags &= ~(unsigned)X86R_FLAGS;
     }
     if (flags & X86R_FLAGS) {
         x86_flags_clobber_by(g, op);
@@ -681,15 +686,16 @@ void x86_gen_by_rule(X86Gen *g, const TCGOp *op, const X86OpRule *rule)
         int cc = op->arg[strchr(r.def->in, 'c') - r.def->in + nb_out];
 
         if (flags & X86R_CC_IN) {
-            g->cond = x86_flags_test(g, cc, (TCGCC) op->cond);
+            g->cond = x86_flags_test(g, cc, (TCGCC)op->cond);
         } else {
             x86_flags_carry(g, cc, flags & X86R_CC_SBB);
         }
     }
     place_fixed(g, &r);
     place_inputs(g, &r);
-    for (unsigned n = 0; n < r.rule->vscratch + (unsigned) r.rule->iscratch; n++) {
-        int reg = x86_reg_alloc(g, n < r.rule->vscratch ? X86_VEC_MASK : X86_INT_MASK & ~r.fixed, 0);
+    for (unsigned n = 0; n < r.rule->vscratch + (unsigned)r.rule->iscratch; n++) {
+        int reg =
+            x86_reg_alloc(g, n < r.rule->vscratch ? X86_VEC_MASK : X86_INT_MASK & ~r.fixed, 0);
 
         g->locked |= X86_MASK(reg);
         set_operand(&scratch[n], reg);
@@ -698,9 +704,9 @@ void x86_gen_by_rule(X86Gen *g, const TCGOp *op, const X86OpRule *rule)
     for (unsigned n = 0; n < nb_out; n++) {
         out[n] = -1;
         if (r.def->out[n] == 'c') {
-            cc_out = (int) n;
+            cc_out = (int)n;
         } else if (n != 0 || !(flags & X86R_OUT_OPT) || !x86_arg_dies(op, 0)) {
-            out[n] = place_output(g, &r, (int) n);
+            out[n] = place_output(g, &r, (int)n);
             g->locked |= X86_MASK(out[n]);
             set_operand(&o[n], out[n]);
         }
@@ -710,7 +716,7 @@ void x86_gen_by_rule(X86Gen *g, const TCGOp *op, const X86OpRule *rule)
     if (g->slow_local >= 0) {
         x86_bind_local(g, g->slow_local);
     }
-    x86_inputs_done(g, op, (int) nb_out, (int) nb_in);
+    x86_inputs_done(g, op, (int)nb_out, (int)nb_in);
     if (flags & X86R_FLAGS) {
         g->flags_temp = TCG_NONE;
     }
@@ -721,7 +727,7 @@ void x86_gen_by_rule(X86Gen *g, const TCGOp *op, const X86OpRule *rule)
             release(g, out[n]);
         }
         if (out[n] >= 0) {
-            x86_output(g, op, (int) n, out[n]);
+            x86_output(g, op, (int)n, out[n]);
         }
     }
     if (cc_out >= 0) {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The side table of a block: for each host instruction that may fault or trap, the guest instruction and the
- * places of guest registers whose fields in memory are stale. A record, all numbers LEB128:
- *     host offset's increase * 4 + (pc changed) + (places changed) * 2
- *     pc's increase, zigzag            if the pc changed
- *     count, then temp and place each  if the places changed
+ * The side table of a block: for each host instruction that may fault or trap, the guest
+ * instruction and the places of guest registers whose fields in memory are stale. A record, all
+ * numbers LEB128: host offset's increase * 4 + (pc changed) + (places changed) * 2 pc's increase,
+ * zigzag            if the pc changed count, then temp and place each  if the places changed
  */
 #include "tcg/x86_64/gen.h"
 
@@ -19,34 +18,35 @@ void x86_side_start(X86Gen *g)
 static void put(X86Gen *g, uint64_t v)
 {
     while (v >= 0x80) {
-        g->side[g->side_len++] = (uint8_t) (v | 0x80);
+        g->side[g->side_len++] = (uint8_t)(v | 0x80);
         v >>= 7;
     }
-    g->side[g->side_len++] = (uint8_t) v;
+    g->side[g->side_len++] = (uint8_t)v;
 }
 
 static void mark(X86Gen *g, const X86Dirty *dirty, int n)
 {
-    uint32_t host = (uint32_t) (g->p - g->start);
-    bool changed = n != g->side_nb_dirty || memcmp(dirty, g->side_dirty, (size_t) n * sizeof(*dirty));
+    uint32_t host = (uint32_t)(g->p - g->start);
+    bool changed =
+        n != g->side_nb_dirty || memcmp(dirty, g->side_dirty, (size_t)n * sizeof(*dirty));
 
     if (g->side_len > X86_SIDE_SIZE - 512) {
         g->error = TCG_GEN_TOO_LARGE;
         return;
     }
-    put(g, (uint64_t) (host - g->side_host) * 4 + (g->pc != g->side_pc) + (changed ? 2 : 0));
+    put(g, (uint64_t)(host - g->side_host) * 4 + (g->pc != g->side_pc) + (changed ? 2 : 0));
     if (g->pc != g->side_pc) {
-        int64_t d = (int64_t) (g->pc - g->side_pc);
+        int64_t d = (int64_t)(g->pc - g->side_pc);
 
-        put(g, (uint64_t) d << 1 ^ (uint64_t) (d >> 63));
+        put(g, (uint64_t)d << 1 ^ (uint64_t)(d >> 63));
     }
     if (changed) {
-        put(g, (uint64_t) n);
+        put(g, (uint64_t)n);
         for (int i = 0; i < n; i++) {
             put(g, dirty[i].temp);
             put(g, dirty[i].loc);
         }
-        memcpy(g->side_dirty, dirty, (size_t) n * sizeof(*dirty));
+        memcpy(g->side_dirty, dirty, (size_t)n * sizeof(*dirty));
         g->side_nb_dirty = n;
     }
     g->side_host = host;
@@ -67,7 +67,7 @@ void x86_mark_fault_moved(X86Gen *g, int temp, int loc)
     int n = x86_dirty_list(g, dirty, false);
 
     if (temp != TCG_NONE) {
-        dirty[n++] = (X86Dirty){ .temp = (uint16_t) temp, .loc = (uint8_t) loc };
+        dirty[n++] = (X86Dirty){ .temp = (uint16_t)temp, .loc = (uint8_t)loc };
     }
     mark(g, dirty, n);
 }
@@ -79,7 +79,7 @@ static uint64_t get(const uint8_t **p)
     for (int shift = 0;; shift += 7) {
         uint8_t b = *(*p)++;
 
-        v |= (uint64_t) (b & 0x7f) << shift;
+        v |= (uint64_t)(b & 0x7f) << shift;
         if (!(b & 0x80)) {
             return v;
         }
@@ -103,10 +103,10 @@ bool x86_side_find(const TranslationBlock *tb, uint32_t host_offset, X86SideEntr
             e->pc += z >> 1 ^ -(z & 1);
         }
         if (head & 2) {
-            e->nb_dirty = (int) get(&p);
+            e->nb_dirty = (int)get(&p);
             for (int i = 0; i < e->nb_dirty; i++) {
-                e->dirty[i].temp = (uint16_t) get(&p);
-                e->dirty[i].loc = (uint8_t) get(&p);
+                e->dirty[i].temp = (uint16_t)get(&p);
+                e->dirty[i].loc = (uint8_t)get(&p);
             }
         }
         if (host >= host_offset) {

@@ -86,34 +86,41 @@ typedef struct X86Gen
 typedef void X86EmitFn(X86Gen *g, const TCGOp *op, const X86Operand *o);
 
 typedef struct X86OpRule {
-    X86EmitFn *emit;    /* NULL: evaluated out of line by tcg_eval_fn (spill, call, reload) */
-    uint32_t flags;     /* X86R_* */
-    uint8_t vscratch;   /* vector registers wanted besides */
-    uint8_t iscratch;   /* integer registers wanted besides */
-    uint8_t fix_in[2];  /* inputs 0 and 1 (unless X86_IMM) must be in this register; X86R_IN(reg) or 0 */
-    uint8_t fix_out;    /* output 0 comes in this register; X86R_IN(reg) or 0 */
-    uint8_t clobber;    /* mask of RAX RCX RDX RSI RDI that the code destroys */
+    X86EmitFn *emit;  /* NULL: evaluated out of line by tcg_eval_fn (spill, call, reload) */
+    uint32_t flags;   /* X86R_* */
+    uint8_t vscratch; /* vector registers wanted besides */
+    uint8_t iscratch; /* integer registers wanted besides */
+    uint8_t
+        fix_in[2]; /* inputs 0 and 1 (unless X86_IMM) must be in this register; X86R_IN(reg) or 0 */
+    uint8_t fix_out; /* output 0 comes in this register; X86R_IN(reg) or 0 */
+    uint8_t clobber; /* mask of RAX RCX RDX RSI RDI that the code destroys */
 } X86OpRule;
 #define X86R_IN(reg) ((reg) + 1)
 
 enum {
-    X86R_EARLY = 1,     /* outputs must not share a register with inputs that are still read */
-    X86R_ALIAS = 2,     /* output 0 is to be the register of input 0 (allocator copies if it lives on) */
-    X86R_MEM_LAST = 4,  /* the last input may be X86_MEM */
-    X86R_MEM_ANY = 8,   /* any one input may be X86_MEM (moves, extensions) */
-    X86R_IMM_LAST = 16, /* the last input may be X86_IMM, sign-extended 32 bits for MO_64, any for less */
-    X86R_IMM_ANY = 32,  /* any input may be X86_IMM, any 64-bit constant */
-    X86R_FLAGS = 64,    /* destroys EFLAGS (the allocator keeps condition flags elsewhere) */
-    X86R_COMM = 128,    /* the two last inputs may be swapped to suit */
-    X86R_CC_OUT = 256,  /* leaves its class c output in EFLAGS and says so with x86_flags_set; with FLAGS */
+    X86R_EARLY = 1, /* outputs must not share a register with inputs that are still read */
+    X86R_ALIAS =
+        2, /* output 0 is to be the register of input 0 (allocator copies if it lives on) */
+    X86R_MEM_LAST = 4, /* the last input may be X86_MEM */
+    X86R_MEM_ANY = 8,  /* any one input may be X86_MEM (moves, extensions) */
+    X86R_IMM_LAST =
+        16, /* the last input may be X86_IMM, sign-extended 32 bits for MO_64, any for less */
+    X86R_IMM_ANY = 32, /* any input may be X86_IMM, any 64-bit constant */
+    X86R_FLAGS = 64,   /* destroys EFLAGS (the allocator keeps condition flags elsewhere) */
+    X86R_COMM = 128,   /* the two last inputs may be swapped to suit */
+    X86R_CC_OUT =
+        256, /* leaves its class c output in EFLAGS and says so with x86_flags_set; with FLAGS */
     X86R_IMM_FIRST = 512, /* input 0 may be X86_IMM, as IMM_LAST */
     X86R_OUT_OPT = 1024,  /* a dead output 0 (op->life & 1) gets no register */
-    X86R_CC_IN = 2048,    /* EFLAGS tell op->cond of the first class c input: as g->cond (gen.h) says */
+    X86R_CC_IN =
+        2048, /* EFLAGS tell op->cond of the first class c input: as g->cond (gen.h) says */
     X86R_CC_ADC = 4096,   /* CF is C of the first class c input */
     X86R_CC_SBB = 8192,   /* CF is its inverse */
     X86R_IMM_1 = 1 << 14, /* input 1 may be X86_IMM, as IMM_LAST */
-    X86R_IMM_BIT = 1 << 15, /* the last input may also be a constant that BTS, BTR, BTC can express */
-    X86R_NOT_IN1 = 1 << 16, /* output 0 is not the register of input 1, unless that is input 0's too */
+    X86R_IMM_BIT =
+        1 << 15, /* the last input may also be a constant that BTS, BTR, BTC can express */
+    X86R_NOT_IN1 =
+        1 << 16, /* output 0 is not the register of input 1, unless that is input 0's too */
 };
 
 /* rules[opc]; filled at init from the host's features: int.c, then vec.c and fp.c for their ops. */
@@ -127,6 +134,12 @@ void x86_crypto_rules_init(void);
 
 /* ---- what vec.c and fp.c may call in the generator ---- */
 
+/* This block checks floating results (CF_FP_CHECK) instead of relying on traps. */
+bool x86_fp_check(const X86Gen *g);
+/* Floating ops; their rules, and those of vector ops, hold for some sizes and immediates only. */
+bool x86_is_fp_op(const TCGOp *op);
+bool x86_fp_rule_applies(const TCGOp *op);
+bool x86_vec_rule_applies(const TCGOp *op);
 /* A 16-byte constant near the code; the returned id is for x86_put_const_disp. */
 int x86_const128(X86Gen *g, uint64_t lo, uint64_t hi);
 /* Emits the 4-byte RIP-relative displacement to constant id; trailing: bytes of the insn after it.
@@ -144,12 +157,6 @@ void x86_bind_local(X86Gen *g, int local);
  * not yet have overwritten them; use a scratch register for the result and move it after).
  */
 void x86_slow_path(X86Gen *g, unsigned x86_cc, const TCGOp *op, const X86Operand *o);
-/* This block checks floating results (CF_FP_CHECK) instead of relying on traps. */
-bool x86_fp_check(const X86Gen *g);
-/* Whether the rule of a vector or floating op holds for this op's size and immediates; if not:
- * evaluate. */
-bool x86_vec_rule_applies(const TCGOp *op);
-bool x86_fp_rule_applies(const TCGOp *op);
 /* The next host instruction may trap or fault for the guest: record the state in the side table. */
 void x86_mark_fault(X86Gen *g);
 

@@ -111,6 +111,7 @@ static void host_load(TCGContext *s, const TestEngine *e, TranslationBlock *tb)
         s->backend = tcg_backend_context_new(s);
     }
     tb->pc = 0x1000;
+    tb->cflags = CF_FP_CHECK;
     g_assert_cmpint(tcg_gen_code(s, tb), ==, TCG_GEN_OK);
 }
 

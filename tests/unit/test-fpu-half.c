@@ -173,7 +173,7 @@ static float16 oracle_div(const float16 *v, FloatStatus *s)
 
 static float16 oracle_muladd(const float16 *v, FloatStatus *s)
 {
-    return oracle_value(value_of(v[0]) * value_of(v[1]) + (value_of(v[2]) << 24), 48,
+    return oracle_value(value_of(v[0]) * value_of(v[1]) + value_of(v[2]) * (1 << 24), 48,
                         sum_zero_sign((v[0] ^ v[1]) >> 15, v[2] >> 15, s), s);
 }
 

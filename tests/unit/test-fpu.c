@@ -11,6 +11,7 @@
 #include "fpu-operands.h"
 
 #ifdef __x86_64__
+#include <cpuid.h>
 
 typedef uint64_t Operands[3];
 
@@ -37,6 +38,8 @@ typedef struct HostTest {
 
 static bool host_has(HostFeature feature)
 {
+    unsigned eax, ebx, ecx = 0, edx;
+
     switch (feature) {
     case HOST_SSE2:
         return true;
@@ -45,7 +48,8 @@ static bool host_has(HostFeature feature)
     case HOST_FMA:
         return __builtin_cpu_supports("fma");
     case HOST_F16C:
-        return __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c");
+        __get_cpuid(1, &eax, &ebx, &ecx, &edx); /* clang 14 has no name for it */
+        return __builtin_cpu_supports("avx") && ecx & bit_F16C;
     }
     g_assert_not_reached();
 }

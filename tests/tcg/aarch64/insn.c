@@ -5,6 +5,8 @@
  * right digests. With an instruction as argument, it prints every input and output instead:
  * run that on two emulators and compare.
  */
+#include <setjmp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -215,15 +217,27 @@ static void show(const char *what, const State *s)
            (unsigned)s->fpsr);
 }
 
+static sigjmp_buf undefined;
+
+static void on_undefined(int signal)
+{
+    siglongjmp(undefined, signal);
+}
+
 int main(int argc, char **argv)
 {
     const char *only = argc > 1 ? argv[1] : NULL;
+    signal(SIGILL, on_undefined);
     for (const Insn *insn = insn_begin; insn < insn_end; insn++) {
         if (only && strncmp(insn->text, only, strlen(only)) != 0) {
             continue;
         }
         uint64_t hash = 0xcbf29ce484222325;
         seed = 88172645463325252;
+        if (sigsetjmp(undefined, 1)) {
+            printf("%-48s SIGILL\n", insn->text);
+            continue;
+        }
         for (int round = 0; round < 160; round++) {
             State s;
             make_input(&s, round);

@@ -13,12 +13,21 @@
 
 static int test_failures;
 
+/* Counts a failure; a program with very many has said enough. */
+static inline void test_failed(void)
+{
+    if (++test_failures == 20) {
+        printf("too many failures\n");
+        exit(1);
+    }
+}
+
 /* CHECK(condition), and EQUAL(got, wanted) for integers and pointers. */
 #define CHECK(condition)                                                                       \
     do {                                                                                       \
         if (!(condition)) {                                                                    \
             printf("%s:%d: not true: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno); \
-            test_failures++;                                                                   \
+            test_failed();                                                                     \
         }                                                                                      \
     } while (0)
 
@@ -28,7 +37,7 @@ static int test_failures;
         unsigned long long wanted_ = (unsigned long long)(wanted);                              \
         if (got_ != wanted_) {                                                                  \
             printf("%s:%d: %s is %#llx, not %#llx\n", __FILE__, __LINE__, #got, got_, wanted_); \
-            test_failures++;                                                                    \
+            test_failed();                                                                      \
         }                                                                                       \
     } while (0)
 

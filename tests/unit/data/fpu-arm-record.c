@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs on an Arm processor and prints what it computes, for test-fpu-arm. To record again:
+ * Prints what an Arm processor, or what stands in for one, computes, for test-fpu-arm. To record
+ * again:
  *
  *   aarch64-linux-gnu-gcc -O2 -static -march=armv8.6-a+fp16+fp16fml+bf16 -Itests/unit \
  *       -o fpu-arm-record tests/unit/data/fpu-arm-record.c

@@ -1,0 +1,273 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Images made by Debian's qemu-img read the same through latimer-img and the other way round, for
+# every option of qcow2 and for the other formats. Run by `make check-block`.
+set -u
+build=${1:-build}
+img=$PWD/$build/latimer-img io=$PWD/$build/latimer-io
+command -v qemu-img >/dev/null && command -v qemu-io >/dev/null || {
+    echo "SKIP matrix: qemu-img is not installed (Debian package: qemu-utils)"
+    exit 0
+}
+dir=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+failed=0 ran=0
+
+die() {
+    echo "FAIL $*"
+    failed=$((failed + 1))
+}
+
+# run CASE COMMAND...: the command must succeed; its output is shown when it does not.
+run() {
+    local name=$1
+    shift
+    "$@" >log 2>&1 || { die "$name: $*"; sed 's/^/    /' log | tail -5; return 1; }
+}
+
+# The same pseudo-random requests for both programs: offsets and lengths of odd sizes.
+requests() { # seed, flags: z zeroes, c compressed, d discard
+    awk -v seed="$1" -v flags="$2" 'BEGIN {
+        srand(seed)
+        for (i = 0; i < 40; i++) {
+            len = (1 + int(rand() * 300)) * 512; off = int(rand() * (16777216 - len) / 512) * 512
+            pat = 1 + int(rand() * 255); k = rand()
+            if (k < 0.1 && flags ~ /z/) printf "write -q -z %d %d\n", off, len
+            else if (k < 0.2 && flags ~ /z/) printf "write -q -z -u %d %d\n", off, len
+            else if (k < 0.3 && flags ~ /d/) printf "discard -q %d %d\n", off, len
+            else printf "write -q -P %d %d %d\n", pat, off, len
+        }
+    }'
+}
+
+qcow2_case() { # name, options, flags
+    local name="qcow2 $1" opts=$2 flags=$3 seed=$((ran + 1)) data=
+    ran=$((ran + 1))
+    rm -f ./*
+    case $opts in *data_file*) data=yes ;; esac
+    requests $seed "$flags" >cmds
+    run "$name" qemu-img create -q -f qcow2 -o "$opts" a.qcow2 16M || return
+    run "$name" qemu-io -d unmap -f qcow2 a.qcow2 <cmds || return
+    run "$name" qemu-img convert -O raw a.qcow2 a.raw || return
+    run "$name" "$img" check a.qcow2
+    run "$name" "$img" convert -O raw a.qcow2 al.raw
+    run "$name" cmp a.raw al.raw
+    [ -z "$data" ] || mkdir -p b
+    [ -z "$data" ] || cd b || return
+    run "$name" "$img" create -q -f qcow2 -o "$opts" b.qcow2 16M || { cd "$dir"; return; }
+    run "$name" "$io" -d unmap -f qcow2 b.qcow2 <"$dir/cmds" || { cd "$dir"; return; }
+    run "$name" "$img" check b.qcow2
+    run "$name" qemu-img check b.qcow2
+    run "$name" qemu-img convert -O raw b.qcow2 b.raw
+    run "$name" cmp "$dir/a.raw" b.raw
+    run "$name" qemu-img compare b.qcow2 "$dir/a.qcow2"
+    run "$name" "$img" compare b.qcow2 "$dir/a.qcow2"
+    cd "$dir" || exit 1
+    rm -rf b
+}
+
+compressed_case() { # name, options
+    local name="compressed $1" opts=$2
+    ran=$((ran + 1))
+    rm -f ./*
+    requests 7 z >cmds
+    run "$name" qemu-img create -q -f raw a.raw 16M
+    run "$name" qemu-io -f raw a.raw <cmds || return
+    dd if=/dev/urandom of=a.raw bs=1k seek=3000 count=300 conv=notrunc status=none
+    run "$name" qemu-img convert -c -f raw -O qcow2 -o "$opts" a.raw q.qcow2
+    run "$name" "$img" convert -c -f raw -O qcow2 -o "$opts" a.raw l.qcow2
+    for f in q l; do
+        run "$name" "$img" check $f.qcow2
+        run "$name" qemu-img check $f.qcow2
+        run "$name" qemu-img compare -f raw a.raw $f.qcow2
+        run "$name" "$img" compare -f raw a.raw $f.qcow2
+    done
+    # overwriting parts of compressed clusters
+    requests 8 z >cmds
+    run "$name" qemu-io -f raw a.raw <cmds
+    run "$name" "$io" -f qcow2 q.qcow2 <cmds
+    run "$name" "$io" -f qcow2 l.qcow2 <cmds
+    for f in q l; do
+        run "$name" qemu-img check $f.qcow2
+        run "$name" qemu-img compare -f raw a.raw $f.qcow2
+    done
+}
+
+backing_case() { # name, options
+    local name="backing $1" opts=$2 prog
+    ran=$((ran + 1))
+    rm -f ./*
+    requests 1 "" >base; requests 2 z >over; requests 3 z >over2
+    run "$name" qemu-img create -q -f qcow2 base.qcow2 12M
+    grep -v "write -q -P [0-9]* 1[2-9]......" base | awk '$NF + $(NF-1) < 12582912' >base.cmds
+    run "$name" qemu-io -f qcow2 base.qcow2 <base.cmds
+    run "$name" qemu-img create -q -f qcow2 -o "$opts" -b base.qcow2 -F qcow2 q.qcow2 16M
+    run "$name" "$img" create -q -f qcow2 -o "$opts" -b base.qcow2 -F qcow2 l.qcow2 16M
+    run "$name" qemu-io -f qcow2 q.qcow2 <over
+    run "$name" "$io" -f qcow2 l.qcow2 <over
+    run "$name" qemu-img compare q.qcow2 l.qcow2
+    run "$name" "$img" compare q.qcow2 l.qcow2
+    run "$name" qemu-img snapshot -c one q.qcow2
+    run "$name" "$img" snapshot -c one l.qcow2
+    run "$name" qemu-img convert -O raw q.qcow2 one.raw
+    run "$name" "$io" -f qcow2 q.qcow2 <over2
+    run "$name" "$io" -f qcow2 l.qcow2 <over2
+    run "$name" qemu-img convert -O raw q.qcow2 two.raw
+    for f in q l; do
+        run "$name" "$img" check $f.qcow2
+        run "$name" qemu-img check $f.qcow2
+        run "$name" qemu-img compare -f raw two.raw $f.qcow2
+        run "$name" "$img" convert -l one -O raw $f.qcow2 s.raw
+        run "$name" cmp one.raw s.raw
+        run "$name" qemu-img convert -l one -O raw $f.qcow2 s.raw
+        run "$name" cmp one.raw s.raw
+        run "$name" "$img" snapshot -a one $f.qcow2
+        run "$name" qemu-img check $f.qcow2
+        run "$name" qemu-img compare -f raw one.raw $f.qcow2
+        run "$name" "$img" snapshot -d one $f.qcow2
+        run "$name" qemu-img check $f.qcow2
+        run "$name" qemu-img compare -f raw one.raw $f.qcow2
+    done
+    # commit, rebase
+    cp base.qcow2 base2.qcow2
+    run "$name" "$img" commit -q l.qcow2
+    run "$name" qemu-img check base.qcow2
+    run "$name" qemu-img compare -f raw one.raw base.qcow2
+    cp base2.qcow2 base.qcow2
+    run "$name" "$img" rebase -b "" q.qcow2
+    run "$name" qemu-img check q.qcow2
+    run "$name" qemu-img compare -f raw one.raw q.qcow2
+}
+
+resize_case() { # name, options
+    local name="resize $1" opts=$2 size
+    ran=$((ran + 1))
+    rm -f ./*
+    requests 5 z >cmds
+    run "$name" "$img" create -q -f qcow2 -o "$opts" l.qcow2 16M
+    run "$name" qemu-img create -q -f raw r.raw 16M
+    run "$name" "$io" -f qcow2 l.qcow2 <cmds
+    run "$name" qemu-io -f raw r.raw <cmds
+    run "$name" "$img" bitmap --add l.qcow2 bm
+    for size in 9999872 40M 3M 1G 512; do
+        run "$name" "$img" resize -q --shrink l.qcow2 $size
+        run "$name" qemu-img resize -q --shrink -f raw r.raw $size
+        run "$name" qemu-img check l.qcow2
+        run "$name" "$img" check l.qcow2
+        run "$name" qemu-img compare -f raw -F qcow2 r.raw l.qcow2
+        grep -q Warning log && die "$name: sizes differ after resize to $size"
+        run "$name" "$img" compare -f raw -F qcow2 r.raw l.qcow2
+    done
+}
+
+prealloc_case() { # mode, options
+    local name="prealloc $1" a b
+    ran=$((ran + 1))
+    rm -f ./*
+    run "$name" "$img" create -q -f qcow2 -o "preallocation=$1,$2" l.qcow2 20M
+    run "$name" qemu-img create -q -f qcow2 -o "preallocation=$1,$2" q.qcow2 20M
+    run "$name" qemu-img check l.qcow2
+    run "$name" "$img" check l.qcow2
+    run "$name" qemu-img compare l.qcow2 q.qcow2
+    a=$(qemu-img check l.qcow2 | grep allocated) b=$(qemu-img check q.qcow2 | grep allocated)
+    [ "${a%%,*}" = "${b%%,*}" ] || die "$name: '$a', but '$b'"
+    run "$name" "$img" resize -q --preallocation="$1" l.qcow2 30M
+    run "$name" qemu-img check l.qcow2
+}
+
+bitmap_case() {
+    local name=bitmaps a b
+    ran=$((ran + 1))
+    rm -f ./*
+    for p in qemu-img "$img"; do
+        rm -f b.qcow2
+        run "$name" "$p" create -q -f qcow2 b.qcow2 16M
+        run "$name" "$p" bitmap --add -g 4k b.qcow2 one
+        run "$name" "$p" bitmap --add b.qcow2 two
+        run "$name" "$p" bitmap --disable b.qcow2 two
+        run "$name" qemu-io -f qcow2 -c "write -q 1M 64k" b.qcow2
+        run "$name" "$io" -f qcow2 -c "write -q 3M 64k" b.qcow2
+        run "$name" qemu-img check b.qcow2
+        run "$name" "$img" check b.qcow2
+        run "$name" "$img" bitmap --merge one b.qcow2 two
+        run "$name" qemu-img check b.qcow2
+        run "$name" "$img" convert --bitmaps -O qcow2 b.qcow2 c.qcow2
+        run "$name" qemu-img check c.qcow2
+        a=$(qemu-img info b.qcow2 | sed -n '/bitmaps/,/refcount/p')
+        b=$("$img" info c.qcow2 | sed -n '/bitmaps/,/refcount/p')
+        [ "$a" = "$b" ] || die "$name: info differs: $a | $b"
+        run "$name" "$img" bitmap --remove b.qcow2 one
+        run "$name" qemu-img check b.qcow2
+    done
+}
+
+text_case() { # same words for the same image
+    local name=text c
+    ran=$((ran + 1))
+    rm -f ./*
+    requests 9 z >cmds
+    run "$name" qemu-img create -q -f qcow2 a.qcow2 16M
+    run "$name" qemu-io -f qcow2 a.qcow2 <cmds
+    run "$name" qemu-img snapshot -c snap a.qcow2
+    run "$name" qemu-img create -q -f qcow2 -b a.qcow2 -F qcow2 b.qcow2
+    run "$name" qemu-io -f qcow2 -c "write 3M 100k" b.qcow2
+    run "$name" qemu-img create -q -f raw c.raw 1M
+    for c in "info a.qcow2" "info b.qcow2" "info --backing-chain b.qcow2" "info c.raw" \
+        "map a.qcow2" "map b.qcow2" "map --output=json a.qcow2" "map --output=json b.qcow2" \
+        "snapshot -l a.qcow2" "measure -O qcow2 a.qcow2" "measure -O raw a.qcow2" \
+        "measure -O qcow2 --size 1T" "measure -O qcow2 -o cluster_size=4k --size 100G" \
+        "check a.qcow2" "check b.qcow2" "compare a.qcow2 b.qcow2" "compare a.qcow2 a.qcow2" \
+        "create -f qcow2 d.qcow2 1G" "create -f qcow2 -b a.qcow2 -F qcow2 d.qcow2" \
+        "create -f qcow2 -o compat=0.10,cluster_size=4k d.qcow2 1G" "create d.raw 1M" \
+        "resize d.qcow2 +1M" "create -f nope d 1M" "create -f qcow2 -o nope=1 d 1M" \
+        "snapshot -d nosuch a.qcow2" "check c.raw"; do
+        # shellcheck disable=SC2086
+        qemu-img $c >q.out 2>&1; qs=$?
+        # shellcheck disable=SC2086
+        "$img" $c >l.out 2>&1; ls=$?
+        sed -i 's/latimer-img/qemu-img/' l.out
+        sed -i 's/[0-9.]*% fragmented/% fragmented/' q.out l.out
+        if ! cmp -s q.out l.out; then
+            die "$name: $c"; diff q.out l.out | head -6
+        fi
+        [ $qs = $ls ] || die "$name: $c: exit status $ls, not $qs"
+    done
+}
+
+for cs in 512 4k 64k 2M; do
+    qcow2_case "cluster_size=$cs" "cluster_size=$cs" zd
+done
+qcow2_case "compat=0.10" compat=0.10 ""
+qcow2_case "lazy refcounts" lazy_refcounts=on zd
+qcow2_case "extended L2" extended_l2=on zd
+qcow2_case "extended L2, 16k" extended_l2=on,cluster_size=16k zd
+qcow2_case "data file" data_file=data z
+qcow2_case "raw data file" data_file=data,data_file_raw=on z
+for bits in 1 2 4 8 32 64; do
+    qcow2_case "refcount_bits=$bits" refcount_bits=$bits,cluster_size=4k zd
+done
+compressed_case "zlib" cluster_size=64k
+compressed_case "zstd" compression_type=zstd
+compressed_case "zlib 4k" cluster_size=4k
+compressed_case "zlib 2M" cluster_size=2M
+compressed_case "v2" compat=0.10
+compressed_case "refcount_bits=1" refcount_bits=1
+compressed_case "extended L2 zstd" extended_l2=on,compression_type=zstd
+for o in cluster_size=64k cluster_size=4k,refcount_bits=8 extended_l2=on compat=0.10 \
+    lazy_refcounts=on; do
+    backing_case "$o" "$o"
+done
+for o in cluster_size=64k cluster_size=512 extended_l2=on; do
+    resize_case "$o" "$o"
+done
+for m in off metadata falloc full; do
+    prealloc_case $m cluster_size=64k
+    prealloc_case $m cluster_size=4k
+done
+prealloc_case metadata extended_l2=on
+bitmap_case
+text_case
+
+echo "matrix: $ran cases, $failed failures"
+[ $failed = 0 ]

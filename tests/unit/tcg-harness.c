@@ -123,6 +123,7 @@ static void host_run(const TranslationBlock *tb, TestCPU *cpu)
     c->ret_stack_size = STACK_SIZE;
     tcg_backend_reset_ret_stack(c);
     c->ret_sp_limit = (uintptr_t)host.stack + STACK_SIZE / 2;
+    c->fp_checked = true;
     tcg_backend_set_fp_mode(c);
     g_assert_null(tcg_enter(c, tb->tc));
     c->fp_status.flags |= tcg_backend_take_fp_flags(c);

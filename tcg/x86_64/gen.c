@@ -246,8 +246,8 @@ static void gen_mov(X86Gen *g, const TCGOp *op)
     bool whole = op->opc != TCG_OP_mov || op->sz == MO_64;
     uint64_t val = op->sz == MO_64 ? tt->val : (uint32_t)tt->val;
 
-    if (d == a && whole) {
-        x86_inputs_done(g, op, 1, 1);
+    if (d == a && whole) { /* not even the end of the old value */
+        g->t[a].next = g->next[g->index][0];
         return;
     }
     if (whole && !pinned && tt->kind != TEMP_CONST && x86_arg_dies(op, 1) &&

@@ -596,14 +596,14 @@ static void emit_rbit(X86Gen *g, const TCGOp *op, const X86Operand *o)
 /* SSE4.2's polynomial, imm 1; o[3]: scratch. The other one is evaluated (x86_gen_eval). */
 static void emit_crc32(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    int d = o[0].reg;
+    int d = o[0].reg, t = o[3].reg;
 
-    x86_mov_rr(g, X_W, o[3].reg, o[2].reg);
+    x86_mov_rr(g, X_W, t, o[2].reg);
     x86_mov_rr(g, 0, d, o[1].reg);
     if (op->sz == MO_16) {
-        x86_put8(g, 0x66); /* beside the mandatory F2 */
+        x86_put8(g, 0x66);
     }
-    x86_rr(g, op->sz == MO_8 ? X_CRC32_8 : X_CRC32 | x_w(op->sz), d, o[3].reg);
+    x86_rr(g, op->sz == MO_8 ? X_CRC32_8 : X_CRC32 | x_w(op->sz), d, t);
 }
 
 /* ---- comparisons ---- */

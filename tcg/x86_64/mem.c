@@ -148,6 +148,19 @@ static void emit_ldv_small(X86Gen *g, int sz, unsigned flags, int vreg, X86Mem m
     x86_vmov_from_gpr(g, 0, vreg, t);
 }
 
+/* The low 1 << sz bytes of v in reverse order, zeros above. */
+static void emit_swap_vector(X86Gen *g, int sz, int v)
+{
+    uint8_t shuffle[16];
+    uint64_t half[2];
+
+    for (int i = 0; i < 16; i++) {
+        shuffle[i] = (uint8_t)(i < 1 << sz ? (1 << sz) - 1 - i : 0x80);
+    }
+    memcpy(half, shuffle, 16);
+    x86_v3c(g, VOP_PSHUFB, (unsigned)v, (unsigned)v, x86_const128(g, half[0], half[1]));
+}
+
 static void emit_ldv(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     int sz = op->memop & MO_SIZE;
@@ -155,19 +168,27 @@ static void emit_ldv(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
     if (sz < MO_32) {
         emit_ldv_small(g, sz, guest(), o[0].reg, m, true);
-        return;
+    } else {
+        x86_mark_fault(g);
+        x86_vload(g, guest(), o[0].reg, sz, m);
     }
-    x86_mark_fault(g);
-    x86_vload(g, guest(), o[0].reg, sz, m);
+    if (op->memop & MO_BSWAP) {
+        emit_swap_vector(g, sz, o[0].reg);
+    }
 }
 
 static void emit_stv(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    int sz = op->memop & MO_SIZE;
+    int sz = op->memop & MO_SIZE, v = o[0].reg;
     X86Mem m = address(g, op, &o[1]);
 
+    if (op->memop & MO_BSWAP) {
+        v = x86_reg_alloc(g, X86_VEC_MASK, 0) - X86_VREG0;
+        x86_vmov(g, (unsigned)v, o[0].reg);
+        emit_swap_vector(g, sz, v);
+    }
     x86_mark_fault(g);
-    x86_vstore(g, guest(), o[0].reg, sz, m);
+    x86_vstore(g, guest(), v, sz, m);
     if (op->memop & MO_RELEASE) {
         x86_put8(g, 0x0f); /* mfence */
         x86_put8(g, 0xae);
@@ -259,7 +280,14 @@ static void emit_rmw_new(X86Gen *g, const TCGOp *op, int t, int b, int u)
     bool sign = op->imm == TCG_ATOMIC_SMAX || op->imm == TCG_ATOMIC_SMIN;
     bool max = op->imm == TCG_ATOMIC_SMAX || op->imm == TCG_ATOMIC_UMAX;
 
+    if (op->imm == TCG_ATOMIC_XCHG) {
+        x86_mov_rr(g, X_W, t, b);
+        return;
+    }
     x86_mov_rr(g, X_W, t, RAX);
+    if (op->memop & MO_BSWAP) {
+        emit_swap_bytes(g, sz, t);
+    }
     if (op->imm <= TCG_ATOMIC_XOR) {
         static const uint8_t alu[] = { X_ADD, X_AND, X_OR, X_XOR };
 
@@ -285,10 +313,16 @@ static void emit_rmw_loop(X86Gen *g, const TCGOp *op, const X86Operand *o)
     emit_load(g, (unsigned)sz, guest(), RAX, m);
     loop = g->p;
     emit_rmw_new(g, op, t, o[2].reg, o[4].reg);
+    if (op->memop & MO_BSWAP) {
+        emit_swap_bytes(g, sz, t);
+    }
     x86_mark_fault(g);
     x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), t, m);
     x86_put8(g, 0x70 | X_NE);
     x86_put8(g, (unsigned)(loop - (g->p + 1)));
+    if (op->memop & MO_BSWAP) {
+        emit_swap_bytes(g, sz, RAX);
+    }
     emit_extend(g, (unsigned)sz, RAX);
 }
 
@@ -305,16 +339,25 @@ void x86_gen_atomic_rmw(X86Gen *g, const TCGOp *op)
     bool one = op->imm == TCG_ATOMIC_ADD || op->imm == TCG_ATOMIC_XCHG ||
                (op->imm <= TCG_ATOMIC_XOR && (op->life & 1));
 
-    x86_gen_by_rule(g, op, one ? &simple : &loop);
+    x86_gen_by_rule(g, op, one && !(op->memop & MO_BSWAP) ? &simple : &loop);
 }
 
 /* The expected value in RAX. */
 static void emit_cas(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    int sz = op->memop & MO_SIZE;
+    int sz = op->memop & MO_SIZE, new = o[3].reg;
 
+    if (op->memop & MO_BSWAP) {
+        new = scratch(g);
+        x86_mov_rr(g, X_W, new, o[3].reg);
+        emit_swap_bytes(g, sz, new);
+        emit_swap_bytes(g, sz, RAX);
+    }
     x86_mark_fault(g);
-    x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), o[3].reg, x86_at(o[1].reg, 0));
+    x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), new, x86_at(o[1].reg, 0));
+    if (op->memop & MO_BSWAP) {
+        emit_swap_bytes(g, sz, RAX);
+    }
     emit_extend(g, (unsigned)sz, RAX);
 }
 

@@ -527,11 +527,11 @@ static void emit_vtbl2(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
     (void)op;
     x86_v3c(g, VOP_PADDUSB, t, o[3].reg, c70);
-    x86_v3(g, VOP_PSHUFB, t, o[1].reg, t);
+    x86_v3(g, VOP_PSHUFB, o[0].reg, o[1].reg, t);
     x86_v3c(g, P66(0xf8), u, o[3].reg, const_dup(g, MO_8, 16));
     x86_v3c(g, VOP_PADDUSB, u, u, c70);
-    x86_v3(g, VOP_PSHUFB, u, o[2].reg, u);
-    x86_v3(g, VOP_POR, o[0].reg, t, u);
+    x86_v3(g, VOP_PSHUFB, t, o[2].reg, u);
+    x86_v3(g, VOP_POR, o[0].reg, o[0].reg, t);
 }
 
 static void emit_vdup_v(X86Gen *g, const TCGOp *op, const X86Operand *o)
@@ -904,7 +904,7 @@ void x86_vec_rules_init(void)
     rule(TCG_OP_vtrn1, S_ALL, emit_vtrn, 2, 0);
     rule(TCG_OP_vtrn2, S_ALL, emit_vtrn, 2, 0);
     rule(TCG_OP_vtbl, 0, emit_vtbl, 1, 0);
-    rule(TCG_OP_vtbl2, 0, emit_vtbl2, 2, 0);
+    rule(TCG_OP_vtbl2, 0, emit_vtbl2, 2, X86R_EARLY);
     rule(TCG_OP_vdup_v, S_ALL, emit_vdup_v, 0, 0);
     rule(TCG_OP_vdup_i, S_ALL, emit_vdup_i, 0, 0);
     rule(TCG_OP_vins_i, S_ALL, emit_vins_i, 0, 0);

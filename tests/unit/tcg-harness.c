@@ -4,6 +4,8 @@
 
 #include <glib.h>
 #include <inttypes.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "tcg/middle.h"
 
@@ -41,11 +43,92 @@ const TargetOps test_target = {
 };
 
 const TestEngine test_engines[] = {
-    { "interpreter", false, false, false },
-    { "liveness", true, false, false },
-    { "optimiser", true, true, false },
+    { "interpreter", false, false, NULL },
+    { "liveness", true, false, NULL },
+    { "optimiser", true, true, NULL },
+    { "host", true, false, "" },
+    { "host, sse4.2", true, true, "sse4.2" },
+    { "host, avx2", true, true, "avx2" },
+    { "host, everything", true, true, "" },
 };
 int nb_test_engines = G_N_ELEMENTS(test_engines);
+
+/* ---- host code ---- */
+
+enum { CODE_SIZE = 1 << 20, STACK_SIZE = 1 << 20 };
+
+typedef struct TestHost {
+    TCGCodeRegion region;
+    uint8_t *code; /* writable */
+    void *stack;
+    const TestEngine *engine;
+    GPtrArray *allocs; /* of the loaded block */
+} TestHost;
+static TestHost host;
+
+void *tb_alloc(TCGContext *s, size_t size)
+{
+    void *p = g_aligned_alloc(1, (size + 15) & ~(size_t)15, 16);
+
+    (void)s;
+    g_ptr_array_add(host.allocs, p);
+    return p;
+}
+
+/* Code is written at one address and run at another, as in the engine. */
+static void host_init(void)
+{
+    int fd = memfd_create("test-code", 0);
+    uint8_t *rx;
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, CODE_SIZE), ==, 0);
+    host.code = mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    rx = mmap(NULL, CODE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    g_assert_true(host.code != MAP_FAILED && rx != MAP_FAILED);
+    close(fd);
+    host.region.rx_delta = rx - host.code;
+    host.stack = g_malloc(STACK_SIZE);
+    host.allocs = g_ptr_array_new_with_free_func(g_aligned_free);
+}
+
+static void host_load(TCGContext *s, const TestEngine *e, TranslationBlock *tb)
+{
+    TCGBackendConfig config = { .target = &test_target, .host_features = e->host, .fp_check = true };
+    GError *err = NULL;
+
+    if (!host.code) {
+        host_init();
+    }
+    if (host.engine != e) {
+        g_assert_true(tcg_backend_init(&config, &err));
+        host.engine = e;
+    }
+    host.region.ptr = host.code;
+    host.region.end = host.code + CODE_SIZE;
+    tcg_backend_prologue(&host.region);
+    s->code = &host.region;
+    if (!s->backend) {
+        s->backend = tcg_backend_context_new(s);
+    }
+    tb->pc = 0x1000;
+    tb->cflags = CF_FP_CHECK;
+    g_assert_cmpint(tcg_gen_code(s, tb), ==, TCG_GEN_OK);
+}
+
+static void host_run(const TranslationBlock *tb, TestCPU *cpu)
+{
+    CPUState *c = &cpu->parent;
+
+    c->ret_stack = host.stack;
+    c->ret_stack_size = STACK_SIZE;
+    tcg_backend_reset_ret_stack(c);
+    c->ret_sp_limit = (uintptr_t)host.stack + STACK_SIZE / 2;
+    c->fp_checked = true;
+    tcg_backend_set_fp_mode(c);
+    g_assert_null(tcg_enter(c, tb->tc));
+    c->fp_status.flags |= tcg_backend_take_fp_flags(c);
+}
 
 /* ---- lists ---- */
 
@@ -126,6 +209,9 @@ TranslationBlock *test_load(TCGContext *s, const TestEngine *engine)
         tcg_check(s, "liveness");
     }
     keep(tb, s);
+    if (engine->host) {
+        host_load(s, engine, tb);
+    }
     restore(s, &saved);
     return tb;
 }
@@ -134,7 +220,11 @@ void test_run(const TranslationBlock *tb, TestCPU *cpu)
 {
     cpu->parent.target = &test_target;
     cpu->parent.exception_index = EXCP_NONE;
-    g_assert_null(tci_run(&cpu->parent, tb, NULL));
+    if (tb->tc) {
+        host_run(tb, cpu);
+    } else {
+        g_assert_null(tci_run(&cpu->parent, tb, NULL));
+    }
 }
 
 void test_unload(TranslationBlock *tb)
@@ -142,6 +232,9 @@ void test_unload(TranslationBlock *tb)
     g_free(tb->ops);
     g_free(tb->temps);
     g_free(tb->exits);
+    if (tb->tc) {
+        g_ptr_array_set_size(host.allocs, 0);
+    }
     g_free(tb);
 }
 

@@ -34,7 +34,8 @@ extern uint8_t test_mem[TEST_MEM_SIZE] __attribute__((aligned(64)));
 
 typedef struct TestEngine {
     const char *name;
-    bool liveness, optimize, host;
+    bool liveness, optimize;
+    const char *host; /* host code for these features (-tcg host-features=); NULL: the interpreter */
 } TestEngine;
 extern const TestEngine test_engines[];
 extern int nb_test_engines; /* those that run in this process */

@@ -118,6 +118,11 @@ static void fill(Pool *p, TCGOp *op)
     }
 }
 
+static bool has_scalar(const TCGOpDef *def)
+{
+    return strchr(def->in, 'f') || strchr(def->out, 'f');
+}
+
 static void emit_op(Pool *p, unsigned opc)
 {
     unsigned first, last;
@@ -129,6 +134,10 @@ static void emit_op(Pool *p, unsigned opc)
     } while (!test_size_exists(opc, op.sz));
     op.cond = test_random_cond(opc);
     op.imm = test_random_imm(opc, op.sz);
+    if (has_scalar(&tcg_op_defs[opc])) { /* one format only: above the lane is junk */
+        op.sz = opc == TCG_OP_ftoi ? op.sz : MO_64;
+        op.imm = opc == TCG_OP_ftoi ? (op.imm & ~0x700) | MO_64 << 8 : op.imm;
+    }
     fill(p, &op);
     *tcg_emit_op(p->s, opc) = op;
 }
@@ -149,7 +158,7 @@ static void compute(Pool *p)
     } else {
         do {
             opc = pick(0, TCG_OP_COUNT - 1);
-        } while (!tcg_eval_fn[opc] || (!p->floating && tcg_op_defs[opc].flags & TCG_OPF_FAULT));
+        } while (!tcg_eval_fn[opc] || opc == TCG_OP_fcvt || (!p->floating && tcg_op_defs[opc].flags & TCG_OPF_FAULT));
     }
     emit_op(p, opc);
 }

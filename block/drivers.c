@@ -2,12 +2,14 @@
 /* Every driver there is. A new one is a file, or a folder, and one line here. */
 #include "block/block.h"
 
-#define DRIVERS(X)                                                                                 \
-    X(raw)                                                                                         \
-    X(qcow2)                                                                                       \
-    X(file)                                                                                        \
-    X(host_device)                                                                                 \
-    X(null_co)                                                                                     \
+#define DRIVERS(X) \
+    X(raw) \
+    X(qcow2) \
+    X(vdi) \
+    X(vpc) \
+    X(file) \
+    X(host_device) \
+    X(null_co) \
     X(blkdebug)
 
 #define DECLARE(name) extern const BlockDriver block_driver_##name;

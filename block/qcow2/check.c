@@ -262,15 +262,14 @@ static uint64_t compare(Check *c, bool quiet)
 {
     Qcow2 *s = c->s;
     uint64_t top = 0, per = 1ULL << s->rb_bits;
-    uint64_t end = MAX(c->file_clusters, c->top);
+    uint64_t end = MAX(c->file_clusters, c->top), stride = MIN(per, CHUNK);
     /* Counts up first: were we cut in between, they must not be too low. */
     for (int pass = 0; pass < 2; pass++) {
         for (uint64_t i = 0; i < end; i++) {
             uint64_t count = 0, refs = references(c, i);
-            if (!(i & (CHUNK - 1)) && !count_of(c, i, false) &&
+            if (!(i & (stride - 1)) && !count_of(c, i, false) &&
                 (i >> s->rb_bits >= s->rt_size || !s->rt[i >> s->rb_bits])) {
-                uint64_t skip = MIN(((i >> s->rb_bits) + 1) * per, (i | (CHUNK - 1)) + 1);
-                i = MAX(i, skip - 1);
+                i += stride - 1;
                 continue;
             }
             if (qcow2_rc_get(s, i, &count)) {

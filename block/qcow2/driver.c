@@ -48,6 +48,29 @@ static bool open_data_file(Qcow2 *s, BlockOpts *opts, GError **err)
     return true;
 }
 
+/* Tables that are to be written must lie inside the file. */
+static bool tables_inside(Qcow2 *s, GError **err)
+{
+    const struct {
+        const char *what;
+        uint64_t off, len;
+    } tables[] = {
+        { "L1 table", s->l1_offset, s->l1_size },
+        { "refcount table", s->rt_offset, s->rt_size },
+        { "snapshot table", s->snapshots_offset, s->snapshots_size },
+        { "bitmap directory", s->bitmap_dir_offset, s->nb_bitmaps },
+    };
+    for (unsigned i = 0; s->node->flags & BLOCK_RDWR && i < G_N_ELEMENTS(tables); i++) {
+        if (tables[i].len && tables[i].off >= s->high_water) {
+            g_set_error(err, BLOCK_ERROR, EINVAL,
+                        "Could not open '%s': the %s lies past the end of the file",
+                        s->node->filename, tables[i].what);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool read_tables(Qcow2 *s, BlockOpts *opts, GError **err)
 {
     unsigned slice = MIN(s->cluster_size, 4096);
@@ -65,7 +88,7 @@ static bool read_tables(Qcow2 *s, BlockOpts *opts, GError **err)
     return read_table(s, "L1 table", s->l1_offset, s->l1_size, &s->l1, err) &&
            read_table(s, "refcount table", s->rt_offset, s->rt_size, &s->rt, err) &&
            qcow2_read_snapshots(s, ld_be32(head), ld_be64(head + 4), err) &&
-           qcow2_read_bitmaps(s, err);
+           qcow2_read_bitmaps(s, err) && tables_inside(s, err);
 }
 
 static bool prepare_writing(Qcow2 *s, BlockOpts *opts, GError **err)

@@ -116,7 +116,8 @@ static bool backing_is_zero(Qcow2 *s, uint64_t off, uint64_t len)
            (uint64_t)ext.len >= len;
 }
 
-/* Would a write to a host range hit the header or a table? Only a damaged image says so. */
+/* Would a write to a host range hit the header or a table, or lie past the end of the file? Only
+ * a damaged image says so. */
 static bool hits_metadata(const Qcow2 *s, uint64_t host, uint64_t len)
 {
     const uint64_t ranges[][2] = {
@@ -128,6 +129,9 @@ static bool hits_metadata(const Qcow2 *s, uint64_t host, uint64_t len)
     if (s->data != s->node->file) {
         return false;
     }
+    if (host + len > s->high_water) {
+        return true; /* past the end of the file */
+    }
     for (unsigned i = 0; i < G_N_ELEMENTS(ranges); i++) {
         if (host < ranges[i][0] + ranges[i][1] && ranges[i][0] < host + len) {
             return true;
@@ -138,8 +142,8 @@ static bool hits_metadata(const Qcow2 *s, uint64_t host, uint64_t len)
 
 static int mark_corrupt(Qcow2 *s, uint64_t off, uint64_t host)
 {
-    g_printerr("qcow2: '%s': guest offset %#" G_GINT64_MODIFIER "x lies on metadata at host offset "
-               "%#" G_GINT64_MODIFIER "x: write refused, image marked corrupt\n",
+    g_printerr("qcow2: '%s': guest offset %#" G_GINT64_MODIFIER "x lies on metadata or past the end, at host "
+               "offset %#" G_GINT64_MODIFIER "x: write refused, image marked corrupt\n",
                s->node->filename, off, host);
     g_mutex_lock(&s->lock);
     qcow2_set_features(s, s->incompat | QCOW2_INCOMPAT_CORRUPT, s->compat, s->autoclear);
@@ -248,6 +252,9 @@ static int write_allocating(Qcow2 *s, uint64_t off, const uint8_t *buf, uint64_t
                             const ClusterRun *run, uint64_t *done)
 {
     AllocWrite w;
+    if (run->allocated && run->copied && hits_metadata(s, run->host, run->len)) {
+        return mark_corrupt(s, off, run->host);
+    }
     g_mutex_lock(&s->lock);
     int ret = plan_write(s, off, len, run, &w);
     g_mutex_unlock(&s->lock);

@@ -20,7 +20,7 @@ static int64_t table_of(Qcow2 *s, uint64_t off)
 {
     uint64_t i = off >> (s->l2_bits + s->cluster_bits);
     uint64_t table = i < s->l1_size ? s->l1[i] & QCOW2_OFFSET : 0;
-    return table & (s->cluster_size - 1) ? -EIO : (int64_t)table;
+    return table & (s->cluster_size - 1) || table >= s->high_water ? -EIO : (int64_t)table;
 }
 
 static uint64_t slice_off(const Qcow2 *s, uint64_t off, unsigned *within)

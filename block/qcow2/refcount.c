@@ -52,7 +52,7 @@ static uint8_t *slice_of(Qcow2 *s, uint64_t cluster, uint64_t *index, uint64_t *
     if (table >= s->rt_size || !s->rt[table]) {
         return NULL;
     }
-    if (s->rt[table] & (s->cluster_size - 1)) {
+    if (s->rt[table] & (s->cluster_size - 1) || s->rt[table] >= s->high_water) {
         *ret = -EIO;
         return NULL;
     }
@@ -150,10 +150,12 @@ static int add_blocks(Qcow2 *s, uint64_t start, uint64_t n, uint64_t next, uint3
         s->rt_clusters = (uint64_t)new_rt * 8 >> s->cluster_bits;
         s->rt_moved = true;
         next += s->rt_clusters;
+        s->high_water = MAX(s->high_water, next << s->cluster_bits);
     }
     for (uint64_t i = start >> s->rb_bits; i <= (start + n - 1) >> s->rb_bits; i++) {
         if (!s->rt[i]) {
             s->rt[i] = next++ << s->cluster_bits;
+            s->high_water = MAX(s->high_water, next << s->cluster_bits);
             zero_block(s, s->rt[i]);
             s->rt_dirty_lo = MIN(s->rt_dirty_lo, i);
             s->rt_dirty_hi = MAX(s->rt_dirty_hi, i + 1);
@@ -210,6 +212,7 @@ int64_t qcow2_alloc(Qcow2 *s, uint64_t min, uint64_t n, uint64_t *got, bool *fre
     if (start + len + need > (QCOW2_OFFSET >> s->cluster_bits)) {
         return -EFBIG;
     }
+    bool above = start << s->cluster_bits >= s->high_water;
     if (need) {
         ret = add_blocks(s, start, len + need, start + len, new_rt);
         if (ret) {
@@ -224,7 +227,7 @@ int64_t qcow2_alloc(Qcow2 *s, uint64_t min, uint64_t n, uint64_t *got, bool *fre
         s->free_hint = start + len + need;
     }
     if (fresh) {
-        *fresh = start << s->cluster_bits >= s->high_water;
+        *fresh = above;
     }
     s->high_water = MAX(s->high_water, (start + len + need) << s->cluster_bits);
     if (got) {

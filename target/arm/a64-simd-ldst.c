@@ -141,6 +141,20 @@ static void ldst_plain(DisasContext *s, arg_ldst_multi *a)
 }
 
 /*
+ * Lets the op that made val write Vr instead. Nothing since has read Vr, and no access can fault
+ * after the first of these ops.
+ */
+static void deliver(DisasContext *s, int r, TCGv_vec val)
+{
+    TCGOp *op = &s->tcg->ops[s->tcg->nb_ops - 1];
+
+    while (op->arg[0] != val.i) {
+        op--;
+    }
+    op->arg[0] = reg_v(r).i;
+}
+
+/*
  * Two or four registers of 8 bytes are one or two vectors in memory: unzipping those with zero
  * leaves each register's lanes in a low half; stores zip the low halves.
  */
@@ -170,7 +184,7 @@ static void load_sorted(DisasContext *s, arg_ldst_multi *a)
         v[0] = even[0], v[1] = odd[0], v[2] = even[1], v[3] = odd[1];
     }
     for (int i = 0; i < a->regs; i++) {
-        tcg_gen_vmov(s->tcg, reg_v((a->rd + i) & 31), v[i]);
+        deliver(s, (a->rd + i) & 31, v[i]);
     }
 }
 

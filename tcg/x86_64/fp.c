@@ -31,24 +31,30 @@ static bool is_packed(const TCGOp *op)
     return tcg_op_defs[op->opc].out[0] == 'v';
 }
 
-/* "If any lane of t, of format sz, is a NaN, evaluate instead"; u is free. Destroys EFLAGS. */
-static void slow_if_nan(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned sz, unsigned t,
-                        unsigned u)
+/* "If any lane of a or b, of format sz, is a NaN, evaluate instead"; u is free. Destroys EFLAGS. */
+static void slow_if_unordered(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned sz,
+                              unsigned a, unsigned b, unsigned u)
 {
     if (!is_packed(op)) {
-        x86_v3(g, sz == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, t, X86_NO_REG, t);
+        x86_v3(g, sz == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, a, X86_NO_REG, b);
         x86_slow_path(g, JP, op, o);
         return;
     }
     X86VOp cmp = sz == MO_64 ? VOP(VPP_66, VMAP_0F, 0xc2, VOP_EW) : VOP(VPP_NONE, VMAP_0F, 0xc2, 0);
     if (x86_has(X86_AVX512)) {
-        x86_v3k(g, cmp, X86_K1, t, t, 0, false, 3);
+        x86_v3k(g, cmp, X86_K1, a, b, 0, false, 3);
         x86_kortestb(g, X86_K1);
     } else {
-        x86_v3i(g, cmp, u, t, t, 3);
+        x86_v3i(g, cmp, u, a, b, 3);
         x86_v3(g, VOP_PTEST, u, X86_NO_REG, u);
     }
     x86_slow_path(g, JNE, op, o);
+}
+
+static void slow_if_nan(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned sz, unsigned t,
+                        unsigned u)
+{
+    slow_if_unordered(g, op, o, sz, t, t, u);
 }
 
 /* ---- arithmetic
@@ -126,17 +132,10 @@ static void emit_minmax(X86Gen *g, const TCGOp *op, const X86Operand *o)
     unsigned a = o[1].reg, b = o[2].reg, t = o[3].reg, u = o[4].reg;
 
     if (x86_fp_check(g)) {
-        if (packed) {
-            X86VOp add = fp_op(0x58, op->sz, true); /* NaN if either is, or infinities cancel */
-            x86_v3(g, add, t, a, b);
-            slow_if_nan(g, op, o, op->sz, t, u);
-        } else {
-            x86_v3(g, op->sz == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, a, X86_NO_REG, b);
-            x86_slow_path(g, JP, op, o);
-        }
-    } else {
-        may_trap(g);
+        /* before the host can raise its own flag for quiet NaNs */
+        slow_if_unordered(g, op, o, op->sz, a, b, t);
     }
+    may_trap(g);
     x86_v3(g, insn, t, a, b);
     x86_v3(g, insn, u, b, a);
     x86_v3(g, min ? VOP_POR : VOP_PAND, o[0].reg, t, u);

@@ -12,7 +12,7 @@ import re
 import struct
 
 SKIP_FUNCS = re.compile(r"^(b|bl|br|blr|ret|b_cond|cbz|tbz|bra|braz|blra|blraz|retaa|svc|brk|sys|sysreg|isb|"
-                        r"wfe|wfxt|pac|pac_hint|pacga|xpac|xpaclri|ldra|adr|msr_imm)$")
+                        r"wfe|wfxt|pac|pac_hint|pacga|xpac|xpaclri|ldra|adr|msr_imm|ldr_lit|ldr_lit_v)$")
 MEMORY = re.compile(r"^(ld|st|cas|atomic)")
 REGISTERS = ("rd", "rn", "rm", "rt", "rt2", "rs", "ra", "rt3", "rt4")
 
@@ -29,7 +29,7 @@ def words(p, rng):
                 val = rng.choice((28, 28, 28, 31))
             elif memory and name == "rm":
                 val = rng.choice((27, 27, 31))
-            elif val == 26 or (memory and val in (27, 28)):
+            elif val in (26, 27, 28):
                 val = rng.choice((0, 1, 2, 3, 31))
         if p["func"].startswith("ldr_lit") and name == "imm":
             val = rng.randrange(16)
@@ -44,16 +44,19 @@ def main():
     ap.add_argument("-n", type=int, default=10000)
     ap.add_argument("-s", "--seed", type=int, default=1)
     ap.add_argument("-m", "--match", default=".", help="only patterns whose name or function matches")
+    ap.add_argument("--shuffle", action="store_true", help="patterns in random order, not in turn")
+    ap.add_argument("-x", "--exclude", default="^$", help="not those whose name or function matches")
     args = ap.parse_args()
     rng = random.Random(args.seed)
     with open(args.patterns) as f:
         patterns = [p for p in json.load(f) if not SKIP_FUNCS.match(p["func"]) and
+                    not re.search(args.exclude, p["name"]) and not re.search(args.exclude, p["func"]) and
                     (re.search(args.match, p["name"]) or re.search(args.match, p["func"]))]
     if not patterns:
         raise SystemExit(f"generate: no pattern matches '{args.match}'")
     with open(args.out, "wb") as out:
         for i in range(args.n):
-            out.write(struct.pack("<I", words(patterns[i % len(patterns)], rng)))
+            out.write(struct.pack("<I", words(rng.choice(patterns) if args.shuffle else patterns[i % len(patterns)], rng)))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,10 @@ check-tcg: guest-programs $(if $(EMULATOR),all)
 	$(TAP)tcg-engines $(TCG_RUN) --modes='sse4.2 avx2 interp' $(abspath $(TCG_LISTS)) || failed=1; \
 	exit $$failed
 
+check-bad-input: guest-programs $(if $(EMULATOR),all)
+	@$(TAP)bad-input tests/tcg/bad-input --emulator='$(if $(EMU),$(EMU_COMMAND))' \
+	    --programs=$(abspath $(TCG_BUILD))
+
 check-tcg-modes: guest-programs $(if $(EMULATOR),all)
 	@$(TAP)tcg-modes $(TCG_RUN) --modes=all --timeout=600 $(TCG_PATH)
 
@@ -37,6 +41,6 @@ check-tcg-modes: guest-programs $(if $(EMULATOR),all)
 record-insn: guest-programs
 	for list in $(TCG_LISTS); do $(EMU) $$list > $(TCG_SRC)/$${list##*/}.out || exit 1; done
 
-CHECKS      += check-tcg
+CHECKS      += check-tcg check-bad-input
 CHECKS_SLOW += check-tcg-modes
-.PHONY: guest-programs check-tcg check-tcg-modes record-insn
+.PHONY: guest-programs check-tcg check-bad-input check-tcg-modes record-insn

@@ -7,6 +7,7 @@
  */
 #include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -224,37 +225,42 @@ static void on_undefined(int signal)
     siglongjmp(undefined, signal);
 }
 
+/* Runs INSN on every input and prints its digest. */
+static void test_insn(const Insn *insn, bool verbose)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    seed = 88172645463325252;
+    for (int round = 0; round < 160; round++) {
+        State s;
+        make_input(&s, round);
+        if (verbose) {
+            show("in ", &s);
+        }
+        run_insn(&s, insn->code);
+        if (insn_kind == KIND_MEMORY) {
+            s.x[4] -= (uintptr_t)buffer;
+            hash = digest(hash, buffer, sizeof buffer);
+        }
+        if (verbose) {
+            show("out", &s);
+        }
+        hash = digest(hash, &s, sizeof s);
+    }
+    printf("%-48s %016llx\n", insn->text, (unsigned long long)hash);
+}
+
 int main(int argc, char **argv)
 {
-    const char *only = argc > 1 ? argv[1] : NULL;
     signal(SIGILL, on_undefined);
-    for (const Insn *insn = insn_begin; insn < insn_end; insn++) {
-        if (only && strncmp(insn->text, only, strlen(only)) != 0) {
+    for (const Insn *volatile insn = insn_begin; insn < insn_end; insn++) {
+        if (argc > 1 && strncmp(insn->text, argv[1], strlen(argv[1])) != 0) {
             continue;
         }
-        uint64_t hash = 0xcbf29ce484222325;
-        seed = 88172645463325252;
-        if (sigsetjmp(undefined, 1)) {
+        if (sigsetjmp(undefined, 1) == 0) {
+            test_insn(insn, argc > 1);
+        } else {
             printf("%-48s SIGILL\n", insn->text);
-            continue;
         }
-        for (int round = 0; round < 160; round++) {
-            State s;
-            make_input(&s, round);
-            if (only) {
-                show("in ", &s);
-            }
-            run_insn(&s, insn->code);
-            if (insn_kind == KIND_MEMORY) {
-                s.x[4] -= (uintptr_t)buffer;
-                hash = digest(hash, buffer, sizeof buffer);
-            }
-            if (only) {
-                show("out", &s);
-            }
-            hash = digest(hash, &s, sizeof s);
-        }
-        printf("%-48s %016llx\n", insn->text, (unsigned long long)hash);
     }
     return 0;
 }

@@ -282,7 +282,7 @@ static void test_child(void)
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
     child = fork();
     if (child == 0) {
-        int *volatile nowhere = (int *)8;
+        volatile int *volatile nowhere = (int *)8;
         *nowhere = 1;
         _exit(0);
     }

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* Damaged images of every format: each header field and table entry overwritten with edge values
+ * and random ones. Whatever is in them, opening, checking, reading, writing and closing must end
+ * in time, with no crash and no large allocation. BLOCK_FUZZ_ROUNDS: images per format. */
+#include "block/block.h"
+#include "block/bytes.h"
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+typedef struct Kind {
+    const char *format, *options;
+} Kind;
+
+static const Kind kinds[] = {
+    { "qcow2", "cluster_size=4096" },
+    { "qcow2", "cluster_size=65536,extended_l2=on" },
+    { "qcow2", "cluster_size=512,refcount_bits=1" },
+    { "vdi", "" },
+    { "vpc", "" },
+    { "vmdk", "" },
+    { "vhdx", "" },
+};
+
+static char *path_of(const char *name)
+{
+    const char *tmp = g_file_test("/dev/shm", G_FILE_TEST_IS_DIR) ? "/dev/shm" : g_get_tmp_dir();
+    return g_strdup_printf("%s/test-block-fuzz-%d.%s", tmp, (int)getpid(), name);
+}
+
+/* An image that has one of everything its format knows. */
+static gchar *make_image(const Kind *k, const char *path, gsize *len)
+{
+    g_autoptr(BlockOpts) opts = block_opts_new();
+    GError *err = NULL;
+    uint8_t buf[65536];
+    gchar *data;
+    block_opts_parse(opts, k->options, NULL, NULL);
+    block_opts_set(opts, "size", "2M");
+    g_assert_true(block_create(path, k->format, opts, &err));
+    BlockNode *n = block_open(path, k->format, NULL, BLOCK_RDWR, &err);
+    g_assert_no_error(err);
+    memset(buf, 0x5a, sizeof(buf));
+    g_assert_cmpint(block_pwrite(n, 65536, buf, sizeof(buf)), ==, 0);
+    if (n->drv->pwrite_compressed) {
+        g_assert_cmpint(block_pwrite_compressed(n, 262144, buf, sizeof(buf)), ==, 0);
+    }
+    if (n->drv->bitmap_op) {
+        g_assert_true(n->drv->bitmap_op(n, BLOCK_BITMAP_ADD, "bitmap", 65536, &err));
+    }
+    if (n->drv->snapshot_create && !strstr(k->options, "refcount_bits=1")) {
+        g_assert_true(n->drv->snapshot_create(n, "snapshot", &err));
+    }
+    g_assert_cmpint(block_pwrite(n, 98304, buf, sizeof(buf)), ==, 0);
+    block_unref(n);
+    g_assert_true(g_file_get_contents(path, &data, len, &err));
+    return data;
+}
+
+/* Places that hold something: fields are there, not in the zeroes. */
+static gsize pick_place(GRand *r, const uint8_t *data, gsize len)
+{
+    if (g_rand_boolean(r)) {
+        return g_rand_int_range(r, 0, MIN(len, 512));
+    }
+    for (int tries = 0; tries < 1000; tries++) {
+        gsize at = g_rand_int_range(r, 0, len);
+        if (data[at] && data[at] != 0x5a) {
+            return at;
+        }
+    }
+    return g_rand_int_range(r, 0, len);
+}
+
+static void damage(GRand *r, uint8_t *data, gsize len)
+{
+    static const uint64_t edges[] = { 0, 1, 0xff, 0x7fffffff, 0x80000000, UINT32_MAX, INT64_MAX,
+                                      UINT64_MAX, 1ULL << 63, 0x200, 0x10000, 1ULL << 40 };
+    int n = g_rand_int_range(r, 1, 5);
+    while (n--) {
+        gsize at = pick_place(r, data, len), width = 1 << g_rand_int_range(r, 0, 4);
+        uint64_t v = edges[g_rand_int_range(r, 0, G_N_ELEMENTS(edges))];
+        uint8_t bytes[8];
+        if (g_rand_int_range(r, 0, 3) == 0) {
+            v = (uint64_t)g_rand_int(r) << 32 | g_rand_int(r);
+        }
+        at = at / width * width;
+        if (g_rand_boolean(r)) {
+            st_be64(bytes, v << (64 - 8 * width));
+        } else {
+            st_le64(bytes, v);
+        }
+        if (at + width <= len) {
+            memcpy(data + at, bytes, width);
+        }
+    }
+}
+
+static void use(const char *path, const char *format, unsigned flags)
+{
+    uint8_t buf[8192];
+    BlockCheckResult res = { 0 };
+    BlockNode *n = block_open(path, format, NULL, flags, NULL);
+    if (!n) {
+        return;
+    }
+    for (int64_t off = 0; off < MIN(n->size, 2 << 20); off += 61440) {
+        int64_t len = MIN((int64_t)sizeof(buf), n->size - off);
+        BlockExtent ext;
+        block_pread(n, off, buf, len);
+        block_status_above(n, NULL, off, n->size - off, &ext);
+        if (flags & BLOCK_RDWR && off % 3 == 0) {
+            block_pwrite(n, off, buf, len);
+            block_write_zeroes(n, off + len / 2, len / 4, BLOCK_ZERO_MAY_UNMAP);
+        }
+    }
+    block_flush(n);
+    if (n->drv->check) {
+        n->drv->check(n, flags & BLOCK_RDWR ? BLOCK_FIX_LEAKS | BLOCK_FIX_ERRORS : 0, &res);
+    }
+    if (flags & BLOCK_RDWR && n->drv->snapshot_delete) {
+        GError *err = NULL;
+        n->drv->snapshot_delete(n, "snapshot", &err);
+        g_clear_error(&err);
+        block_truncate(n, 3 << 20, BLOCK_PREALLOC_OFF, &err);
+        g_clear_error(&err);
+    }
+    block_unref(n);
+}
+
+static void test_fuzz(gconstpointer opaque)
+{
+    const Kind *k = opaque;
+    const char *rounds = g_getenv("BLOCK_FUZZ_ROUNDS");
+    g_autofree char *path = path_of(k->format);
+    gsize len;
+    g_autofree gchar *good = make_image(k, path, &len);
+    GRand *r = g_rand_new_with_seed(42);
+    int saved = dup(STDERR_FILENO);
+    g_assert_nonnull(freopen("/dev/null", "w", stderr));
+    for (int i = 0, n = rounds ? atoi(rounds) : 300; i < n; i++) {
+        g_autofree gchar *bad = g_memdup2(good, len);
+        damage(r, (uint8_t *)bad, len);
+        for (int rw = 0; rw < 3; rw++) {
+            static const unsigned modes[] = { 0, BLOCK_RDWR | BLOCK_UNMAP,
+                                              BLOCK_RDWR | BLOCK_CHECK };
+            /* Not renamed into place, which would sync: the file is only a scratch. */
+            FILE *f = fopen(path, "w");
+            g_assert_nonnull(f);
+            g_assert_cmpuint(fwrite(bad, 1, len, f), ==, len);
+            fclose(f);
+            alarm(20); /* no hang */
+            use(path, k->format, modes[rw]);
+            alarm(0);
+        }
+    }
+    fflush(stderr);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    g_rand_free(r);
+    g_unlink(path);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+#ifndef __SANITIZE_ADDRESS__
+    /* Beyond what the program itself maps, about 256 MiB. */
+    struct rlimit limit = { 768 << 20, 768 << 20 };
+    setrlimit(RLIMIT_AS, &limit);
+#endif
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        const BlockDriver *drv = block_driver_find(kinds[i].format);
+        g_autofree char *name = g_strdup_printf("/block/fuzz/%s/%s", kinds[i].format,
+                                                *kinds[i].options ? kinds[i].options : "default");
+        if (drv && drv->create) {
+            g_test_add_data_func(name, &kinds[i], test_fuzz);
+        }
+    }
+    return g_test_run();
+}

@@ -10,7 +10,8 @@
     X(file) \
     X(host_device) \
     X(null_co) \
-    X(blkdebug)
+    X(blkdebug) \
+    X(nbd)
 
 #define DECLARE(name) extern const BlockDriver block_driver_##name;
 DRIVERS(DECLARE)

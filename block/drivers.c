@@ -7,6 +7,7 @@
     X(qcow2) \
     X(vdi) \
     X(vpc) \
+    X(vhdx) \
     X(file) \
     X(host_device) \
     X(null_co) \

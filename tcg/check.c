@@ -312,7 +312,7 @@ static void check_input(const Checker *c, unsigned t, char class)
         breach(c, "%s is never written before", tcg_temp_name(c->s, t, buf));
     }
     /* Only later ops of the same guest instruction: another one sees the loaded value by right. */
-    if (tcg_is_global(c->s, t) && c->loaded[t] > c->insn && c->last_fault > c->at + 1) {
+    if (tcg_is_global(c->s, t) && c->loaded[t] > c->insn && c->last_fault >= c->at + 1) {
         breach(c, "%s was overwritten by a load of this guest instruction, which may still fault",
                tcg_temp_name(c->s, t, buf));
     }

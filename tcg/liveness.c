@@ -25,6 +25,7 @@ typedef struct Liveness {
     uint64_t live[WORDS];
     uint64_t state[WORDS]; /* all globals but the flags */
     uint64_t locals[WORDS];
+    TCGOp *move; /* see note_move; NULL: none */
 } Liveness;
 
 static inline bool is_live(const Liveness *l, unsigned t)
@@ -67,6 +68,7 @@ static void clear(Liveness *l)
 static void start(Liveness *l, TCGContext *s)
 {
     l->s = s;
+    l->move = NULL;
     l->cc = s->target->cc_global + 1;
     l->words = (s->nb_temps + 63) / 64;
     l->state_words = (s->nb_globals + 1 + 63) / 64;
@@ -116,33 +118,30 @@ static void drop_flags(const Liveness *l, TCGOp *op)
 }
 
 /*
- * `op t; mov g, t` with t dead behind it becomes `op g`. It is sound even when op may fault:
- * between the two there is nothing that could see g.
+ * `op t; mov d, t` with t dead behind it becomes `op d`. The move is pending while only ops that
+ * have been removed lie between. It is sound even when op may fault: nothing is there to see d.
  */
-static bool absorb_move(Liveness *l, TCGOp *mov, TCGOp *first)
+static void note_move(Liveness *l, TCGOp *mov)
 {
     unsigned d = mov->arg[0], t = mov->arg[1];
-    TCGOp *op = mov - 1;
 
-    if (is_live(l, t) || l->s->temps[t].kind == TEMP_GLOBAL || tcg_is_const(l->s, t) ||
-        l->s->temps[t].type != l->s->temps[d].type) {
-        return false;
+    if (mov->life & 2 && !tcg_is_global(l->s, t) && l->s->temps[t].type == l->s->temps[d].type) {
+        l->move = mov;
     }
-    while (op >= first && op->opc == TCG_OP_nop) {
-        op--;
-    }
-    if (op < first) {
-        return false;
-    }
-    TCGOperands o = tcg_op_operands(op);
-    for (int i = 0; i < o.nb_out; i++) {
-        if (op->arg[i] == t && (o.nb_out < 2 || op->arg[!i] != d)) {
+}
+
+static void absorb_move(Liveness *l, TCGOp *op, int nb_out)
+{
+    unsigned d = l->move->arg[0], t = l->move->arg[1];
+
+    for (int i = 0; i < nb_out; i++) {
+        if (op->arg[i] == t && (nb_out < 2 || op->arg[!i] != d)) {
             op->arg[i] = d;
-            remove_op(mov);
-            return true;
+            set_dead(l, t);
+            set_live(l, d);
+            remove_op(l->move);
         }
     }
-    return false;
 }
 
 /* Globals and locals that are looked at when op is reached. Called before its inputs are set live. */
@@ -181,37 +180,49 @@ static bool may_remove(const TCGOp *op, unsigned flags)
     return !(flags & (TCG_OPF_FX | TCG_OPF_FAULT)) && op->opc != TCG_OP_discard;
 }
 
-static void visit(Liveness *l, TCGOp *op, TCGOp *first)
+/* An input ends here if nothing behind the op reads it; who leaves at the op has it still. */
+static void note_deaths(const Liveness *l, TCGOp *op, const TCGOperands *o)
 {
-    if (op->opc == TCG_OP_nop || (tcg_op_is_move(op) && absorb_move(l, op, first))) {
-        return;
+    for (int i = o->first_in; i < o->first_in + o->nb_in; i++) {
+        unsigned t = op->arg[i];
+        if (t && !is_live(l, t) && !tcg_is_const(l->s, t)) {
+            op->life |= 1u << i;
+        }
     }
-    unsigned flags = tcg_op_flags(op), dead = 0, life = 0;
-    drop_flags(l, op);
+}
+
+static void visit(Liveness *l, TCGOp *op)
+{
+    unsigned flags = tcg_op_flags(op);
     TCGOperands o = tcg_op_operands(op);
+    int dead = 0;
+
+    if (l->move) {
+        absorb_move(l, op, o.nb_out);
+    }
+    op->life = 0;
     for (int i = 0; i < o.nb_out; i++) {
-        dead += !is_live(l, op->arg[i]);
-        life |= !is_live(l, op->arg[i]) << i;
+        if (!is_live(l, op->arg[i])) {
+            op->life |= 1u << i;
+            dead++;
+        }
     }
     if (dead == o.nb_out && may_remove(op, flags)) {
         remove_op(op);
         return;
     }
+    l->move = NULL;
     for (int i = 0; i < o.nb_out; i++) {
         set_dead(l, op->arg[i]);
     }
-    /* an input ends here if nothing behind the op reads it; who leaves at the op has it still */
-    for (int i = o.first_in; i < o.first_in + o.nb_in; i++) {
-        unsigned t = op->arg[i];
-        if (t && !is_live(l, t) && !tcg_is_const(l->s, t)) {
-            life |= 1u << i;
-        }
-    }
+    note_deaths(l, op, &o);
     effects(l, op, flags);
     for (int i = o.first_in; i < o.first_in + o.nb_in; i++) {
         set_live(l, op->arg[i]);
     }
-    op->life = life;
+    if (tcg_op_is_move(op)) {
+        note_move(l, op);
+    }
 }
 
 void tcg_liveness(TCGContext *s)
@@ -220,6 +231,10 @@ void tcg_liveness(TCGContext *s)
 
     start(&l, s);
     for (int i = s->nb_ops; i-- > 0;) {
-        visit(&l, &s->ops[i], s->ops);
+        TCGOp *op = &s->ops[i];
+        if (op->opc != TCG_OP_nop) {
+            drop_flags(&l, op);
+            visit(&l, op);
+        }
     }
 }

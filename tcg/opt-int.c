@@ -73,13 +73,6 @@ static const struct Identity {
     { TCG_OP_rotr, A_ONES, IS_ONES },
 };
 
-void opt_int_init(TCGOptimizer *o)
-{
-    for (unsigned i = G_N_ELEMENTS(identities); i-- > 1;) {
-        o->first_rule[identities[i].opc] = i;
-    }
-}
-
 static bool applies(const TCGOptimizer *o, int when)
 {
     const TCGOp *op = o->op;
@@ -368,19 +361,53 @@ static bool rule_extr(TCGOptimizer *o)
     return false;
 }
 
+static bool (*const rules[TCG_OP_COUNT])(TCGOptimizer *) = {
+    [TCG_OP_mov] = rule_mov,           [TCG_OP_add] = rule_add,
+    [TCG_OP_sub] = rule_sub,           [TCG_OP_mul] = rule_mul,
+    [TCG_OP_muluh] = rule_muluh,       [TCG_OP_divu] = rule_divu,
+    [TCG_OP_remu] = rule_remu,         [TCG_OP_and] = rule_and,
+    [TCG_OP_extract] = rule_extract,   [TCG_OP_sextract] = rule_sextract,
+    [TCG_OP_depositz] = rule_depositz, [TCG_OP_sdepositz] = rule_depositz,
+    [TCG_OP_deposit] = rule_deposit,   [TCG_OP_extr] = rule_extr,
+};
+
+void opt_int_init(TCGOptimizer *o)
+{
+    static const uint8_t conditional[] = {
+        TCG_OP_movcond, TCG_OP_setcond, TCG_OP_brcond, TCG_OP_exit_cond, TCG_OP_movcc,
+        TCG_OP_ccsel,   TCG_OP_fsel,    TCG_OP_setcc,  TCG_OP_brcc,      TCG_OP_exit_cc,
+    };
+
+    for (unsigned i = G_N_ELEMENTS(identities); i-- > 1;) {
+        o->first_rule[identities[i].opc] = i;
+    }
+    for (int opc = 0; opc < TCG_OP_COUNT; opc++) {
+        if (o->first_rule[opc] || rules[opc] || tcg_op_defs[opc].flags & TCG_OPF_COMM) {
+            o->kind[opc] |= OPT_INT;
+        }
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(conditional); i++) {
+        o->kind[conditional[i]] |= OPT_COND;
+    }
+}
+
+/* Two different operands, neither of them constant: no rule here is about that. */
+static bool nothing_known(const TCGOptimizer *o)
+{
+    const TCGOpDef *def = &tcg_op_defs[o->op->opc];
+    const uint16_t *in = &o->op->arg[def->nb_out];
+
+    return def->nb_in == 2 && !(def->flags & TCG_OPF_IMM) && in[0] != in[1] &&
+           !tcg_is_const(o->s, opt_canon(o, in[0])) && !tcg_is_const(o->s, opt_canon(o, in[1]));
+}
+
 bool opt_int(TCGOptimizer *o)
 {
-    static bool (*const rules[TCG_OP_COUNT])(TCGOptimizer *) = {
-        [TCG_OP_mov] = rule_mov,           [TCG_OP_add] = rule_add,
-        [TCG_OP_sub] = rule_sub,           [TCG_OP_mul] = rule_mul,
-        [TCG_OP_muluh] = rule_muluh,       [TCG_OP_divu] = rule_divu,
-        [TCG_OP_remu] = rule_remu,         [TCG_OP_and] = rule_and,
-        [TCG_OP_extract] = rule_extract,   [TCG_OP_sextract] = rule_sextract,
-        [TCG_OP_depositz] = rule_depositz, [TCG_OP_sdepositz] = rule_depositz,
-        [TCG_OP_deposit] = rule_deposit,   [TCG_OP_extr] = rule_extr,
-    };
     unsigned opc = o->op->opc;
 
+    if (nothing_known(o)) {
+        return false;
+    }
     return (tcg_op_flags(o->op) & TCG_OPF_COMM && commute(o)) || identity(o) ||
            (rules[opc] && rules[opc](o));
 }

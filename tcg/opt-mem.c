@@ -76,7 +76,7 @@ static bool fold_index(TCGOptimizer *o)
 
 bool opt_address(TCGOptimizer *o)
 {
-    return tcg_op_has_index(o->op->opc) && (fold_base(o) || fold_index(o));
+    return fold_base(o) || fold_index(o);
 }
 
 /* ---- fields of CPUState ---- */
@@ -123,13 +123,25 @@ static bool to_extension(TCGOptimizer *o, unsigned t)
                       TCG_FIELD(0, 8 << size));
 }
 
+void opt_mem_init(TCGOptimizer *o)
+{
+    for (int opc = 0; opc < TCG_OP_COUNT; opc++) {
+        if (tcg_op_has_index(opc)) {
+            o->kind[opc] |= OPT_ADDRESS;
+        }
+        if (is_env_load(opc) || is_env_store(opc)) {
+            o->kind[opc] |= OPT_ENV;
+        }
+    }
+}
+
 /* Loads of what is known; stores of what is there already. */
 bool opt_env(TCGOptimizer *o)
 {
     TCGOp *op = o->op;
     bool load = is_env_load(op->opc);
 
-    if (!(load || is_env_store(op->opc)) || op->memop & MO_BSWAP) {
+    if (op->memop & MO_BSWAP) {
         return false;
     }
     EnvField *f = find_field(o, op->imm, 1u << op->sz);

@@ -4,6 +4,8 @@
  * how many of its bytes can be other than zero. Arm's 64-bit forms are 128-bit ops with a vzext
  * behind them, and that vzext is idle when the inputs had zeros there and the op keeps them.
  */
+#include <string.h>
+
 #include "exec/cpu.h"
 #include "tcg/optimize.h"
 
@@ -119,50 +121,51 @@ static bool rule_bits(TCGOptimizer *o)
     }
 }
 
+static bool (*const rules[TCG_OP_COUNT])(TCGOptimizer *) = {
+    [TCG_OP_vzext] = rule_vzext, [TCG_OP_v_to_i] = rule_v_to_i, [TCG_OP_vand] = rule_bits,
+    [TCG_OP_vor] = rule_bits,    [TCG_OP_vxor] = rule_bits,     [TCG_OP_vandc] = rule_bits,
+    [TCG_OP_vadd] = rule_bits,   [TCG_OP_vsub] = rule_bits,
+};
+
 bool opt_vec(TCGOptimizer *o)
 {
-    switch (o->op->opc) {
-    case TCG_OP_vzext:
-        return rule_vzext(o);
-    case TCG_OP_v_to_i:
-        return rule_v_to_i(o);
-    case TCG_OP_vand:
-    case TCG_OP_vor:
-    case TCG_OP_vxor:
-    case TCG_OP_vandc:
-    case TCG_OP_vadd:
-    case TCG_OP_vsub:
-        return rule_bits(o);
-    default:
-        return false;
+    return rules[o->op->opc](o);
+}
+
+void opt_vec_init(TCGOptimizer *o)
+{
+    for (int opc = 0; opc < TCG_OP_COUNT; opc++) {
+        if (rules[opc]) {
+            o->kind[opc] |= OPT_VEC;
+        }
+        if (strchr(tcg_op_defs[opc].in, 'f') &&
+            (opc == TCG_OP_vzext || tcg_op_defs[opc].flags & TCG_OPF_FAULT ||
+             tcg_op_defs[opc].flags & TCG_OPF_SZ_FP)) {
+            o->kind[opc] |= OPT_LOW;
+        }
     }
 }
 
 /* ---- floating scalars ---- */
 
-/* The size of the lane that the op reads from its inputs of class f, or -1: all of it. */
-static int read_size(const TCGOp *op)
+/* The size of the lane that the op reads from its inputs of class f. */
+static unsigned read_size(const TCGOp *op)
 {
     switch (op->opc) {
     case TCG_OP_fcvt:
         return op->imm;
     case TCG_OP_ftoi:
         return TCG_FTOI_FMT(op->imm);
-    case TCG_OP_vzext:
-        return op->sz;
     default:
-        return tcg_op_flags(op) & TCG_OPF_SZ_FP ? op->sz : -1;
+        return op->sz;
     }
 }
 
 void opt_forward_low(TCGOptimizer *o)
 {
     const TCGOpDef *def = &tcg_op_defs[o->op->opc];
-    int size = read_size(o->op);
+    unsigned size = read_size(o->op);
 
-    if (size < 0) {
-        return;
-    }
     for (int i = 0; i < def->nb_in; i++) {
         uint16_t *t = &o->op->arg[def->nb_out + i];
         if (def->in[i] != 'f' || tcg_is_const(o->s, *t)) {

@@ -19,7 +19,16 @@ TCGOptimizer *tcg_optimizer_new(void)
 {
     TCGOptimizer *o = g_malloc0(sizeof(*o));
 
+    for (int opc = 0; opc < TCG_OP_COUNT; opc++) {
+        const TCGOpDef *def = &tcg_op_defs[opc];
+        if (tcg_eval_fn[opc] && !(def->flags & TCG_OPF_FAULT) && def->out[0] != 'f' &&
+            def->nb_in > 0 && opc != TCG_OP_vmov && opc != TCG_OP_ccmov) {
+            o->kind[opc] |= OPT_FOLD;
+        }
+    }
     opt_int_init(o);
+    opt_mem_init(o);
+    opt_vec_init(o);
     return o;
 }
 
@@ -29,18 +38,6 @@ void tcg_optimizer_free(TCGOptimizer *o)
 }
 
 /* ---- questions ---- */
-
-unsigned opt_canon(const TCGOptimizer *o, unsigned t)
-{
-    while (!tcg_is_const(o->s, t)) {
-        const TempInfo *i = &o->info[t];
-        if (!i->copy || opt_version(o, i->copy) != i->copy_version) {
-            break;
-        }
-        t = i->copy;
-    }
-    return t;
-}
 
 bool opt_value(const TCGOptimizer *o, unsigned t, uint64_t *val)
 {
@@ -60,7 +57,7 @@ uint64_t opt_zmask(const TCGOptimizer *o, unsigned t)
 {
     uint64_t v;
 
-    return opt_value(o, t, &v) ? v : o->info[t].zmask;
+    return opt_value(o, t, &v) ? v : ~o->info[t].zeros;
 }
 
 unsigned opt_vec_bytes(const TCGOptimizer *o, unsigned t)
@@ -70,7 +67,7 @@ unsigned opt_vec_bytes(const TCGOptimizer *o, unsigned t)
         const TCGTemp *c = &o->s->temps[t];
         return c->val2 ? 16 : c->val ? 8 : 1;
     }
-    return o->s->temps[t].type == TCG_TYPE_V128 ? o->info[t].bytes : 16;
+    return o->s->temps[t].type == TCG_TYPE_V128 ? 16 - o->info[t].zero_bytes : 16;
 }
 
 const TCGOp *opt_def(const TCGOptimizer *o, unsigned t, unsigned opc, unsigned sz)
@@ -197,7 +194,7 @@ static bool const_inputs(const TCGOptimizer *o, const TCGOpDef *def, TCGValue *a
         args[i].u64[0] = t->val;
         args[i].u64[1] = t->val2;
     }
-    return def->nb_in > 0;
+    return true;
 }
 
 static unsigned const_of(TCGOptimizer *o, TCGType type, const TCGValue *v)
@@ -212,19 +209,13 @@ static unsigned const_of(TCGOptimizer *o, TCGType type, const TCGValue *v)
     }
 }
 
-static bool evaluates(const TCGOp *op, const TCGOpDef *def)
-{
-    return tcg_eval_fn[op->opc] && !(def->flags & TCG_OPF_FAULT) && def->out[0] != 'f' &&
-           !tcg_op_is_move(op);
-}
-
 /* An op with one output becomes a move of the constant. */
 static bool fold(TCGOptimizer *o)
 {
     const TCGOpDef *def = &tcg_op_defs[o->op->opc];
     TCGValue args[TCG_MAX_ARGS];
 
-    if (def->nb_out != 1 || !evaluates(o->op, def) || !const_inputs(o, def, args)) {
+    if (def->nb_out != 1 || !const_inputs(o, def, args) || tcg_op_is_move(o->op)) {
         return false;
     }
     tcg_eval_fn[o->op->opc](o->op, args, NULL);
@@ -235,11 +226,7 @@ static bool fold(TCGOptimizer *o)
 
 static void forget(TCGOptimizer *o, unsigned t)
 {
-    o->info[t] = (TempInfo){
-        .version = o->info[t].version + 1,
-        .bytes = 16,
-        .zmask = ~0ull,
-    };
+    o->info[t] = (TempInfo){ .version = o->info[t].version + 1 };
 }
 
 static void forget_globals(TCGOptimizer *o)
@@ -312,8 +299,8 @@ static void note_result(TCGOptimizer *o, const TCGOpDef *def)
         forget(o, op->arg[i]);
     }
     TempInfo *info = &o->info[op->arg[0]];
-    info->zmask = zmask;
-    info->bytes = bytes;
+    info->zeros = ~zmask;
+    info->zero_bytes = 16 - bytes;
     if (!(def->flags & TCG_OPF_FX)) {
         info->def = op - o->s->ops + 1;
         memcpy(info->in_version, in_version, sizeof(in_version));
@@ -329,7 +316,7 @@ static void note_result(TCGOptimizer *o, const TCGOpDef *def)
 static void note_two_results(TCGOptimizer *o, const TCGOpDef *def)
 {
     TCGValue args[TCG_MAX_ARGS];
-    bool known = evaluates(o->op, def) && const_inputs(o, def, args);
+    bool known = o->kind[o->op->opc] & OPT_FOLD && const_inputs(o, def, args);
 
     note_result(o, def);
     if (known) {
@@ -386,21 +373,30 @@ static void drop_unreachable(TCGContext *s, int at)
     s->nb_ops = at;
 }
 
+/* One rule that applies; false when none does. */
+static bool improve(TCGOptimizer *o)
+{
+    unsigned kind = o->kind[o->op->opc];
+
+    return (kind & OPT_FOLD && fold(o)) || (kind & OPT_INT && opt_int(o)) ||
+           (kind & OPT_COND && opt_cond(o)) || (kind & OPT_ADDRESS && opt_address(o)) ||
+           (kind & OPT_ENV && opt_env(o)) || (kind & OPT_VEC && opt_vec(o));
+}
+
 static void visit(TCGOptimizer *o)
 {
     TCGOperands p = tcg_op_operands(o->op);
 
     replace_inputs(o, &p);
-    /* every rewriting makes the op simpler; the bound is for the day when two rules disagree */
-    for (int turn = 0; turn < 8 && o->op->opc != TCG_OP_call; turn++) {
-        if (!(fold(o) || opt_int(o) || opt_cond(o) || opt_address(o) || opt_env(o) || opt_vec(o))) {
-            break;
-        }
+    /* every rule makes the op simpler; the bound is for the day when two of them disagree */
+    for (int turn = 0; turn < 8 && improve(o); turn++) {
     }
-    if (o->op->opc != TCG_OP_call) {
+    if (o->kind[o->op->opc] & OPT_LOW) {
         opt_forward_low(o);
     }
-    opt_env_after(o);
+    if (o->kind[o->op->opc] & OPT_ENV || o->nb_env) {
+        opt_env_after(o);
+    }
     note(o);
 }
 
@@ -410,9 +406,7 @@ void tcg_optimize(TCGContext *s)
 
     o->s = s;
     o->nb_env = 0;
-    for (int t = 1; t < s->nb_temps; t++) {
-        o->info[t] = (TempInfo){ .bytes = 16, .zmask = ~0ull };
-    }
+    memset(o->info, 0, s->nb_temps * sizeof(*o->info));
     for (int i = 0; i < s->nb_ops; i++) {
         if (s->nb_temps > TCG_MAX_TEMPS - 16) {
             return; /* no room for constants; what is left is right as it is */

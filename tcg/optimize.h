@@ -11,7 +11,8 @@
 
 /*
  * What is known of the value that a temp has now. Every write gives a temp a new version; whatever
- * was noted about another temp holds as long as that one still has the version noted with it.
+ * was noted about another temp holds as long as that one still has the version noted with it. All
+ * zero: nothing is known.
  */
 typedef struct TempInfo {
     uint32_t version;
@@ -21,8 +22,8 @@ typedef struct TempInfo {
     uint16_t def;           /* index + 1 of the op that computed it, or 0 */
     uint16_t low;           /* vectors: a temp with the same low lane of low_sz, or TCG_NONE */
     uint8_t low_sz;
-    uint8_t bytes;  /* vectors: the bytes from this one up are zero */
-    uint64_t zmask; /* integers: only these bits can be set */
+    uint8_t zero_bytes; /* vectors: so many bytes at the top are zero */
+    uint64_t zeros;     /* integers: these bits are clear */
 } TempInfo;
 
 /* A field of CPUState whose value is known to be that of a temp. */
@@ -35,19 +36,42 @@ typedef struct EnvField {
 
 enum { MAX_ENV_FIELDS = 8 };
 
+/* Which rules an opcode can meet; found once, so that most ops pass by most rules. */
+enum {
+    OPT_FOLD = 1,    /* the evaluators */
+    OPT_INT = 2,     /* opt_int */
+    OPT_COND = 4,    /* opt_cond */
+    OPT_ADDRESS = 8, /* opt_address */
+    OPT_ENV = 16,    /* opt_env, opt_env_after */
+    OPT_VEC = 32,    /* opt_vec */
+    OPT_LOW = 64,    /* opt_forward_low */
+};
+
 struct TCGOptimizer {
     TCGContext *s;
     TCGOp *op; /* the op being looked at */
     int nb_env;
     EnvField env[MAX_ENV_FIELDS];
+    uint8_t kind[TCG_OP_COUNT];       /* OPT_* */
     uint8_t first_rule[TCG_OP_COUNT]; /* opt-int.c: its identities for an op, 0: none */
     TempInfo info[TCG_MAX_TEMPS];
 };
 
 /* ---- questions ---- */
 
+static inline uint32_t opt_version(const TCGOptimizer *o, unsigned t)
+{
+    return tcg_is_const(o->s, t) ? 0 : o->info[t].version;
+}
 /* The temp that should stand for t: a constant, a global, or the first that had the value. */
-unsigned opt_canon(const TCGOptimizer *o, unsigned t);
+static inline unsigned opt_canon(const TCGOptimizer *o, unsigned t)
+{
+    while (!tcg_is_const(o->s, t) && o->info[t].copy &&
+           opt_version(o, o->info[t].copy) == o->info[t].copy_version) {
+        t = o->info[t].copy;
+    }
+    return t;
+}
 /* True, and the value, if t is known to be constant (its low half, for a vector). */
 bool opt_value(const TCGOptimizer *o, unsigned t, uint64_t *val);
 bool opt_is_value(const TCGOptimizer *o, unsigned t, uint64_t val, unsigned sz);
@@ -55,10 +79,6 @@ uint64_t opt_zmask(const TCGOptimizer *o, unsigned t);
 unsigned opt_vec_bytes(const TCGOptimizer *o, unsigned t);
 /* The op that computed t, if it is opc of size sz and its inputs still have their values. */
 const TCGOp *opt_def(const TCGOptimizer *o, unsigned t, unsigned opc, unsigned sz);
-static inline uint32_t opt_version(const TCGOptimizer *o, unsigned t)
-{
-    return tcg_is_const(o->s, t) ? 0 : o->info[t].version;
-}
 
 /* ---- rewriting o->op, whose output 0 stays; all return true ---- */
 
@@ -77,7 +97,10 @@ bool opt_address(TCGOptimizer *o);
 bool opt_env(TCGOptimizer *o);
 bool opt_vec(TCGOptimizer *o);
 
+/* Each file's part of o->kind. */
 void opt_int_init(TCGOptimizer *o);
+void opt_mem_init(TCGOptimizer *o);
+void opt_vec_init(TCGOptimizer *o);
 /* The bits that the integer op can set in its result. */
 uint64_t opt_int_zmask(const TCGOptimizer *o, const TCGOp *op);
 /* Inputs of class f: reads what was zero-extended into a vector, not the vector. */

@@ -35,7 +35,8 @@ extern uint8_t test_mem[TEST_MEM_SIZE] __attribute__((aligned(64)));
 typedef struct TestEngine {
     const char *name;
     bool liveness, optimize;
-    const char *host; /* host code for these features (-tcg host-features=); NULL: the interpreter */
+    const char
+        *host; /* host code for these features (-tcg host-features=); NULL: the interpreter */
 } TestEngine;
 extern const TestEngine test_engines[];
 extern int nb_test_engines; /* those that run in this process */
@@ -50,8 +51,12 @@ TranslationBlock *test_load(TCGContext *s, const TestEngine *engine);
 void test_run(const TranslationBlock *tb, TestCPU *cpu);
 void test_unload(TranslationBlock *tb);
 
-/* Runs the context's list by every engine on copies of *cpu and memory; *cpu gets the result. */
-void test_run_all(TCGContext *s, TestCPU *cpu, const char *what);
+enum { TEST_MAX_STATES = 8 };
+/*
+ * Runs the context's list by every engine, from each of `count` states and the same memory, and
+ * compares; the states become what they are afterwards.
+ */
+void test_run_all(TCGContext *s, TestCPU *cpu, int count, const char *what);
 
 /* Fails with both lists printed unless the states agree in all that a guest sees. */
 void test_compare(TCGContext *s, const TestEngine *engine, const char *what, const TestCPU *in,

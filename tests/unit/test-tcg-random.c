@@ -347,7 +347,7 @@ static void random_list(bool floating)
 {
     TCGContext *s = test_start();
     Pool p = { .s = s, .label = -1, .floating = floating };
-    TestCPU cpu;
+    TestCPU cpu[2];
 
     for (int i = 0; i < STEPS; i++) {
         step(&p, i);
@@ -356,8 +356,9 @@ static void random_list(bool floating)
         place_label(&p);
     }
     test_end(s);
-    test_randomize(&cpu, pick(1, 3), floating);
-    test_run_all(s, &cpu, "random list");
+    test_randomize(&cpu[0], pick(1, 3), floating);
+    test_randomize(&cpu[1], pick(1, 3), floating);
+    test_run_all(s, cpu, 2, "random list");
 }
 
 /*

@@ -63,6 +63,12 @@ bool trans_simd_pair(DisasContext *s, arg_simd_pair *a)
     if (!a->q) {
         n = m = vec_join(s, n, m);
     }
+    if (n.i == m.i && a->size != MO_64) { /* even lanes with the odd ones beside them */
+        odd = vec_vi(s, TCG_OP_vshri, a->size + 1, n, 8 << a->size);
+        n = vec_vv(s, a->op, a->size, n, odd);
+        simd_write(s, a->rd, SIMD_KEEP(0, a->q, 0), vec_vv(s, TCG_OP_vuzp1, a->size, n, n));
+        return true;
+    }
     even = vec_vv(s, TCG_OP_vuzp1, a->size, n, m);
     odd = vec_vv(s, TCG_OP_vuzp2, a->size, n, m);
     simd_write(s, a->rd, SIMD_KEEP(0, a->q, 0), vec_vv(s, a->op, a->size, even, odd));

@@ -124,7 +124,7 @@ SHIFT(uqrshl, true, true)
 static uint64_t rdml(uint64_t d, uint64_t n, uint64_t m, int bits, int sign, bool *sat)
 {
     __int128 product = (__int128)sext(n, bits) * sext(m, bits) * 2 * sign;
-    __int128 sum = ((__int128)sext(d, bits) << bits) + product + ((__int128)1 << (bits - 1));
+    __int128 sum = sext(d, bits) * ((__int128)1 << bits) + product + ((__int128)1 << (bits - 1));
 
     return saturate(sum >> bits, bits, false, sat);
 }

@@ -9,7 +9,7 @@
 #include "tcg-harness.h"
 #include "tcg/middle.h"
 
-enum { POOL = 24, STEPS = 40, LISTS = 3000 };
+enum { POOL = 24, STEPS = 40, LISTS = 1500 };
 
 /* EBB temps that hold something, by class. */
 typedef struct Pool {

@@ -395,7 +395,7 @@ static void faulting_list(void)
         TranslationBlock *tb;
         uint8_t mem[TEST_MEM_SIZE];
 
-        if (i && !test_engines[i].host) {
+        if ((i && !test_engines[i].host) || !test_engine_works(&test_engines[i])) {
             continue;
         }
         memcpy(mem, test_mem, sizeof(mem));

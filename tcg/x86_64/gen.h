@@ -298,6 +298,8 @@ int x86_emit_compare(X86Gen *g, int sz, TCGCond cond, const X86Operand *a, const
 /* The inputs first, first + 1 of op as operands of a comparison. */
 void x86_compare_operands(X86Gen *g, const TCGOp *op, int first, X86Operand o[2]);
 
+void x86_gen_mul(X86Gen *g, const TCGOp *op);
+
 /* ---- calls.c ---- */
 void x86_gen_call(X86Gen *g, const TCGOp *op);
 void x86_gen_eval(X86Gen *g, const TCGOp *op);

@@ -127,6 +127,25 @@ static void emit_mul(X86Gen *g, const TCGOp *op, const X86Operand *o)
     }
 }
 
+/* The low half without EFLAGS. Input 0 in RDX; the scratch register takes the high half. */
+static void emit_mul_bmi2(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    x86_vex_ro(g, X_MULX | x_w(op->sz), o[3].reg, o[0].reg, &o[2]);
+}
+
+void x86_gen_mul(X86Gen *g, const TCGOp *op)
+{
+    static const X86OpRule keep = {
+        .emit = emit_mul_bmi2,
+        .flags = X86R_COMM | X86R_MEM_LAST,
+        .iscratch = 1,
+        .fix_in = { X86R_IN(RDX) },
+    };
+
+    x86_gen_by_rule(g, op,
+                    g->flags_temp != TCG_NONE && x86_has(X86_BMI2) ? &keep : &x86_rules[op->opc]);
+}
+
 /* Input 0 in RDX: MULX leaves the others alone. */
 static void emit_muluh_bmi2(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
@@ -298,7 +317,7 @@ static int shift_ext(int opc)
 /* d = a rotated right by n; EFLAGS survive with BMI2 */
 static void emit_ror_i(X86Gen *g, unsigned w, int d, const X86Operand *a, int n)
 {
-    if (x86_has(X86_BMI2) && n && !is_reg(a, d)) {
+    if (x86_has(X86_BMI2) && n && (!is_reg(a, d) || g->flags_temp != TCG_NONE)) {
         x86_vex_ro(g, X_RORX | w, d, -1, a);
         x86_put8(g, (unsigned)n);
     } else {
@@ -307,16 +326,24 @@ static void emit_ror_i(X86Gen *g, unsigned w, int d, const X86Operand *a, int n)
     }
 }
 
+/* With BMI2, EFLAGS survive if they hold something. */
 static void emit_shift_const(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned w, int n)
 {
+    static const unsigned opx[] = { X_SHLX, X_SHRX, X_SARX };
+    bool keep = g->flags_temp != TCG_NONE && x86_has(X86_BMI2);
     int d = o[0].reg, ext = shift_ext(op->opc);
 
     if (ext == X_ROR) {
         emit_ror_i(g, w, d, &o[1], n);
-    } else if (ext == X_SHL && n <= 3 && n && o[1].kind == X86_REG && d != o[1].reg) {
+    } else if (ext == X_SHL && n <= 3 && n && o[1].kind == X86_REG && (d != o[1].reg || keep)) {
         x86_rm(g, X_LEA | w, d,
                n == 1 ? (X86Mem){ .base = o[1].reg, .index = o[1].reg }
                       : (X86Mem){ .base = X86_NO_REG, .index = o[1].reg, .shift = (uint8_t)n });
+    } else if (keep && n) {
+        int t = x86_reg_alloc(g, X86_INT_MASK, 0);
+
+        x86_mov_ri(g, t, (uint64_t)n);
+        x86_vex_ro(g, opx[op->opc - TCG_OP_shl] | w, d, t, &o[1]);
     } else {
         load_operand(g, w, d, &o[1]);
         shift_i(g, ext, w, d, n);
@@ -824,7 +851,7 @@ static void mul_div_rules(void)
 {
     rule(TCG_OP_mul, emit_mul, X86R_COMM | X86R_IMM_LAST | X86R_MEM_LAST | X86R_FLAGS, 0);
     if (x86_has(X86_BMI2)) {
-        rule(TCG_OP_muluh, emit_muluh_bmi2, X86R_MEM_LAST, 0);
+        rule(TCG_OP_muluh, emit_muluh_bmi2, X86R_MEM_LAST | X86R_COMM, 0);
         x86_rules[TCG_OP_muluh].fix_in[0] = X86R_IN(RDX);
     } else {
         rule(TCG_OP_muluh, emit_mulh, X86R_FLAGS | X86R_MEM_LAST, 0);
@@ -907,7 +934,7 @@ void x86_int_rules_init(void)
     rule(TCG_OP_add_cc, emit_add_cc, alu | X86R_COMM, 0);
     rule(TCG_OP_sub_cc, emit_sub_cc, alu | X86R_OUT_OPT | X86R_NOT_IN1, 0);
     rule(TCG_OP_and_cc, emit_and_cc, alu | X86R_COMM | X86R_OUT_OPT, 0);
-    alu = X86R_IMM_1 | X86R_FLAGS | X86R_NOT_IN1;
+    alu = X86R_IMM_1 | X86R_MEM_1 | X86R_FLAGS | X86R_NOT_IN1;
     rule(TCG_OP_adc, emit_carry, alu | X86R_CC_ADC, 0);
     rule(TCG_OP_adc_cc, emit_carry, alu | X86R_CC_ADC | X86R_CC_OUT, 0);
     rule(TCG_OP_sbc, emit_carry, alu | X86R_CC_SBB, 0);

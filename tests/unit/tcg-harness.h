@@ -39,7 +39,9 @@ typedef struct TestEngine {
         *host; /* host code for these features (-tcg host-features=); NULL: the interpreter */
 } TestEngine;
 extern const TestEngine test_engines[];
-extern int nb_test_engines; /* those that run in this process */
+extern int nb_test_engines;
+/* False, said once, if this host lacks what the engine needs. */
+bool test_engine_works(const TestEngine *engine);
 
 /* The context of all tests, with an empty list that begins an instruction. */
 TCGContext *test_start(void);

@@ -179,8 +179,7 @@ static uint32_t current_tb_flags(CPUState *cpu)
 
 static void remember_jump(CPUState *cpu, TranslationBlock *tb)
 {
-    JumpCacheEntry *entry =
-        &cpu->jump_cache_own[(tb->pc >> engine.target->jc_shift) & (JUMP_CACHE_SIZE - 1)];
+    JumpCacheEntry *entry = &cpu->jump_cache_own[jump_cache_index(tb->pc, engine.target->jc_shift)];
 
     entry->code = tb->tc;
     atomic_store((_Atomic vaddr *)&entry->pc, tb->pc);

@@ -205,7 +205,9 @@ static void round_away(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned
     x86_v3(g, add, u, u, u);
     round_insn(g, fmt, false, u, u, quiet_trunc);
     x86_v3(g, add, t, t, u);
-    x86_v3c(g, VOP_PAND, u, a, x86_const128(g, sign, sign)); /* -0 stays -0 */
+    /* zeros keep their sign, whatever the sums of zeros had */
+    x86_v3c(g, VOP_PAND, t, t, x86_const128(g, ~sign, ~sign));
+    x86_v3c(g, VOP_PAND, u, a, x86_const128(g, sign, sign));
     x86_v3(g, VOP_POR, t, t, u);
 }
 

@@ -11,7 +11,7 @@
 enum {
     MAX_INSNS = 64,
     MAX_SIDE_EXITS = 8,
-    LOOK_AHEAD = 8,   /* instructions that the search for dead flags reads */
+    LOOK_AHEAD = 16,  /* instructions that the search for dead flags reads */
     NEAR_RANGE = 256, /* bytes by which the look-ahead may widen a range rather than open one */
     PAGE = 4096,
 };

@@ -8,7 +8,7 @@
 #include "asm-vec.h"
 #include "fpu/softfloat.h"
 
-enum { JP = 0xa, JNE = 0x5, JE = 0x4, JO = 0x0 }; /* x86 condition codes */
+enum { JP = 0xa, JNE = 0x5, JE = 0x4, JO = 0x0, JAE = 0x3 }; /* x86 condition codes */
 
 /* Scalar and packed opcode of an operation share a byte; prefix and EVEX.W say format and width. */
 static X86VOp fp_op(unsigned opcode, unsigned sz, bool packed)
@@ -182,12 +182,46 @@ static void round_insn(X86Gen *g, unsigned sz, bool packed, unsigned d, unsigned
     x86_v3i(g, insn, d, packed ? X86_NO_REG : a, a, imm);
 }
 
+/*
+ * t = a rounded to integral, halves away from zero, no flag raised but for a signalling NaN; u is
+ * free. The host has no such mode: from the truncation the rest's double is truncated to 0 or 1
+ * and added; all of it is exact. What is too large to have a fraction is evaluated.
+ */
+static void round_away(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned fmt, unsigned t,
+                       unsigned u, unsigned a)
+{
+    bool wide = fmt == MO_64;
+    uint64_t sign = wide ? 1ull << 63 : 0x8000000080000000ull;
+    uint64_t limit = wide ? 0x4330000000000000ull : 0x4b0000004b000000ull; /* 2^52, 2^23 */
+    X86VOp add = fp_op(0x58, fmt, false), sub = fp_op(0x5c, fmt, false);
+    unsigned quiet_trunc = round_imm(FLOAT_ROUND_TO_ZERO) | ROUND_QUIET;
+
+    x86_v3c(g, VOP_PAND, u, a, x86_const128(g, ~sign, ~sign));
+    may_trap(g);
+    x86_v3c(g, wide ? VOP_UCOMISD : VOP_UCOMISS, u, X86_NO_REG, x86_const128(g, limit, limit));
+    x86_slow_path(g, JAE, op, o);
+    round_insn(g, fmt, false, t, a, quiet_trunc);
+    x86_v3(g, sub, u, a, t);
+    x86_v3(g, add, u, u, u);
+    round_insn(g, fmt, false, u, u, quiet_trunc);
+    x86_v3(g, add, t, t, u);
+    /* zeros keep their sign, whatever the sums of zeros had */
+    x86_v3c(g, VOP_PAND, t, t, x86_const128(g, ~sign, ~sign));
+    x86_v3c(g, VOP_PAND, u, a, x86_const128(g, sign, sign));
+    x86_v3(g, VOP_POR, t, t, u);
+}
+
 static void emit_fround(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     unsigned imm =
         round_imm(TCG_ROUND_MODE(op->imm)) | (TCG_ROUND_EXACT(op->imm) ? 0 : ROUND_QUIET);
     unsigned t = o[2].reg;
 
+    if (TCG_ROUND_MODE(op->imm) == FLOAT_ROUND_TIES_AWAY) {
+        round_away(g, op, o, op->sz, t, o[3].reg, o[1].reg);
+        x86_vmov(g, o[0].reg, t);
+        return;
+    }
     if (x86_fp_check(g)) {
         round_insn(g, op->sz, is_packed(op), t, o[1].reg, imm);
         slow_if_nan(g, op, o, op->sz, t, o[3].reg);
@@ -254,7 +288,10 @@ static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
     unsigned pp = fmt == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg, rounded = a;
     X86VOp insn = VOP(pp, VMAP_0F, uns ? 0x78 : 0x2c, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
 
-    if (mode != FLOAT_ROUND_TO_ZERO) { /* quietly: what is out of range is not inexact too */
+    if (mode == FLOAT_ROUND_TIES_AWAY) {
+        round_away(g, op, o, fmt, t, o[3].reg, a);
+        rounded = t;
+    } else if (mode != FLOAT_ROUND_TO_ZERO) { /* quietly: what is out of range is not inexact too */
         may_trap(g);
         round_insn(g, fmt, false, t, a, round_imm(mode) | ROUND_QUIET);
         rounded = t;
@@ -271,7 +308,8 @@ static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_slow_path(g, uns ? JE : JO, op, o);
     }
     if (rounded != a) {
-        round_insn(g, fmt, false, t, a, round_imm(mode)); /* for the inexact flag */
+        /* for the inexact flag; any mode tells */
+        round_insn(g, fmt, false, t, a, mode == FLOAT_ROUND_TIES_AWAY ? 0 : round_imm(mode));
     }
 }
 
@@ -403,6 +441,9 @@ bool x86_fp_rule_applies(const TCGOp *op)
     }
     switch (op->opc) {
     case TCG_OP_fround:
+        if (op->imm == TCG_ROUND(FLOAT_ROUND_TIES_AWAY, 0)) {
+            return true;
+        } /* fallthrough */
     case TCG_OP_vfround:
         return round_imm(TCG_ROUND_MODE(op->imm)) != 0xff;
     case TCG_OP_fcvt:
@@ -412,7 +453,9 @@ bool x86_fp_rule_applies(const TCGOp *op)
         return op->sz == MO_32;
     case TCG_OP_ftoi:
         return TCG_FTOI_FMT(op->imm) != MO_16 && !TCG_FTOI_FBITS(op->imm) &&
-               round_imm(TCG_FTOI_MODE(op->imm)) != 0xff && (avx512 || !TCG_FTOI_UNSIGNED(op->imm));
+               (round_imm(TCG_FTOI_MODE(op->imm)) != 0xff ||
+                TCG_FTOI_MODE(op->imm) == FLOAT_ROUND_TIES_AWAY) &&
+               (avx512 || !TCG_FTOI_UNSIGNED(op->imm));
     case TCG_OP_itof:
         return !TCG_ITOF_FBITS(op->imm) && (avx512 || !TCG_ITOF_UNSIGNED(op->imm));
     case TCG_OP_vftoi:
@@ -462,7 +505,7 @@ void x86_fp_rules_init(void)
     rule(TCG_OP_fcvt, emit_fcvt, 2, X86R_FLAGS);
     rule(TCG_OP_vfcvtl, emit_vfcvt, 2, X86R_FLAGS);
     rule(TCG_OP_vfcvtn, emit_vfcvt, 2, X86R_FLAGS);
-    rule(TCG_OP_ftoi, emit_ftoi, 1, X86R_FLAGS);
+    rule(TCG_OP_ftoi, emit_ftoi, 2, X86R_FLAGS);
     rule(TCG_OP_itof, emit_itof, 0, 0);
     rule(TCG_OP_vftoi, emit_vftoi, 2, X86R_FLAGS);
     rule(TCG_OP_vitof, emit_vitof, 0, 0);

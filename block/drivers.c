@@ -8,6 +8,7 @@
     X(vdi) \
     X(vpc) \
     X(vhdx) \
+    X(vmdk) \
     X(file) \
     X(host_device) \
     X(null_co) \

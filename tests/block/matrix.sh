@@ -202,6 +202,53 @@ bitmap_case() {
     done
 }
 
+format_case() { # format, options, flags
+    local name="$1 $2" fmt=$1 opts=${2:+-o $2} seed=$((ran + 1)) size=17825792
+    ran=$((ran + 1))
+    rm -rf ./*
+    mkdir q l
+    requests $seed "$3" >cmds
+    # shellcheck disable=SC2086
+    run "$name" qemu-img create -q -f "$fmt" $opts q/x.$fmt $size || return
+    # shellcheck disable=SC2086
+    run "$name" "$img" create -q -f "$fmt" $opts l/x.$fmt $size || return
+    run "$name" qemu-io -f "$fmt" q/x.$fmt <cmds
+    run "$name" "$io" -f "$fmt" l/x.$fmt <cmds
+    run "$name" qemu-img convert -f "$fmt" -O raw q/x.$fmt q.raw
+    for d in q l; do
+        run "$name" qemu-img compare -f "$fmt" -F raw $d/x.$fmt q.raw
+        run "$name" "$img" compare -f "$fmt" -F raw $d/x.$fmt q.raw
+        [ "$fmt" = vpc ] || run "$name" qemu-img check -f "$fmt" $d/x.$fmt
+        [ "$fmt" = vpc ] || run "$name" "$img" check -f "$fmt" $d/x.$fmt
+    done
+    # each writes to the other's image
+    requests $((seed + 100)) "$3" >cmds
+    run "$name" qemu-io -f "$fmt" l/x.$fmt <cmds
+    run "$name" "$io" -f "$fmt" q/x.$fmt <cmds
+    run "$name" qemu-img compare -f "$fmt" -F "$fmt" q/x.$fmt l/x.$fmt
+    run "$name" "$img" compare -f "$fmt" -F "$fmt" q/x.$fmt l/x.$fmt
+    case $2 in *fixed* | *Flat) ;; *) # probed by content
+        run "$name" "$img" info l/x.$fmt
+        grep -q "file format: $fmt" log || die "$name: not recognised" ;;
+    esac
+}
+
+stream_case() {
+    local name="vmdk streamOptimized" p
+    ran=$((ran + 1))
+    rm -rf ./*
+    requests 11 z >cmds
+    run "$name" qemu-img create -q -f raw a.raw 16M
+    run "$name" qemu-io -f raw a.raw <cmds
+    for p in qemu-img "$img"; do
+        rm -f s.vmdk
+        run "$name" "$p" convert -f raw -O vmdk -o subformat=streamOptimized -c a.raw s.vmdk ||
+            run "$name" "$p" convert -f raw -O vmdk -o subformat=streamOptimized a.raw s.vmdk
+        run "$name" qemu-img compare -f raw -F vmdk a.raw s.vmdk
+        run "$name" "$img" compare -f raw -F vmdk a.raw s.vmdk
+    done
+}
+
 text_case() { # same words for the same image
     local name=text c
     ran=$((ran + 1))
@@ -267,6 +314,16 @@ for m in off metadata falloc full; do
 done
 prealloc_case metadata extended_l2=on
 bitmap_case
+for o in "" static=on; do format_case vdi "$o" z; done
+for o in "" subformat=fixed force_size=on subformat=fixed,force_size=on; do
+    format_case vpc "$o" z
+done
+for o in "" subformat=fixed block_size=1M; do format_case vhdx "$o" z; done
+for o in "" subformat=monolithicFlat subformat=twoGbMaxExtentSparse subformat=twoGbMaxExtentFlat \
+    zeroed_grain=on adapter_type=lsilogic; do
+    format_case vmdk "$o" z
+done
+stream_case
 text_case
 
 echo "matrix: $ran cases, $failed failures"

@@ -4,6 +4,7 @@
  * in time, with no crash and no large allocation. BLOCK_FUZZ_ROUNDS: images per format. */
 #include "block/block.h"
 #include "block/bytes.h"
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -44,7 +45,8 @@ static gchar *make_image(const Kind *k, const char *path, gsize *len)
     memset(buf, 0x5a, sizeof(buf));
     g_assert_cmpint(block_pwrite(n, 65536, buf, sizeof(buf)), ==, 0);
     if (n->drv->pwrite_compressed) {
-        g_assert_cmpint(block_pwrite_compressed(n, 262144, buf, sizeof(buf)), ==, 0);
+        int ret = block_pwrite_compressed(n, 262144, buf, sizeof(buf));
+        g_assert_true(ret == 0 || ret == -ENOTSUP);
     }
     if (n->drv->bitmap_op) {
         g_assert_true(n->drv->bitmap_op(n, BLOCK_BITMAP_ADD, "bitmap", 65536, &err));

@@ -24,9 +24,9 @@ const BlockOpt vmdk_create_opts[] = {
 };
 
 enum { SPARSE, FLAT, SPLIT_SPARSE, SPLIT_FLAT, STREAM };
-static const char *const subformats[] = { "monolithicSparse", "monolithicFlat",
+static const char *const subformats[] = { "monolithicSparse",     "monolithicFlat",
                                           "twoGbMaxExtentSparse", "twoGbMaxExtentFlat",
-                                          "streamOptimized", NULL };
+                                          "streamOptimized",      NULL };
 
 typedef struct Params {
     uint64_t size;
@@ -119,8 +119,8 @@ static bool create_extent(const char *filename, const char *name, const Params *
 static char *create_extents(const char *filename, const Params *p, GError **err)
 {
     g_autofree char *base = g_path_get_basename(filename);
-    g_autofree char *stem = g_str_has_suffix(base, ".vmdk") ? g_strndup(base, strlen(base) - 5)
-                                                            : g_strdup(base);
+    g_autofree char *stem =
+        g_str_has_suffix(base, ".vmdk") ? g_strndup(base, strlen(base) - 5) : g_strdup(base);
     const char *kind = is_flat(p) ? "FLAT" : "SPARSE";
     g_autoptr(GString) lines = g_string_new(NULL);
     if (p->subformat == SPARSE || p->subformat == STREAM) {
@@ -133,9 +133,9 @@ static char *create_extents(const char *filename, const Params *p, GError **err)
     for (uint64_t at = 0; at < p->size || !n; at += step) {
         uint64_t len = MIN(step, p->size - at);
         g_autofree char *name =
-            p->subformat == FLAT ? g_strdup_printf("%s-flat.vmdk", stem)
-                                 : g_strdup_printf("%s-%c%03u.vmdk", stem, is_flat(p) ? 'f' : 's',
-                                                   n + 1);
+            p->subformat == FLAT
+                ? g_strdup_printf("%s-flat.vmdk", stem)
+                : g_strdup_printf("%s-%c%03u.vmdk", stem, is_flat(p) ? 'f' : 's', n + 1);
         if (!create_extent(filename, name, p, len, err)) {
             return NULL;
         }

@@ -45,8 +45,9 @@ static bool read_directory(BlockNode *node, VmdkExtent *e, uint64_t sector, uint
     for (uint64_t i = 0; i < e->gd_size; i++) {
         (*out)[i] = GUINT32_FROM_LE((*out)[i]);
         if ((int64_t)(*out)[i] * BLOCK_SECTOR >= MAX(len, 1)) {
-            return block_bad_image(node, err, "grain directory entry %" G_GUINT64_FORMAT
-                                   " points past the end of the file", i);
+            return block_bad_image(
+                node, err,
+                "grain directory entry %" G_GUINT64_FORMAT " points past the end of the file", i);
         }
     }
     return true;
@@ -96,8 +97,8 @@ static bool open_sparse(BlockNode *node, VmdkExtent *e, GError **err)
                                ld_le16(h + VMDK_AT_COMPRESS));
     }
     e->grain_size = grain * BLOCK_SECTOR;
-    e->size = e->size ? MIN(e->size, (int64_t)capacity * BLOCK_SECTOR)
-                      : (int64_t)capacity * BLOCK_SECTOR;
+    e->size =
+        e->size ? MIN(e->size, (int64_t)capacity * BLOCK_SECTOR) : (int64_t)capacity * BLOCK_SECTOR;
     e->gd_size = DIV_ROUND_UP(DIV_ROUND_UP(capacity, grain), e->gtes);
     e->data_start = MIN(ld_le64(h + VMDK_AT_OVERHEAD), 1ULL << 31) * BLOCK_SECTOR;
     if (e->gd_size * 4 > BLOCK_MAX_METADATA) {
@@ -128,8 +129,8 @@ static bool add_extent(BlockNode *node, const char *line, GError **err)
     Vmdk *s = node->state;
     char access[12], type[12], name[512] = "";
     uint64_t sectors, offset = 0;
-    int n = sscanf(line, "%11s %" G_GUINT64_FORMAT " %11s \"%511[^\"]\" %" G_GUINT64_FORMAT,
-                   access, &sectors, type, name, &offset);
+    int n = sscanf(line, "%11s %" G_GUINT64_FORMAT " %11s \"%511[^\"]\" %" G_GUINT64_FORMAT, access,
+                   &sectors, type, name, &offset);
     bool zero = n >= 3 && !strcmp(type, "ZERO");
     bool flat = n >= 4 && (!strcmp(type, "FLAT") || !strcmp(type, "VMFS"));
     bool sparse = n >= 4 && !strcmp(type, "SPARSE");
@@ -198,9 +199,14 @@ static bool parse_descriptor(BlockNode *node, const char *desc, GError **err)
 
 static bool known_type(const char *type)
 {
-    static const char *const types[] = { "monolithicSparse", "monolithicFlat", "streamOptimized",
-                                         "twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "custom",
-                                         "vmfs", NULL };
+    static const char *const types[] = { "monolithicSparse",
+                                         "monolithicFlat",
+                                         "streamOptimized",
+                                         "twoGbMaxExtentSparse",
+                                         "twoGbMaxExtentFlat",
+                                         "custom",
+                                         "vmfs",
+                                         NULL };
     return g_strv_contains(types, type);
 }
 

@@ -297,8 +297,8 @@ static int vmdk_status(BlockNode *node, int64_t off, int64_t len, BlockExtent *o
         return 0;
     }
     if (e->flat) {
-        out->flags = BLOCK_EXTENT_DATA | BLOCK_EXTENT_ALLOCATED | BLOCK_EXTENT_OFFSET |
-                     BLOCK_EXTENT_RECURSE;
+        out->flags =
+            BLOCK_EXTENT_DATA | BLOCK_EXTENT_ALLOCATED | BLOCK_EXTENT_OFFSET | BLOCK_EXTENT_RECURSE;
         out->offset = e->flat_offset + within;
         return 0;
     }
@@ -311,8 +311,8 @@ static int vmdk_status(BlockNode *node, int64_t off, int64_t len, BlockExtent *o
         if (at == within) {
             first = entry;
         } else {
-            uint64_t sectors = (at / e->grain_size - within / e->grain_size) *
-                               (e->grain_size / BLOCK_SECTOR);
+            uint64_t sectors =
+                (at / e->grain_size - within / e->grain_size) * (e->grain_size / BLOCK_SECTOR);
             bool same = first <= VMDK_GTE_ZEROED ? entry == first
                                                  : !e->compressed && entry == first + sectors;
             if (!same) {
@@ -405,15 +405,16 @@ static int vmdk_check(BlockNode *node, unsigned fix, BlockCheckResult *res)
     for (unsigned i = 0; i < s->extents->len; i++) {
         VmdkExtent *e = g_ptr_array_index(s->extents, i);
         int64_t end = e->node ? block_getlength(e->node) : 0;
-        for (uint64_t g = 0; !e->flat && !e->zero && g < DIV_ROUND_UP((uint64_t)e->size,
-                                                                      (uint64_t)e->grain_size);
+        for (uint64_t g = 0;
+             !e->flat && !e->zero && g < DIV_ROUND_UP((uint64_t)e->size, (uint64_t)e->grain_size);
              g++) {
             uint32_t entry;
             if (get_entry(e, g, &entry)) {
                 res->check_errors++;
             } else if (entry > VMDK_GTE_ZEROED && (int64_t)entry * BLOCK_SECTOR >= end) {
                 g_printerr("ERROR: grain %" G_GUINT64_FORMAT " of extent %u lies past the end of "
-                           "the file\n", g, i);
+                           "the file\n",
+                           g, i);
                 res->corruptions++;
             } else if (!entry && g % e->gtes == 0 && g / e->gtes < e->gd_size &&
                        !e->gd[g / e->gtes]) {

@@ -10,8 +10,8 @@
 
 enum {
     VMDK_GTE_ZEROED = 1,
-    VMDK_GRAIN = 65536,  /* bytes, of images we make */
-    VMDK_GTES = 512,     /* entries of a grain table */
+    VMDK_GRAIN = 65536, /* bytes, of images we make */
+    VMDK_GTES = 512,    /* entries of a grain table */
     VMDK_DESC_SECTORS = 20,
     VMDK_MAX_DESC = 1 << 20,
     VMDK_FLAG_NEWLINES = 1 << 0,
@@ -36,8 +36,8 @@ enum {
 #define VMDK_GD_AT_END UINT64_MAX
 
 typedef struct VmdkExtent {
-    BlockNode *node;     /* owned reference; NULL for a zero extent */
-    char type[16];       /* FLAT, SPARSE, ZERO, … as the descriptor says */
+    BlockNode *node; /* owned reference; NULL for a zero extent */
+    char type[16];   /* FLAT, SPARSE, ZERO, … as the descriptor says */
     bool flat, zero, compressed, zeroed_grains;
     int64_t start, size; /* guest bytes */
     int64_t flat_offset; /* bytes */

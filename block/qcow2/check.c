@@ -12,9 +12,9 @@ typedef struct Check {
     unsigned fix;
     GHashTable *chunks; /* cluster >> CHUNK_BITS (as pointer) -> uint32_t[CHUNK] */
     uint64_t file_clusters;
-    uint64_t top;        /* clusters: one above the highest that is referred to */
-    bool rebuild;        /* the refcount structure itself is damaged */
-    uint64_t next_host;  /* for fragmentation */
+    uint64_t top;       /* clusters: one above the highest that is referred to */
+    bool rebuild;       /* the refcount structure itself is damaged */
+    uint64_t next_host; /* for fragmentation */
 } Check;
 
 static uint32_t *count_of(Check *c, uint64_t cluster, bool create)
@@ -88,8 +88,10 @@ static void check_l2_entry(Check *c, uint64_t entry, uint64_t bitmap, bool activ
     bool external = s->data != s->node->file;
     if (entry & QCOW2_COMPRESSED) {
         if (external || entry & QCOW2_COPIED) {
-            error(c, "compressed cluster for guest offset %#" G_GINT64_MODIFIER "x is marked as "
-                  "copied or in an image with external data", guest);
+            error(c,
+                  "compressed cluster for guest offset %#" G_GINT64_MODIFIER "x is marked as "
+                  "copied or in an image with external data",
+                  guest);
         }
         qcow2_compressed_extent(s, entry, &off, &len);
         refer(c, off, len, "compressed cluster");
@@ -99,8 +101,10 @@ static void check_l2_entry(Check *c, uint64_t entry, uint64_t bitmap, bool activ
         return;
     }
     if (off & (s->cluster_size - 1)) {
-        error(c, "offset=%" G_GINT64_MODIFIER "x: Cluster is not properly aligned; L2 entry "
-              "corrupted", off);
+        error(c,
+              "offset=%" G_GINT64_MODIFIER "x: Cluster is not properly aligned; L2 entry "
+              "corrupted",
+              off);
         return;
     }
     for (unsigned sub = 0; sub < s->subs; sub++) {
@@ -132,7 +136,8 @@ static void check_l1(Check *c, const uint64_t *l1, uint32_t n, bool active)
             continue;
         }
         if (off & (s->cluster_size - 1)) {
-            error(c, "l1 entry %u: L2 table offset %#" G_GINT64_MODIFIER "x is not aligned", i, off);
+            error(c, "l1 entry %u: L2 table offset %#" G_GINT64_MODIFIER "x is not aligned", i,
+                  off);
             continue;
         }
         refer(c, off, s->cluster_size, "L2 table");
@@ -203,8 +208,10 @@ static void check_refcount_structure(Check *c)
             continue;
         }
         if (off & (s->cluster_size - 1) || off >> s->cluster_bits >= c->file_clusters) {
-            error(c, "refcount block %u is not cluster aligned or past the end of the file; refcount "
-                  "table entry corrupted", i);
+            error(c,
+                  "refcount block %u is not cluster aligned or past the end of the file; refcount "
+                  "table entry corrupted",
+                  i);
             c->rebuild = true;
             continue;
         }
@@ -242,7 +249,10 @@ static int differs(Check *c, uint64_t cluster, uint64_t count, uint64_t refs, bo
     if (!quiet) {
         g_printerr("%s cluster %" G_GUINT64_FORMAT " refcount=%" G_GUINT64_FORMAT
                    " reference=%" G_GUINT64_FORMAT "\n",
-                   mend ? "Repairing" : leak ? "Leaked" : "ERROR", cluster, count, refs);
+                   mend   ? "Repairing"
+                   : leak ? "Leaked"
+                          : "ERROR",
+                   cluster, count, refs);
     }
     if (mend) {
         ret = refs > c->s->refcount_max ? -EOVERFLOW : qcow2_rc_set(c->s, cluster, refs);
@@ -312,8 +322,10 @@ static void check_copied(Check *c)
             uint64_t entry = ld_be64(l2 + j), data = entry & QCOW2_OFFSET;
             if (entry & QCOW2_COPIED && !(entry & QCOW2_COMPRESSED) && data &&
                 references(c, data >> s->cluster_bits) > 1) {
-                error(c, "OFLAG_COPIED data cluster: l2_entry=%" G_GINT64_MODIFIER "x refcount=%"
-                      G_GUINT64_FORMAT, entry, references(c, data >> s->cluster_bits));
+                error(c,
+                      "OFLAG_COPIED data cluster: l2_entry=%" G_GINT64_MODIFIER
+                      "x refcount=%" G_GUINT64_FORMAT,
+                      entry, references(c, data >> s->cluster_bits));
             }
         }
     }
@@ -377,8 +389,9 @@ int qcow2_rebuild_refcounts(Qcow2 *s, unsigned order, Qcow2CountFn get, void *op
         st_be64(rt_be + range * 8, rt[range]);
         ret = block_pwrite(s->node->file, rt[range], block, s->cluster_size);
     }
-    ret = ret ? ret : block_pwrite(s->node->file, base << s->cluster_bits, rt_be,
-                                   rt_clusters * s->cluster_size);
+    ret = ret ? ret
+              : block_pwrite(s->node->file, base << s->cluster_bits, rt_be,
+                             rt_clusters * s->cluster_size);
     ret = ret ? ret : qcow2_barrier(s);
     if (ret) {
         return ret;
@@ -410,7 +423,9 @@ static int repair(Check *c)
     if (c->rebuild && c->fix & BLOCK_FIX_ERRORS) {
         /* Count without the old structure, then write a new one. */
         BlockCheckResult ignored = { 0 };
-        Check fresh = { .s = s, .res = &ignored, .file_clusters = c->file_clusters,
+        Check fresh = { .s = s,
+                        .res = &ignored,
+                        .file_clusters = c->file_clusters,
                         .chunks = g_hash_table_new_full(NULL, NULL, NULL, g_free) };
         g_printerr("Rebuilding refcount structure\n");
         collect(&fresh);
@@ -451,7 +466,9 @@ int qcow2_check(BlockNode *node, unsigned fix, BlockCheckResult *res)
         ret = qcow2_commit(s);
         ret = ret ? ret : qcow2_commit(s);
     }
-    Check c = { .s = s, .res = res, .fix = fix,
+    Check c = { .s = s,
+                .res = res,
+                .fix = fix,
                 .chunks = g_hash_table_new_full(NULL, NULL, NULL, g_free),
                 .file_clusters = DIV_ROUND_UP((uint64_t)len, s->cluster_size) };
     res->total_clusters = DIV_ROUND_UP(s->size, s->cluster_size);

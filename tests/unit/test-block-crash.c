@@ -188,8 +188,8 @@ static bool run_once(const char *path, const char *options, unsigned seed, int64
     GError *err = NULL;
     Model m = { 0 };
     bool alive = true;
-    g_autofree char *what = g_strdup_printf("%s seed=%u cut=%d lose=%d", options, seed, (int)cut,
-                                            lose);
+    g_autofree char *what =
+        g_strdup_printf("%s seed=%u cut=%d lose=%d", options, seed, (int)cut, lose);
     block_opts_parse(opts, options, NULL, NULL);
     block_opts_setf(opts, "size", "%d", SIZE);
     g_assert_true(block_create(path, "qcow2", opts, &err));

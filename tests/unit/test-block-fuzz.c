@@ -77,8 +77,9 @@ static gsize pick_place(GRand *r, const uint8_t *data, gsize len)
 
 static void damage(GRand *r, uint8_t *data, gsize len)
 {
-    static const uint64_t edges[] = { 0, 1, 0xff, 0x7fffffff, 0x80000000, UINT32_MAX, INT64_MAX,
-                                      UINT64_MAX, 1ULL << 63, 0x200, 0x10000, 1ULL << 40 };
+    static const uint64_t edges[] = { 0,          1,          0xff,      0x7fffffff,
+                                      0x80000000, UINT32_MAX, INT64_MAX, UINT64_MAX,
+                                      1ULL << 63, 0x200,      0x10000,   1ULL << 40 };
     int n = g_rand_int_range(r, 1, 5);
     while (n--) {
         gsize at = pick_place(r, data, len), width = 1 << g_rand_int_range(r, 0, 4);

@@ -1,6 +1,14 @@
+# SPDX-License-Identifier: MIT
 # Non-recursive; everything is built under $(BUILD). A new .c file in a folder of MODULES is
-# picked up by itself. Objects of all modules go into one archive, so that each program and
-# unit test links just what it uses.
+# picked up by itself. The objects of all modules go into one archive, so that each program
+# and unit test links just what it uses.
+#
+# A module that needs more than that (generated files, a test suite) says so in a NAME.mk in
+# its own folder, which may use:
+#   GENERATED += FILE     a header to exist before anything is compiled
+#   CFLAGS_path_to_file   flags for the one object path/to/file.o
+#   CHECKS += check-NAME  a suite of `make check` (CHECKS_SLOW: of `make check-slow` only); its
+#                         recipe is $(TAP)NAME COMMAND, where COMMAND prints TAP
 BUILD ?= build
 ifneq ($(filter-out help clean distclean,$(or $(MAKECMDGOALS),all)),)
 -include $(BUILD)/config.mk
@@ -10,71 +18,153 @@ MODULES = util fpu disas tcg tcg/tci tcg/x86_64 accel accel/tcg target target/ar
           linux-user linux-user/aarch64 block block/qcow2 block/nbd tools/img tools/io net chardev hw
 MAINS   = linux-user/main.c $(wildcard tools/latimer-*.c)
 
-CFLAGS_ALL = -std=gnu11 -g -Wall -Wextra -fno-strict-aliasing -fPIE -D_GNU_SOURCE \
-             -I. -Iinclude -I$(BUILD)/gen $(CFLAGS_OPT) $(PKG_CFLAGS) $(CFLAGS)
+# ---- flags
+
 PKGS       = glib-2.0 capstone libffi zlib
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 PKG_STATIC := $(shell pkg-config --static --libs $(PKGS) 2>/dev/null)
+CFLAGS_ALL = -std=gnu11 -g -Wall -Wextra -fno-strict-aliasing -fPIE -D_GNU_SOURCE \
+             -I. -Iinclude -I$(BUILD)/gen $(CFLAGS_OPT) $(PKG_CFLAGS) $(CFLAGS)
 CFLAGS_OPT = $(if $(filter yes,$(DEBUG)),-O0 -DCONFIG_DEBUG,-O2)
 ifeq ($(WERROR),yes)
 CFLAGS_OPT += -Werror
 endif
 ifeq ($(SANITIZERS),yes)
-CFLAGS_OPT += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 LDFLAGS_SAN = -fsanitize=address,undefined
+CFLAGS_OPT += $(LDFLAGS_SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 endif
 LDFLAGS_USER = $(if $(filter yes,$(STATIC_USER)),-static-pie,-pie)
+USER_LIBS    = $(if $(filter yes,$(STATIC_USER)),$(PKG_STATIC),$(PKG_LIBS))
+
+# ---- what there is
 
 SRCS  := $(filter-out $(MAINS),$(wildcard $(addsuffix /*.c,$(MODULES))))
 OBJS  := $(SRCS:%.c=$(BUILD)/%.o)
 LIB    = $(BUILD)/liblatimer.a
 TOOLS := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/latimer-*.c))
-USER  := $(if $(wildcard linux-user/main.c),$(BUILD)/latimer-user)
+EMULATOR := $(if $(wildcard linux-user/main.c),$(BUILD)/latimer-user)
+LINKS := $(if $(EMULATOR),$(TARGETS:%=$(BUILD)/latimer-%))
 UNIT  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test-*.c))
-LINKS := $(if $(USER),$(TARGETS:%=$(BUILD)/latimer-%))
 
-all: $(USER) $(LINKS) $(TOOLS) ## build everything
+all: $(EMULATOR) $(LINKS) $(TOOLS) ## build everything
 
--include $(wildcard *.mk */*.mk target/*/*.mk tests/*/*.mk)
+include $(wildcard $(addsuffix /*.mk,$(MODULES) tests/*))
 
-$(BUILD)/config.mk:
-	./configure --build-dir=$(BUILD) --install-deps
+# ---- set-up
 
-$(BUILD)/%.o: %.c $(BUILD)/config.mk $(GENERATED)
+# The goals that promise to work on a fresh machine may install what is missing.
+SETUP_GOALS = demo check check-% bench
+$(BUILD)/config.mk: configure
+	./configure --build-dir=$(BUILD) $(CONFIGURE_ARGS) \
+	    $(if $(filter $(SETUP_GOALS),$(MAKECMDGOALS)),--install-deps --with-tests)
+
+# Without root this says what to install and stops.
+$(BUILD)/tests-ready: configure
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c -o $@ $<
+	@./configure --deps-only --with-tests --install-deps > $@.log || { cat $@.log; exit 1; }
+	@mv $@.log $@
+
+# ---- build
+
+# One short line a step; V=1 shows the commands.
+say = $(if $(filter 1,$(V)),,@echo "  $(1)	$(patsubst $(BUILD)/%,%,$@)"; )
+
+$(BUILD)/%.o: %.c $(BUILD)/config.mk | $(GENERATED)
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CFLAGS_ALL) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c -o $@ $<
 
 $(LIB): $(OBJS)
 	@rm -f $@
-	ar rcs $@ $(OBJS)
+	$(call say,AR)ar rcs $@ $(OBJS)
 
 $(BUILD)/latimer-user: $(BUILD)/linux-user/main.o $(LIB)
-	$(CC) $(LDFLAGS_SAN) $(LDFLAGS_USER) -o $@ $^ $(if $(filter yes,$(STATIC_USER)),$(PKG_STATIC),$(PKG_LIBS)) -lpthread -lm
+	$(call say,LINK)$(CC) $(LDFLAGS_SAN) $(LDFLAGS_USER) -o $@ $^ $(USER_LIBS) -lpthread -lm
 
 $(LINKS): $(BUILD)/latimer-user
-	ln -sf latimer-user $@
+	$(call say,LN)ln -sf latimer-user $@
 
 $(BUILD)/latimer-%: $(BUILD)/tools/latimer-%.o $(LIB)
-	$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(TOOL_LIBS) $(PKG_LIBS) -lpthread -lm
+	$(call say,LINK)$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(TOOL_LIBS) $(PKG_LIBS) -lpthread -lm
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
-	$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(TOOL_LIBS) $(PKG_LIBS) -lpthread -lm
+	$(call say,LINK)$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(TOOL_LIBS) $(PKG_LIBS) -lpthread -lm
 
 unit: $(UNIT)
 
-check-unit: $(UNIT) ## build and run the unit tests
-	G_TEST_SRCDIR=$(CURDIR)/tests/unit prove --merge -e '' $(UNIT) :: --tap
+# ---- tests
 
-check: all check-unit $(CHECKS) ## build and run every everyday test
+RESULTS = $(BUILD)/results
+TAP     = scripts/tap-count $(RESULTS)/
+
+# Runs every suite even when an early one fails, then adds up.
+define run-suites
+	@rm -rf $(RESULTS); mkdir -p $(RESULTS)
+	@failed=; for suite in $(1); do \
+	    echo "== $$suite"; \
+	    $(MAKE) --no-print-directory BUILD=$(BUILD) $$suite || failed="$$failed $$suite"; \
+	done; scripts/check-summary $(RESULTS) $$failed
+endef
+
+check: $(BUILD)/tests-ready all unit ## every everyday test; prepares a fresh machine itself
+	$(call run-suites,check-unit $(CHECKS))
+
+check-slow: $(BUILD)/tests-ready all unit ## the everyday tests and those that take long
+	$(call run-suites,check-unit $(CHECKS) $(CHECKS_SLOW))
+
+check-unit: $(UNIT) ## the unit tests only
+	@mkdir -p $(RESULTS)
+	@$(if $(UNIT),G_TEST_SRCDIR=$(CURDIR)/tests/unit \
+	    prove --merge -e '$(TAP)unit' $(UNIT) :: --tap,echo "no unit tests yet")
+
+# In a build folder of its own. Leaks are not looked for: a test program may just end.
+check-sanitize: $(BUILD)/tests-ready ## the unit tests under ASan and UBSan
+	@./configure --build-dir=$(BUILD)-sanitize --enable-sanitizers --enable-debug --cc='$(CC)' > /dev/null
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-sanitize unit
+	@ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	    $(MAKE) --no-print-directory BUILD=$(BUILD)-sanitize check-sanitized
+
+check-sanitized: unit
+	$(call run-suites,check-unit)
+
+demo: $(BUILD)/tests-ready all ## an Arm64 program runs; a picture of speed (one minute)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD) bench-programs > /dev/null
+	@scripts/demo $(BUILD)
+
+# ---- the rest
+
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
+
+install: all ## install under PREFIX, or under DESTDIR/PREFIX
+	install -d $(BINDIR) $(MANDIR)
+	install -m 755 $(EMULATOR) $(TOOLS) $(BINDIR)
+	$(foreach link,$(notdir $(LINKS)),ln -sf latimer-user $(BINDIR)/$(link) &&) true
+	install -m 644 $(wildcard docs/man/*.1) $(MANDIR)
+	$(foreach link,$(notdir $(LINKS)),ln -sf latimer-user.1 $(MANDIR)/$(link).1 &&) true
+
+compile_commands.json: Makefile $(BUILD)/config.mk ## for editors and analysers
+	@{ echo '['; \
+	   for file in $(SRCS) $(wildcard $(MAINS) tests/unit/*.c); do \
+	       printf '{"directory":"%s","file":"%s","command":"%s"}\n' \
+	           '$(CURDIR)' $$file "$(CC) $(CFLAGS_ALL) -c $$file"; \
+	   done | sed '$$!s/$$/,/'; echo ']'; } > $@
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
+	@echo "Run ./configure first (./configure --help). Then:"
+	@grep -hE '^[a-z_.-]+:.*##' $(MAKEFILE_LIST) | \
+	    sed 's/^\([^:]*\):.*## */\1|/' | awk -F'|' '{ printf "  make %-22s %s\n", $$1, $$2 }'
 
-clean: ## remove what was built
-	rm -rf $(BUILD)
+clean: ## remove what was built, keep the configuration
+	@test ! -d $(BUILD) || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name config.mk ! -name Makefile \
+	    -exec rm -rf {} +
+	rm -f compile_commands.json
 
-.PHONY: all unit check check-unit help clean
+distclean: ## remove the build folders
+	rm -rf $(BUILD) $(BUILD)-sanitize compile_commands.json
+
+.PHONY: all unit check check-slow check-unit check-sanitize check-sanitized demo install help
+.PHONY: clean distclean
 .SECONDARY:
 
--include $(OBJS:.o=.d) $(wildcard $(BUILD)/tests/unit/*.d)
+-include $(OBJS:.o=.d) $(MAINS:%.c=$(BUILD)/%.d) $(wildcard $(BUILD)/tests/unit/*.d)

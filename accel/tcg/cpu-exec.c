@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop: find or make the block for the guest pc, run it, see why it came back. */
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "util/log.h"
+
+bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **err)
+{
+    TCGBackendConfig backend = {
+        .target = target,
+        .host_features = config->host_features,
+        .guest_base = config->guest_base,
+        .fp_check = config->fp_check,
+    };
+
+    engine.config = *config;
+    guest_base = config->guest_base;
+    tci_init(guest_base);
+    guest_base = config->guest_base;
+    engine.target = target;
+    engine.cflags = (config->no_chain || config->verify ? CF_NO_CHAIN : 0) |
+                    (config->interp ? CF_INTERP : 0) | (config->fp_check ? CF_FP_CHECK : 0);
+    engine.fp_check = config->fp_check;
+    engine.empty_jump_cache = mmap(NULL, JUMP_CACHE_SIZE * sizeof(JumpCacheEntry),
+                                   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    g_assert(engine.empty_jump_cache != MAP_FAILED);
+    engine.empty_jump_cache[0].pc = ~(vaddr)0;
+    return tcg_backend_init(&backend, err) && code_buffer_init(err);
+}
+
+/* ---- a CPU's own things
+ * ------------------------------------------------------------------------------ */
+
+/* Jump cache and return stack in one mapping, the stack's guard page lowest. */
+static void map_cpu_memory(CPUState *cpu)
+{
+    size_t jc_size = JUMP_CACHE_SIZE * sizeof(JumpCacheEntry), guard = 4096;
+    uint8_t *mem = mmap(NULL, guard + RET_STACK_SIZE + jc_size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (mem == MAP_FAILED || mprotect(mem, guard, PROT_NONE)) {
+        g_error("no memory for a thread's return stack");
+    }
+    cpu->ret_stack = mem + guard;
+    cpu->ret_stack_size = RET_STACK_SIZE;
+    cpu->jump_cache_own = (JumpCacheEntry *)(mem + guard + RET_STACK_SIZE);
+    cpu->jump_cache_own[0].pc = ~(vaddr)0;
+}
+
+static void resume_polls(CPUState *cpu)
+{
+    cpu->jump_cache = cpu->jump_cache_own;
+    cpu->ret_sp_limit = (uintptr_t)cpu->ret_stack + RET_STACK_ROOM;
+}
+
+void tcg_cpu_attach(CPUState *cpu)
+{
+    cpu->tcg = tcg_context_new(engine.target);
+    cpu->tcg->code = (TCGCodeRegion *)g_new0(ThreadCode, 1);
+    cpu->tcg->backend = tcg_backend_context_new(cpu->tcg);
+    cpu->exception_index = EXCP_NONE;
+    cpu->fp_checked = engine.fp_check;
+    map_cpu_memory(cpu);
+    resume_polls(cpu);
+    tcg_backend_reset_ret_stack(cpu);
+    tcg_backend_set_fp_mode(cpu);
+    pthread_mutex_lock(&engine.lock);
+    cpu->epoch = engine.epoch;
+    cpu->next_cpu = engine.cpus;
+    engine.cpus = cpu;
+    pthread_mutex_unlock(&engine.lock);
+}
+
+void tcg_cpu_detach(CPUState *cpu)
+{
+    code_region_release(cpu);
+    pthread_mutex_lock(&engine.lock);
+    for (CPUState **at = &engine.cpus; *at; at = &(*at)->next_cpu) {
+        if (*at == cpu) {
+            *at = cpu->next_cpu;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&engine.lock);
+    munmap(cpu->ret_stack - 4096, 4096 + RET_STACK_SIZE + JUMP_CACHE_SIZE * sizeof(JumpCacheEntry));
+    tcg_backend_context_free(cpu->tcg->backend);
+    g_free(thread_code(cpu));
+    tcg_context_free(cpu->tcg);
+    cpu->tcg = NULL;
+}
+
+/* ---- asking for an exit
+ * ---------------------------------------------------------------------------------- */
+
+static void make_polls_fail(CPUState *cpu)
+{
+    cpu->exit_request = 1;
+    *(volatile uintptr_t *)&cpu->ret_sp_limit = UINTPTR_MAX;
+    *(JumpCacheEntry *volatile *)&cpu->jump_cache = engine.empty_jump_cache;
+}
+
+void cpu_request_exit(CPUState *cpu)
+{
+    atomic_store((_Atomic bool *)&cpu->interrupt_request, true);
+    make_polls_fail(cpu);
+}
+
+void kick_others(CPUState *self)
+{
+    for (CPUState *cpu = engine.cpus; cpu; cpu = cpu->next_cpu) {
+        if (cpu != self) {
+            make_polls_fail(cpu);
+        }
+    }
+}
+
+void cpu_loop_exit(CPUState *cpu, int excp)
+{
+    cpu->exception_index = excp;
+    siglongjmp(cpu->jmp_env, 1);
+}
+
+/* ---- the loop
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* The top of the loop: no code is under way, nothing of the engine's is held. */
+static void quiet_point(CPUState *cpu)
+{
+    resume_polls(cpu);
+    cpu->exit_request = 0;
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit((_Atomic uint64_t *)&cpu->epoch, memory_order_relaxed) !=
+        engine.epoch) {
+        jump_cache_clear(cpu);
+        tcg_backend_reset_ret_stack(cpu);
+        atomic_store((_Atomic uint64_t *)&cpu->epoch, engine.epoch);
+    }
+    if (cpu->ret_sp <= (uintptr_t)cpu->ret_stack + RET_STACK_ROOM) {
+        tcg_backend_reset_ret_stack(cpu);
+    }
+}
+
+/*
+ * The first CPU that sees engine.fp_check drops all blocks; each CPU then masks its traps, since
+ * blocks made before are never looked up again.
+ */
+static void start_fp_checks(CPUState *cpu)
+{
+    if (!(atomic_fetch_or(&engine.cflags, CF_FP_CHECK) & CF_FP_CHECK)) {
+        tb_flush_all();
+    }
+    cpu->fp_checked = true;
+    jump_cache_clear(cpu);
+    tcg_backend_reset_ret_stack(cpu);
+    tcg_backend_set_fp_mode(cpu);
+}
+
+static uint32_t current_tb_flags(CPUState *cpu)
+{
+    uint32_t flags = engine.target->tb_flags(cpu);
+    ThreadCode *tc = thread_code(cpu);
+
+    if (tc->tb_flags != flags) {
+        /* what was remembered by pc alone was for another mode */
+        tc->tb_flags = flags;
+        jump_cache_clear(cpu);
+        tcg_backend_reset_ret_stack(cpu);
+    }
+    return flags;
+}
+
+static void remember_jump(CPUState *cpu, TranslationBlock *tb)
+{
+    JumpCacheEntry *entry =
+        &cpu->jump_cache_own[(tb->pc >> engine.target->jc_shift) & (JUMP_CACHE_SIZE - 1)];
+
+    entry->code = tb->tc;
+    atomic_store((_Atomic vaddr *)&entry->pc, tb->pc);
+    if (atomic_load((_Atomic bool *)&tb->invalid)) {
+        entry->pc = ~(vaddr)0;
+    }
+}
+
+static void log_exec(CPUState *cpu, const TranslationBlock *tb)
+{
+    if (!log_enabled(LOG_EXEC | LOG_CPU) || !log_in_range(tb->pc)) {
+        return;
+    }
+    FILE *f = log_lock();
+    if (log_enabled(LOG_EXEC)) {
+        fprintf(f, "exec 0x%" PRIx64 " flags %x cflags %x insns %d\n", tb->pc, tb->flags,
+                tb->cflags, tb->nb_insns);
+    }
+    if (log_enabled(LOG_CPU)) {
+        cpu->target->dump_state(cpu, f);
+    }
+    log_unlock(f);
+}
+
+static TBSlot *run_tb(CPUState *cpu, TranslationBlock *tb)
+{
+    ThreadCode *tc = thread_code(cpu);
+    TBSlot *slot;
+
+    log_exec(cpu, tb);
+    tc->tb = tb;
+    tc->running = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (engine.config.verify) {
+        slot = verify_run(cpu, tb);
+    } else if (tb->cflags & CF_INTERP) {
+        slot = tci_run(cpu, tb, NULL);
+    } else {
+        slot = tcg_enter(cpu, tb->tc);
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    tc->running = false;
+    return slot;
+}
+
+/* One turn: runs blocks chained to each other from the current pc. `last`: the way out taken
+ * before. */
+static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
+{
+    uint32_t cflags = engine.cflags | cpu->cflags_next | (cpu->single_step ? CF_SINGLE : 0);
+    uint32_t flags = current_tb_flags(cpu);
+    vaddr pc = cpu_get_pc(cpu);
+    bool plain = true;
+
+    if (log_enabled(LOG_EXEC | LOG_CPU)) {
+        cflags |= CF_NO_CHAIN;
+    }
+    if (cflags & (CF_CAREFUL | CF_SINGLE)) {
+        cflags |= CF_NO_CHAIN;
+        plain = false;
+    }
+    cpu->cflags_next = 0;
+    TranslationBlock *tb = tb_lookup(pc, flags, cflags);
+    if (!tb) {
+        tb = tb_gen_code(cpu, pc, flags, cflags);
+    }
+    if (plain && !(cflags & (CF_NO_CHAIN | CF_INTERP))) {
+        if (last && last->pc == pc) {
+            tb_link(last, tb);
+        } else if (!last) {
+            remember_jump(cpu, tb);
+        }
+    }
+    last = run_tb(cpu, tb);
+    if (cpu->single_step && cpu->exception_index == EXCP_NONE) {
+        cpu->exception_index = EXCP_DEBUG;
+    }
+    return last;
+}
+
+int cpu_exec(CPUState *cpu)
+{
+    TBSlot *volatile last = NULL;
+    int excp;
+
+    if (sigsetjmp(cpu->jmp_env, 0)) {
+        thread_code(cpu)->running = false;
+        tcg_backend_reset_ret_stack(cpu);
+        last = NULL;
+    }
+    atomic_store((_Atomic bool *)&cpu->in_code, true);
+    for (;;) {
+        uint64_t epoch = cpu->epoch;
+
+        quiet_point(cpu);
+        if (cpu->epoch != epoch) {
+            last = NULL; /* it may be in code that is gone */
+        }
+        if (G_UNLIKELY(engine.fp_check && !cpu->fp_checked)) {
+            start_fp_checks(cpu);
+            last = NULL;
+        }
+        if (cpu->exception_index != EXCP_NONE) {
+            excp = cpu->exception_index;
+            cpu->exception_index = EXCP_NONE;
+            break;
+        }
+        if (atomic_exchange((_Atomic bool *)&cpu->interrupt_request, false)) {
+            excp = EXCP_INTERRUPT;
+            break;
+        }
+        last = exec_once(cpu, last);
+    }
+    atomic_store((_Atomic bool *)&cpu->in_code, false);
+    return excp;
+}
+
+/* ---- fork
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+void tcg_fork_prepare(void)
+{
+    pthread_mutex_lock(&engine.lock);
+    engine.fork_fd = engine.config.interp ? -1 : code_buffer_fork_prepare();
+}
+
+void tcg_fork_parent(void)
+{
+    if (engine.fork_fd >= 0) {
+        close(engine.fork_fd);
+    }
+    pthread_mutex_unlock(&engine.lock);
+}
+
+void tcg_fork_child(CPUState *cpu)
+{
+    pthread_mutex_init(&engine.lock, NULL);
+    engine.cpus = cpu;
+    cpu->next_cpu = NULL;
+    if (engine.fork_fd >= 0) {
+        code_buffer_fork_child(cpu, engine.fork_fd);
+    }
+}
+
+void tcg_get_stats(TCGStats *st)
+{
+    pthread_mutex_lock(&engine.lock);
+    *st = engine.stats;
+    pthread_mutex_unlock(&engine.lock);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the engine: code memory in regions (code-buffer.c), the set of blocks (tb-cache.c),
+ * translation (translate-all.c), the loop (cpu-exec.c), host signals (user-signal.c).
+ *
+ * One lock, engine.lock, guards the hash and page lists, the chains between blocks, the regions'
+ * owners and the list of CPUs. Look-ups read without it. Memory that a reader might still see is
+ * freed only when every CPU has been at a quiet point (top of cpu_exec's loop) since it was
+ * unlinked.
+ */
+#ifndef ACCEL_TCG_INTERNAL_H
+#define ACCEL_TCG_INTERNAL_H
+
+#include <pthread.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+
+#include "exec/exec.h"
+#include "tcg/backend.h"
+
+enum {
+    REGION_SIZE = 512 * 1024,
+    REGION_MAX_TBS = 8192,
+    TB_HASH_BITS = 16,
+    PAGE_HASH_BITS = 12,
+    GUEST_PAGE_BITS = 12,
+    RET_STACK_ROOM = 256 * 1024, /* what helpers and signal-free C may use below the limit */
+    RET_STACK_SIZE = RET_STACK_ROOM + 512 * 1024,
+    FP_TRAP_LIMIT = 1000, /* then results are checked inline */
+};
+
+#define ROUND_UP(n, to) (((n) + (to)-1) / (to) * (to))
+
+typedef struct TBPageNode {
+    TranslationBlock *tb;
+    uint64_t page; /* guest address >> GUEST_PAGE_BITS */
+    struct TBPageNode *next;
+} TBPageNode;
+
+typedef struct ArenaChunk {
+    struct ArenaChunk *next;
+    size_t used, size;
+    uint8_t data[] __attribute__((aligned(16)));
+} ArenaChunk;
+
+/* A piece of the code buffer: one thread at a time appends blocks to it. */
+typedef struct CodeRegion {
+    enum { REGION_FREE, REGION_OWNED, REGION_IDLE, REGION_FULL, REGION_RETIRED } state;
+    uint8_t *rw;            /* start, writable address */
+    uint8_t *ptr;           /* end of what is used, updated when the owner lets go */
+    uint64_t born;          /* order in which regions were filled */
+    uint64_t retired_epoch; /* with RETIRED: free when every CPU has seen this epoch */
+    TranslationBlock **tbs; /* in the order of their code */
+    _Atomic uint32_t nb_tbs;
+    ArenaChunk *arena; /* slots, side tables, the TranslationBlocks themselves */
+} CodeRegion;
+
+/* What a thread that translates has beside its CPU; found from TCGContext.code. */
+typedef struct ThreadCode {
+    TCGCodeRegion code; /* first: TCGContext.code points here */
+    CodeRegion *region; /* NULL until the first block */
+    uint32_t tb_flags;  /* those that the jump cache and the return stack were filled under */
+    bool running; /* compiled code or the interpreter is under way: its faults are the guest's */
+    const TranslationBlock *tb; /* the interpreter's current block */
+} ThreadCode;
+
+static inline ThreadCode *thread_code(const CPUState *cpu)
+{
+    return (ThreadCode *)cpu->tcg->code;
+}
+
+typedef struct TCGEngine {
+    TCGConfig config;
+    const TargetOps *target;
+    pthread_mutex_t lock;
+    _Atomic uint32_t cflags; /* CF_* of every new block */
+    _Atomic bool fp_check;   /* too many traps: blocks with CF_FP_CHECK only */
+    _Atomic uint64_t epoch;
+    _Atomic uint64_t generation; /* counts invalidations of guest code */
+    CPUState *cpus;
+
+    uint8_t *rx, *rw; /* the two mappings */
+    size_t size;
+    int fork_fd; /* between tcg_fork_prepare and its end; -1 with interp=on */
+    CodeRegion *regions;
+    int nb_regions;
+    uint64_t births;
+    uint8_t *prologue_end; /* rw; regions begin after it */
+
+    _Atomic(TranslationBlock *) hash[1 << TB_HASH_BITS];
+    TBPageNode *pages[1 << PAGE_HASH_BITS];
+    _Atomic uint64_t code_min, code_max; /* guest code lies in between; for a quick no */
+    JumpCacheEntry *empty_jump_cache;
+    TCGStats stats;
+} TCGEngine;
+extern TCGEngine engine;
+
+/* ---- code-buffer.c ---- */
+bool code_buffer_init(GError **err);
+/* A region with room for the thread; frees old code when there is none. Called at a quiet point. */
+void code_region_acquire(CPUState *cpu);
+void code_region_release(CPUState *cpu);
+/* Called when the current region is full. */
+void code_region_next(CPUState *cpu);
+/* After the block was emitted: makes it findable by host pc. */
+void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb);
+/* The block whose host code holds pc, or NULL. Async-signal-safe. */
+TranslationBlock *tb_find_by_host_pc(uintptr_t pc);
+bool code_buffer_contains(uintptr_t pc);
+/* A descriptor of the child's copy; the lock is held. */
+int code_buffer_fork_prepare(void);
+void code_buffer_fork_child(CPUState *cpu, int fd);
+/* Retires every region; the caller holds the lock. */
+void code_buffer_retire_all(void);
+
+/* Marks and gives back what a failed translation took from the arena. */
+typedef struct ArenaMark {
+    ArenaChunk *chunk;
+    size_t used;
+} ArenaMark;
+ArenaMark arena_mark(ThreadCode *tc);
+void arena_release(ThreadCode *tc, ArenaMark mark);
+
+/* ---- tb-cache.c ---- */
+TranslationBlock *tb_lookup(vaddr pc, uint32_t flags, uint32_t cflags);
+/*
+ * Publishes tb; returns it, or the equal one that another thread was quicker with, or NULL if guest
+ * code was invalidated since engine.generation was `generation`: translate again.
+ */
+TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t generation);
+void tb_link(TBSlot *slot, TranslationBlock *target);
+void tb_invalidate_locked(TranslationBlock *tb);
+void jump_cache_clear(CPUState *cpu);
+
+/* ---- translate-all.c ---- */
+TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
+
+/* ---- cpu-exec.c ---- */
+/* Asks every other CPU to leave compiled code; the caller holds the lock. */
+void kick_others(CPUState *self);
+
+/* ---- perfmap.c ---- */
+void perfmap_add(const TranslationBlock *tb);
+
+/* ---- verify.c ---- */
+TBSlot *verify_run(CPUState *cpu, TranslationBlock *tb);
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The set of translated blocks: a hash by guest pc and mode that is read without a lock, lists by
+ * guest page for invalidation, and the chains between blocks.
+ */
+#include <string.h>
+
+#include "internal.h"
+
+static unsigned tb_hash(vaddr pc, uint32_t flags, uint32_t cflags)
+{
+    uint64_t h = (pc ^ (uint64_t)flags << 40 ^ (uint64_t)cflags << 52) * 0x9e3779b97f4a7c15ull;
+
+    return h >> (64 - TB_HASH_BITS);
+}
+
+TranslationBlock *tb_lookup(vaddr pc, uint32_t flags, uint32_t cflags)
+{
+    TranslationBlock *tb =
+        atomic_load_explicit(&engine.hash[tb_hash(pc, flags, cflags)], memory_order_acquire);
+
+    while (tb && (tb->pc != pc || tb->flags != flags || tb->cflags != cflags || tb->invalid)) {
+        tb = tb->hash_next;
+    }
+    return tb;
+}
+
+/* ---- guest pages
+ * ---------------------------------------------------------------------------------- */
+
+static TBPageNode **page_list(uint64_t page)
+{
+    return &engine.pages[(page * 0x9e3779b97f4a7c15ull) >> (64 - PAGE_HASH_BITS)];
+}
+
+static void add_pages(TCGContext *s, TranslationBlock *tb)
+{
+    unsigned total = 0;
+
+    for (int r = 0; r < tb->nb_ranges; r++) {
+        total += ((tb->ranges[r].end - 1) >> GUEST_PAGE_BITS) -
+                 (tb->ranges[r].start >> GUEST_PAGE_BITS) + 1;
+    }
+    tb->page_nodes = tb_alloc(s, total * sizeof(*tb->page_nodes));
+    for (int r = 0; r < tb->nb_ranges; r++) {
+        for (uint64_t page = tb->ranges[r].start >> GUEST_PAGE_BITS;
+             page <= (tb->ranges[r].end - 1) >> GUEST_PAGE_BITS; page++) {
+            TBPageNode *node = &tb->page_nodes[tb->nb_pages++];
+            TBPageNode **head = page_list(page);
+            *node = (TBPageNode){ tb, page, *head };
+            *head = node;
+        }
+        if (tb->ranges[r].start < engine.code_min) {
+            engine.code_min = tb->ranges[r].start;
+        }
+        if (tb->ranges[r].end > engine.code_max) {
+            engine.code_max = tb->ranges[r].end;
+        }
+    }
+}
+
+static void remove_pages(TranslationBlock *tb)
+{
+    for (int n = 0; n < tb->nb_pages; n++) {
+        TBPageNode **at = page_list(tb->page_nodes[n].page);
+        while (*at && *at != &tb->page_nodes[n]) {
+            at = &(*at)->next;
+        }
+        if (*at) {
+            *at = (*at)->next;
+        }
+    }
+    tb->nb_pages = 0;
+}
+
+TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t generation)
+{
+    _Atomic(TranslationBlock *) *head = &engine.hash[tb_hash(tb->pc, tb->flags, tb->cflags)];
+
+    pthread_mutex_lock(&engine.lock);
+    TranslationBlock *other = tb_lookup(tb->pc, tb->flags, tb->cflags);
+    if (generation != engine.generation) {
+        tb->invalid = true;
+        other = NULL;
+        tb = NULL;
+    } else if (!other) {
+        add_pages(s, tb);
+        tb->hash_next = atomic_load(head);
+        atomic_store_explicit(head, tb, memory_order_release);
+    } else {
+        tb->invalid = true;
+    }
+    if (tb) {
+        engine.stats.tbs++;
+        engine.stats.guest_insns += tb->nb_insns;
+        engine.stats.host_bytes += tb->tc_size;
+    }
+    pthread_mutex_unlock(&engine.lock);
+    return other ? other : tb;
+}
+
+/* ---- chains
+ * ----------------------------------------------------------------------------------------- */
+
+void tb_link(TBSlot *slot, TranslationBlock *target)
+{
+    pthread_mutex_lock(&engine.lock);
+    if (!slot->target && !slot->tb->invalid && !target->invalid) {
+        slot->target = target;
+        slot->next = target->incoming;
+        target->incoming = slot;
+        tcg_backend_patch(slot, target, engine.rw - engine.rx);
+    }
+    pthread_mutex_unlock(&engine.lock);
+}
+
+static void unlink_incoming(TranslationBlock *tb)
+{
+    for (TBSlot *slot = tb->incoming, *next; slot; slot = next) {
+        next = slot->next;
+        slot->target = NULL;
+        slot->next = NULL;
+        tcg_backend_patch(slot, NULL, engine.rw - engine.rx);
+    }
+    tb->incoming = NULL;
+}
+
+/*
+ * The ways out of a dead block are unchained too: its landing pads may still be returned to, and
+ * its slots must not be found in the lists of blocks that outlive it.
+ */
+static void unlink_outgoing(TranslationBlock *tb)
+{
+    for (int n = 0; n < tb->nb_slots; n++) {
+        TBSlot *slot = &tb->slots[n];
+        if (!slot->target) {
+            continue;
+        }
+        TBSlot **at = &slot->target->incoming;
+        while (*at && *at != slot) {
+            at = &(*at)->next;
+        }
+        if (*at) {
+            *at = slot->next;
+        }
+        slot->target = NULL;
+        slot->next = NULL;
+        tcg_backend_patch(slot, NULL, engine.rw - engine.rx);
+    }
+}
+
+/* ---- invalidation
+ * -------------------------------------------------------------------------------------- */
+
+static JumpCacheEntry *jump_cache_entry(CPUState *cpu, vaddr pc)
+{
+    return &cpu->jump_cache_own[(pc >> engine.target->jc_shift) & (JUMP_CACHE_SIZE - 1)];
+}
+
+void jump_cache_clear(CPUState *cpu)
+{
+    memset(cpu->jump_cache_own, 0, JUMP_CACHE_SIZE * sizeof(JumpCacheEntry));
+    cpu->jump_cache_own[0].pc = ~(vaddr)0; /* entry 0 is where pc 0 would be looked for */
+}
+
+void tb_invalidate_locked(TranslationBlock *tb)
+{
+    if (tb->invalid) {
+        return;
+    }
+    atomic_store((_Atomic bool *)&tb->invalid, true);
+    _Atomic(TranslationBlock *) *head = &engine.hash[tb_hash(tb->pc, tb->flags, tb->cflags)];
+    if (atomic_load(head) == tb) {
+        atomic_store(head, tb->hash_next);
+    } else {
+        TranslationBlock *before = atomic_load(head);
+        while (before && before->hash_next != tb) {
+            before = before->hash_next;
+        }
+        if (before) {
+            atomic_store((_Atomic(TranslationBlock *) *)&before->hash_next, tb->hash_next);
+        }
+    }
+    remove_pages(tb);
+    unlink_incoming(tb);
+    unlink_outgoing(tb);
+    for (CPUState *cpu = engine.cpus; cpu; cpu = cpu->next_cpu) {
+        JumpCacheEntry *entry = jump_cache_entry(cpu, tb->pc);
+        if (atomic_load((_Atomic vaddr *)&entry->pc) == tb->pc) {
+            atomic_store((_Atomic vaddr *)&entry->pc, ~(vaddr)0);
+        }
+    }
+    engine.stats.invalidations++;
+}
+
+static bool tb_overlaps(const TranslationBlock *tb, vaddr start, vaddr end)
+{
+    for (int r = 0; r < tb->nb_ranges; r++) {
+        if (tb->ranges[r].start < end && start < tb->ranges[r].end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void invalidate_list(TBPageNode **head, vaddr start, vaddr end)
+{
+    for (TBPageNode *node = *head, *next; node; node = next) {
+        next = node->next;
+        if (tb_overlaps(node->tb, start, end)) {
+            tb_invalidate_locked(node->tb);
+            next = *head; /* the list lost nodes: begin again */
+        }
+    }
+}
+
+void tb_invalidate_range(vaddr start, vaddr end)
+{
+    engine.generation++; /* also stops blocks whose translation is under way */
+    if (start >= end || end <= engine.code_min || start >= engine.code_max) {
+        return;
+    }
+    uint64_t first = start >> GUEST_PAGE_BITS, last = (end - 1) >> GUEST_PAGE_BITS;
+
+    pthread_mutex_lock(&engine.lock);
+    if (last - first >= 1 << PAGE_HASH_BITS) {
+        for (int n = 0; n < 1 << PAGE_HASH_BITS; n++) {
+            invalidate_list(&engine.pages[n], start, end);
+        }
+    } else {
+        for (uint64_t page = first; page <= last; page++) {
+            invalidate_list(page_list(page), start, end);
+        }
+    }
+    pthread_mutex_unlock(&engine.lock);
+}
+
+void tb_flush_all(void)
+{
+    pthread_mutex_lock(&engine.lock);
+    code_buffer_retire_all();
+    kick_others(NULL);
+    pthread_mutex_unlock(&engine.lock);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* From guest pc to a TranslationBlock: the pipeline as a list of calls, with the retries. */
+#include <string.h>
+
+#include "disas.h"
+#include "internal.h"
+#include "util/log.h"
+
+enum { DEFAULT_MAX_INSNS = 64 };
+
+static void log_ops(TCGContext *s, int item, const char *title, bool with_life)
+{
+    if (!log_enabled(item) || !log_in_range(s->tb->pc)) {
+        return;
+    }
+    FILE *f = log_lock();
+    fprintf(f, "%s 0x%" PRIx64 "\n", title, s->tb->pc);
+    tcg_dump_ops(s, f, with_life);
+    fprintf(f, "\n");
+    log_unlock(f);
+}
+
+static void log_guest(const TranslationBlock *tb)
+{
+    if (!log_enabled(LOG_IN_ASM) || !log_in_range(tb->pc)) {
+        return;
+    }
+    FILE *f = log_lock();
+    fprintf(f, "IN: 0x%" PRIx64 ", %d instructions\n", tb->pc, tb->nb_insns);
+    for (int r = 0; r < tb->nb_ranges; r++) {
+        vaddr start = tb->ranges[r].start;
+        if (guest_page_flags && !(guest_page_flags(start) & GUEST_PAGE_READ)) {
+            continue;
+        }
+        disas_guest(f, engine.target, start,
+                    (const void *)(uintptr_t)(start + engine.config.guest_base),
+                    tb->ranges[r].end - start);
+    }
+    fprintf(f, "\n");
+    log_unlock(f);
+}
+
+static void log_host(const TranslationBlock *tb)
+{
+    if (!log_enabled(LOG_OUT_ASM) || !log_in_range(tb->pc) || !tb->tc) {
+        return;
+    }
+    FILE *f = log_lock();
+    fprintf(f, "OUT: 0x%" PRIx64 ", %u bytes for %d instructions\n", tb->pc, tb->tc_size,
+            tb->nb_insns);
+    disas_host(f, (uintptr_t)tb->tc, tb->tc, tb->tc_size);
+    fprintf(f, "\n");
+    log_unlock(f);
+}
+
+static void *keep(TCGContext *s, const void *data, size_t size)
+{
+    return memcpy(tb_alloc(s, size), data, size);
+}
+
+/* For the interpreter: the op list as it is now, and a slot for each chained exit. */
+static void keep_ops(TCGContext *s, TranslationBlock *tb)
+{
+    tb->ops = keep(s, s->ops, s->nb_ops * sizeof(*s->ops));
+    tb->temps = keep(s, s->temps, s->nb_temps * sizeof(*s->temps));
+    tb->exits = keep(s, s->exits, s->nb_exits * sizeof(*s->exits));
+    tb->nb_ops = s->nb_ops;
+    tb->nb_temps = s->nb_temps;
+    tb->nb_exits = s->nb_exits;
+    tb->nb_labels = s->nb_labels;
+}
+
+/* The middle of the pipeline. False: the block was too large for the context. */
+static bool make_ops(TCGContext *s, TranslationBlock *tb, int max_insns)
+{
+    tcg_context_start(s, tb);
+    s->fp_soft = tb->cflags & CF_CAREFUL;
+    engine.target->translate(s, tb, max_insns);
+    if (s->overflow) {
+        return false;
+    }
+    log_guest(tb);
+    log_ops(s, LOG_OP, "OP:", false);
+#ifdef CONFIG_DEBUG
+    tcg_check(s, "front end");
+#endif
+    if (!engine.config.no_optimize) {
+        tcg_optimize(s);
+    }
+    tcg_liveness(s);
+#ifdef CONFIG_DEBUG
+    tcg_check(s, "optimiser");
+#endif
+    log_ops(s, LOG_OP_OPT, "OP after optimisation and liveness:", true);
+    return true;
+}
+
+static TranslationBlock *new_tb(TCGContext *s, vaddr pc, uint32_t flags, uint32_t cflags)
+{
+    TranslationBlock *tb = tb_alloc(s, sizeof(*tb));
+
+    memset(tb, 0, sizeof(*tb));
+    tb->pc = pc;
+    tb->flags = flags;
+    tb->cflags = cflags;
+    return tb;
+}
+
+/* Emits what make_ops left in s; TCG_GEN_*. */
+static int make_code(TCGContext *s, TranslationBlock *tb)
+{
+    ThreadCode *tc = (ThreadCode *)s->code;
+
+    if (atomic_load(&tc->region->nb_tbs) == REGION_MAX_TBS) {
+        return TCG_GEN_BUFFER_FULL;
+    }
+    if (tb->cflags & CF_INTERP || engine.config.verify) {
+        keep_ops(s, tb);
+    }
+    if (tb->cflags & CF_INTERP) {
+        return TCG_GEN_OK;
+    }
+    return tcg_gen_code(s, tb);
+}
+
+TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags)
+{
+    TCGContext *s = cpu->tcg;
+    ThreadCode *tc = thread_code(cpu);
+    int max_insns = engine.config.max_insns ? engine.config.max_insns : DEFAULT_MAX_INSNS;
+
+    if (cflags & (CF_CAREFUL | CF_SINGLE)) {
+        max_insns = 1;
+    }
+    if (!tc->region) {
+        code_region_acquire(cpu);
+    }
+    s->cpu = cpu;
+    for (;;) {
+        uint64_t generation = engine.generation;
+        ArenaMark mark = arena_mark(tc);
+        TranslationBlock *tb = new_tb(s, pc, flags, cflags);
+        int ret = make_ops(s, tb, max_insns) ? make_code(s, tb) : TCG_GEN_TOO_LARGE;
+
+        if (ret == TCG_GEN_OK) {
+            log_host(tb);
+            code_region_add_tb(tc, tb);
+            TranslationBlock *found = tb_insert(s, tb, generation);
+            if (found) {
+                if (engine.config.perfmap) {
+                    perfmap_add(tb);
+                }
+                return found;
+            }
+            continue;
+        }
+        if (ret == TCG_GEN_TOO_LARGE) {
+            g_assert(max_insns > 1);
+            max_insns = MAX(1, MIN(tb->nb_insns, max_insns) / 2);
+        }
+        arena_release(tc, mark);
+        if (ret == TCG_GEN_BUFFER_FULL) {
+            code_region_next(cpu);
+        }
+    }
+}

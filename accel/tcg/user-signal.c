@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Host signals that compiled code raises: the guest's faults, tagged addresses, floating traps. */
+#include <string.h>
+#include <ucontext.h>
+
+#include "internal.h"
+#include "util/log.h"
+
+/* The instruction is to be run again alone: masked addresses, floating point by fpu/. */
+static void retry_carefully(CPUState *cpu)
+{
+    cpu->cflags_next |= CF_CAREFUL;
+}
+
+static void report_fault(CPUState *cpu, const siginfo_t *info, bool write)
+{
+    cpu->fault_addr = (uintptr_t)info->si_addr - engine.config.guest_base;
+    cpu->fault_si_signo = info->si_signo;
+    cpu->fault_si_code = info->si_code;
+    cpu->fault_write = write;
+    cpu->fault_fetch = false;
+    cpu->exception_index = EXCP_FAULT;
+    engine.stats.faults++;
+}
+
+/* Too many traps cost more than checks do: from now on results are compared inline (cpu-exec.c). */
+static void count_fp_trap(void)
+{
+    if (++engine.stats.fp_traps >= FP_TRAP_LIMIT) {
+        atomic_store(&engine.fp_check, true);
+    }
+}
+
+/*
+ * An address that is not canonical on the host raises SIGSEGV without an address (SI_KERNEL): a
+ * tagged pointer, most likely. The careful block masks it; if that faults likewise the address is
+ * really bad.
+ */
+static void memory_fault(CPUState *cpu, const TranslationBlock *tb, const siginfo_t *info,
+                         const ucontext_t *uc)
+{
+    if (info->si_signo == SIGSEGV && info->si_code == SI_KERNEL) {
+        if (!(tb->cflags & CF_CAREFUL)) {
+            retry_carefully(cpu);
+            return;
+        }
+        siginfo_t plain = *info;
+        plain.si_code = SEGV_MAPERR;
+        plain.si_addr = (void *)(uintptr_t)(cpu->careful_addr + engine.config.guest_base);
+        report_fault(cpu, &plain, false);
+        return;
+    }
+    report_fault(cpu, info, uc->uc_mcontext.gregs[REG_ERR] & 2);
+}
+
+/* In a helper or the interpreter: the pc is in the state already, and the stack is C's to unwind.
+ */
+static void leave_c_code(CPUState *cpu, const ucontext_t *uc)
+{
+    pthread_sigmask(SIG_SETMASK, &uc->uc_sigmask, NULL);
+    siglongjmp(cpu->jmp_env, 1);
+}
+
+bool tcg_handle_host_signal(CPUState *cpu, siginfo_t *info, void *ucontext)
+{
+    ucontext_t *uc = ucontext;
+    uintptr_t pc = uc->uc_mcontext.gregs[REG_RIP];
+    bool memory = info->si_signo == SIGSEGV || info->si_signo == SIGBUS;
+
+    if (!cpu || !cpu->tcg || !thread_code(cpu)->running || info->si_code <= 0) {
+        return false;
+    }
+    if (!code_buffer_contains(pc)) {
+        if (!memory) {
+            return false;
+        }
+        report_fault(cpu, info, uc->uc_mcontext.gregs[REG_ERR] & 2);
+        leave_c_code(cpu, uc);
+    }
+    const TranslationBlock *tb = tb_find_by_host_pc(pc);
+    if (!tb || !tcg_backend_restore(tb, uc, cpu)) {
+        return false;
+    }
+    if (memory) {
+        memory_fault(cpu, tb, info, uc);
+    } else if (info->si_signo == SIGFPE && !(tb->cflags & CF_CAREFUL)) {
+        count_fp_trap();
+        retry_carefully(cpu);
+    } else {
+        return false;
+    }
+    tcg_backend_leave(uc, cpu);
+    return true;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * -accel tcg,verify=on: each block is first run by the interpreter on a copy of the state, its
+ * stores kept in a journal; then by the host code for real; then both results are compared. Blocks
+ * that call helpers with side effects, touch memory atomically, or fault are run once only.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "disas.h"
+#include "internal.h"
+#include "util/log.h"
+
+enum { JOURNAL_MAX = 512 };
+
+typedef struct Journal {
+    struct {
+        vaddr addr;
+        uint8_t size;
+        uint8_t data[16];
+    } entry[JOURNAL_MAX];
+    int nb;
+    sigjmp_buf give_up;
+} Journal;
+
+static uint8_t *host(vaddr addr)
+{
+    return (uint8_t *)(uintptr_t)(addr + engine.config.guest_base);
+}
+
+static void require(Journal *j, vaddr addr, unsigned size, int flag)
+{
+    if (guest_page_flags &&
+        (!(guest_page_flags(addr) & flag) || !(guest_page_flags(addr + size - 1) & flag))) {
+        siglongjmp(j->give_up, 1);
+    }
+}
+
+/* Memory as it would be: what is there, overlaid with the journal in order. */
+static void journal_load(void *opaque, vaddr addr, void *buf, unsigned size)
+{
+    Journal *j = opaque;
+
+    require(j, addr, size, GUEST_PAGE_READ);
+    memcpy(buf, host(addr), size);
+    for (int n = 0; n < j->nb; n++) {
+        for (unsigned b = 0; b < size; b++) {
+            vaddr at = addr + b - j->entry[n].addr;
+            if (at < j->entry[n].size) {
+                ((uint8_t *)buf)[b] = j->entry[n].data[at];
+            }
+        }
+    }
+}
+
+static void journal_store(void *opaque, vaddr addr, const void *buf, unsigned size)
+{
+    Journal *j = opaque;
+
+    require(j, addr, size, GUEST_PAGE_WRITE);
+    if (j->nb == JOURNAL_MAX) {
+        siglongjmp(j->give_up, 1);
+    }
+    j->entry[j->nb].addr = addr;
+    j->entry[j->nb].size = size;
+    memcpy(j->entry[j->nb].data, buf, size);
+    j->nb++;
+}
+
+static void journal_atomic(void *opaque, const TCGOp *op, vaddr addr, TCGValue *args)
+{
+    (void)op;
+    (void)addr;
+    (void)args;
+    siglongjmp(((Journal *)opaque)->give_up, 1);
+}
+
+static bool can_verify(const TranslationBlock *tb)
+{
+    for (int n = 0; n < tb->nb_ops; n++) {
+        const TCGOp *op = &tb->ops[n];
+        if (op->opc == TCG_OP_call &&
+            !(((const TCGHelperInfo *)(uintptr_t)op->imm)->flags & TCG_CALL_NO_SE)) {
+            return false;
+        }
+        if (op->opc == TCG_OP_atomic_rmw || op->opc == TCG_OP_atomic_cas ||
+            op->opc == TCG_OP_atomic_cas128) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_global(const TCGGlobalDef *g, const CPUState *a, const CPUState *b)
+{
+    const char *x = (const char *)a + g->offset, *y = (const char *)b + g->offset;
+
+    switch (g->type) {
+    case TCG_TYPE_CC:
+        return !((*(const uint32_t *)x ^ *(const uint32_t *)y) & TCG_CCR_MASK);
+    case TCG_TYPE_V128:
+        return !memcmp(x, y, 16);
+    default:
+        return !memcmp(x, y, 8);
+    }
+}
+
+static bool same_exit(const CPUState *a, const CPUState *b, const TBSlot *x, const TBSlot *y)
+{
+    vaddr pc_a = x ? x->pc : cpu_get_pc(a), pc_b = y ? y->pc : cpu_get_pc(b);
+
+    return pc_a == pc_b && a->exception_index == b->exception_index;
+}
+
+/* Flags may differ where the exit says that they are dead; the text says which it was. */
+static void describe(FILE *f, CPUState *interp, CPUState *real, const Journal *j)
+{
+    for (int n = 0; n < engine.target->nb_globals; n++) {
+        const TCGGlobalDef *g = &engine.target->globals[n];
+        if (!same_global(g, interp, real)) {
+            const uint64_t *x = cpu_field(interp, g->offset), *y = cpu_field(real, g->offset);
+            fprintf(f,
+                    "  %s: interpreter %016" PRIx64 " %016" PRIx64 ", host %016" PRIx64
+                    " %016" PRIx64 "\n",
+                    g->name, g->type == TCG_TYPE_V128 ? x[1] : 0, x[0],
+                    g->type == TCG_TYPE_V128 ? y[1] : 0, y[0]);
+        }
+    }
+    fprintf(f, "  pc: interpreter %016" PRIx64 ", host %016" PRIx64 "; %d stores\n",
+            cpu_get_pc(interp), cpu_get_pc(real), j->nb);
+}
+
+static void report(CPUState *before, CPUState *interp, CPUState *real, const TranslationBlock *tb,
+                   const Journal *j)
+{
+    FILE *f = log_lock();
+
+    fprintf(f, "verify: host code and interpreter differ in the block at 0x%" PRIx64 "\n", tb->pc);
+    describe(f, interp, real, j);
+    fprintf(f, "state before:\n");
+    engine.target->dump_state(before, f);
+    fprintf(f, "guest code:\n");
+    for (int r = 0; r < tb->nb_ranges; r++) {
+        disas_guest(f, engine.target, tb->ranges[r].start, host(tb->ranges[r].start),
+                    tb->ranges[r].end - tb->ranges[r].start);
+    }
+    fprintf(f, "ops:\n");
+    TCGContext *s = real->tcg;
+    tcg_context_start(s, (TranslationBlock *)tb);
+    memcpy(s->ops, tb->ops, tb->nb_ops * sizeof(*tb->ops));
+    memcpy(s->temps, tb->temps, tb->nb_temps * sizeof(*tb->temps));
+    memcpy(s->exits, tb->exits, tb->nb_exits * sizeof(*tb->exits));
+    s->nb_ops = tb->nb_ops;
+    s->nb_temps = tb->nb_temps;
+    s->nb_exits = tb->nb_exits;
+    tcg_dump_ops(s, f, true);
+    fprintf(f, "host code:\n");
+    disas_host(f, (uintptr_t)tb->tc, tb->tc, tb->tc_size);
+    log_unlock(f);
+    abort();
+}
+
+static bool stores_match(const Journal *j)
+{
+    uint8_t now[16];
+
+    for (int n = 0; n < j->nb; n++) {
+        Journal *all = (Journal *)j;
+        journal_load(all, j->entry[n].addr, now, j->entry[n].size);
+        if (memcmp(now, host(j->entry[n].addr), j->entry[n].size)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool flags_dead_at_exit(const TranslationBlock *tb)
+{
+    for (int n = 0; n < tb->nb_exits; n++) {
+        if (tb->exits[n].cc_dead) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool same_state(const TranslationBlock *tb, CPUState *interp, CPUState *real)
+{
+    for (int n = 0; n < engine.target->nb_globals; n++) {
+        if (n == engine.target->cc_global && flags_dead_at_exit(tb)) {
+            continue;
+        }
+        if (!same_global(&engine.target->globals[n], interp, real)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+TBSlot *verify_run(CPUState *cpu, TranslationBlock *tb)
+{
+    size_t size = engine.target->cpu_size;
+    g_autofree Journal *j = g_new(Journal, 1);
+    TCIMemory memory = { journal_load, journal_store, journal_atomic, j };
+    CPUState *volatile interp = NULL, *volatile before = NULL;
+    TBSlot *volatile expected = NULL;
+
+    j->nb = 0;
+    if (tb->tc && can_verify(tb)) {
+        interp = aligned_alloc(64, ROUND_UP(size, 64));
+        before = aligned_alloc(64, ROUND_UP(size, 64));
+        memcpy(interp, cpu, size);
+        memcpy(before, cpu, size);
+        if (!sigsetjmp(j->give_up, 0)) {
+            expected = tci_run(interp, tb, &memory);
+        } else {
+            free(interp);
+            interp = NULL;
+        }
+    }
+    TBSlot *slot = tb->tc ? tcg_enter(cpu, tb->tc) : tci_run(cpu, tb, NULL);
+    if (interp && cpu->exception_index != EXCP_FAULT && !(cpu->cflags_next & CF_CAREFUL)) {
+        if (!same_exit(interp, cpu, expected, slot) || !same_state(tb, interp, cpu) ||
+            !stores_match(j)) {
+            report(before, interp, cpu, tb, j);
+        }
+    }
+    free(interp);
+    free(before);
+    return slot;
+}

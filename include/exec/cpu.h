@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every guest CPU has (CPUState, the head of each target's own state), and what every target
+ * provides (TargetOps). A target's state is one struct whose first member is CPUState.
+ */
+#ifndef EXEC_CPU_H
+#define EXEC_CPU_H
+
+#include <glib.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "fpu/softfloat.h"
+#include "tcg/tcg.h"
+
+/* Why cpu_exec returned. Targets add their own from EXCP_TARGET. */
+enum {
+    EXCP_NONE = -1,
+    EXCP_INTERRUPT = 0x10000, /* somebody asked: exit_request */
+    EXCP_SYSCALL,             /* the guest's system call instruction; pc is behind it */
+    EXCP_FAULT,               /* a guest memory access failed: fault_* say how; pc is at it */
+    EXCP_UDEF,                /* an instruction this CPU does not have; pc is at it */
+    EXCP_BREAKPOINT,          /* the guest's breakpoint instruction; pc is at it */
+    EXCP_DEBUG,               /* a debugger's breakpoint or single step */
+    EXCP_ALIGN,               /* misaligned pc, sp or data: fault_addr; pc is at the instruction */
+    EXCP_BTI,                 /* a branch to a place without a landing pad; pc is the target */
+    EXCP_ATOMIC,              /* internal: run one instruction alone (cpu_exec handles it) */
+    EXCP_TARGET = 0x20000,
+};
+
+/* One entry of the jump cache that compiled code probes for indirect branches. */
+typedef struct JumpCacheEntry {
+    vaddr pc;         /* ~0 when empty: no instruction is there */
+    const void *code; /* host code */
+} JumpCacheEntry;
+enum { JUMP_CACHE_BITS = 12, JUMP_CACHE_SIZE = 1 << JUMP_CACHE_BITS };
+/* An address in the guest selects entry (pc >> jc_shift) & (JUMP_CACHE_SIZE - 1). */
+
+struct CPUState {
+    const TargetOps *target;
+
+    /* --- read and written by compiled code; offsets are the backend's business ------------- */
+    JumpCacheEntry *jump_cache; /* jump_cache_own, or an empty one while an exit is asked for */
+    volatile int exit_request;  /* not 0: leave compiled code at the next poll */
+    int exception_index;        /* EXCP_* that an exit to cpu_exec reports */
+    /*
+     * Guest calls push their return address and a host return address on a stack of the thread's
+     * own (docs/tcg.md, "Calls and returns"). Compiled code and the helpers that it calls run on
+     * it.
+     */
+    uintptr_t ret_sp;       /* where that stack stands while outside compiled code */
+    uintptr_t ret_sp_limit; /* a call below this goes through cpu_exec; ~0 asks for an exit */
+    uintptr_t host_sp;      /* cpu_exec's own stack while compiled code runs */
+    uint32_t host_fpcr, saved_host_fpcr; /* MXCSR in compiled code, and of the emulator */
+    uint64_t scratch[64]; /* the backend's: spilled temps and operands of evaluated ops */
+
+    FloatStatus fp_status; /* modes and flags of fpu/; round_mode mirrors the host's */
+
+    /* --- the faulting access, for EXCP_FAULT ------------------------------------------------- */
+    vaddr fault_addr;
+    int fault_si_signo, fault_si_code; /* as Linux reports it */
+    bool fault_write, fault_fetch;
+
+    /* --- the engine's, per thread ------------------------------------------------------------- */
+    TCGContext *tcg;
+    JumpCacheEntry *jump_cache_own;
+    uint8_t *ret_stack; /* its lowest address; ret_stack_size bytes */
+    size_t ret_stack_size;
+    bool in_code;           /* this thread is inside cpu_exec */
+    bool interrupt_request; /* cpu_request_exit was called: EXCP_INTERRUPT */
+    bool fp_checked;      /* host traps are masked: every block that runs here checks its results */
+    vaddr careful_addr;   /* CF_CAREFUL blocks store each data address here before they use it */
+    bool single_step;     /* one instruction for each cpu_exec, then EXCP_DEBUG */
+    uint32_t cflags_next; /* CF_* for the next block only */
+    sigjmp_buf jmp_env;   /* cpu_loop_exit */
+    uint64_t epoch;       /* of the code buffer, last seen at a quiet point */
+    CPUState *next_cpu;   /* list of all; accel/tcg's lock */
+
+    void *opaque; /* linux-user: the thread's TaskState; system: the machine's vCPU */
+};
+
+/* ---- what a target provides --------------------------------------------------------------------
+ */
+
+typedef struct DisasContext DisasContext;
+
+struct TargetOps {
+    const char *name; /* "aarch64" */
+    const TCGGlobalDef *globals;
+    int nb_globals;
+    int cc_global;      /* index of the flags among them, or -1 */
+    size_t cpu_size;    /* of the whole state struct, CPUState included */
+    uint32_t env_bias;  /* the env register points this many bytes into the state */
+    uint32_t pc_offset; /* of the 64-bit pc */
+    int jc_shift;       /* log2 of the instruction alignment: 2 for Arm */
+    int max_insn_len;   /* bytes */
+    FloatNaNRule nan_rule;
+    int cs_arch, cs_mode; /* capstone's, for -d in_asm */
+
+    /* model "help" is answered by list_models. NULL and *err for an unknown model or feature. */
+    CPUState *(*cpu_new)(const char *model, GError **err);
+    void (*list_models)(FILE *f);
+    void (*cpu_reset)(CPUState *cpu);
+    /* A new thread's or forked CPU: a copy of the architectural state only. */
+    void (*cpu_copy)(CPUState *dst, const CPUState *src);
+    void (*cpu_free)(CPUState *cpu);
+    /* What a block depends on beside its pc, packed in 32 bits: CPU features never change, modes
+     * do. */
+    uint32_t (*tb_flags)(const CPUState *cpu);
+    /*
+     * Translates guest instructions at ctx->tb->pc into ops, ending with an exit op; at most
+     * max_insns. Sets tb->nb_insns, tb->ranges. Never fails: what cannot be fetched or decoded
+     * becomes an exit with the exception.
+     */
+    void (*translate)(TCGContext *s, TranslationBlock *tb, int max_insns);
+    /* Registers as text, for -d cpu and crash reports. */
+    void (*dump_state)(const CPUState *cpu, FILE *f);
+    /* Host floating flags (FLOAT_FLAG_*) that compiled code gathered, to be merged into the state.
+     */
+};
+
+extern const TargetOps *const target_table[]; /* NULL at the end */
+const TargetOps *target_by_name(const char *name);
+
+static inline void *cpu_field(CPUState *cpu, uint32_t offset)
+{
+    return (char *)cpu + offset;
+}
+static inline vaddr cpu_get_pc(const CPUState *cpu)
+{
+    return *(const vaddr *)((const char *)cpu + cpu->target->pc_offset);
+}
+static inline void cpu_set_pc(CPUState *cpu, vaddr pc)
+{
+    *(vaddr *)((char *)cpu + cpu->target->pc_offset) = pc;
+}
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* TranslationBlock: one translated piece of guest code, and what is known of it. */
+#ifndef EXEC_TB_H
+#define EXEC_TB_H
+
+#include "tcg/tcg.h"
+
+enum {
+    CF_NO_CHAIN = 1, /* every exit returns to cpu_exec (-d exec, verify, single step) */
+    CF_CAREFUL =
+        2, /* one instruction; floating point by fpu/, addresses masked as the guest would */
+    CF_SINGLE = 4,    /* one instruction, then EXCP_DEBUG */
+    CF_INTERP = 8,    /* keep the ops, emit nothing */
+    CF_FP_CHECK = 16, /* floating results checked inline, host traps masked (docs/tcg.md) */
+};
+
+enum { TB_MAX_RANGES = 4 };
+
+/*
+ * A way out to another block. Its jump in the host code is patched under the lock of
+ * accel/tcg/tb-cache.c: to the target's code when chained, to its own stub when not.
+ */
+typedef struct TBSlot {
+    TranslationBlock *tb;     /* whose way out this is */
+    TranslationBlock *target; /* NULL when not chained */
+    struct TBSlot *next;      /* in target->incoming */
+    vaddr pc;                 /* where it goes */
+    uint32_t jmp_offset;      /* of the rel32 field in tb's host code; 4-aligned address */
+    uint32_t stub_offset;     /* of the code that returns this TBSlot to cpu_exec */
+} TBSlot;
+
+struct TranslationBlock {
+    vaddr pc;
+    uint32_t flags;  /* TargetOps.tb_flags */
+    uint32_t cflags; /* CF_* */
+    uint16_t nb_insns;
+    uint16_t nb_ranges;
+    bool invalid;
+    struct {
+        vaddr start, end;
+    } ranges[TB_MAX_RANGES]; /* guest code bytes that it was made of */
+
+    const uint8_t *tc; /* executable address of the entry; NULL with CF_INTERP */
+    uint32_t tc_size;  /* bytes of host code */
+    uint8_t
+        *side_table; /* host offsets -> guest pc and places of dirty globals; tcg/side-table.h */
+    uint32_t side_size;
+
+    TBSlot *slots; /* nb_slots of them */
+    uint16_t nb_slots;
+    TBSlot *incoming; /* slots of other blocks that jump here */
+
+    TranslationBlock *hash_next;
+    struct TBPageNode *page_nodes; /* one for each guest page it was made of */
+    uint16_t nb_pages;
+    /* CF_INTERP and verify: the optimised ops, kept */
+    TCGOp *ops;
+    TCGTemp *temps;
+    TCGExit *exits;
+    int nb_ops, nb_temps, nb_exits, nb_labels;
+};
+
+#endif

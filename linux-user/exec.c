@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* execve: a guest program is run by the emulator again, a native one by the kernel. */
+#include "linux-user/syscalls.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { SCRIPT_DEPTH = 5, HEAD_SIZE = 256 };
+
+/* Does the emulator have to run this file? If in doubt the kernel says what is wrong with it. */
+static bool needs_emulator(const char *path)
+{
+    char name[PATH_MAX], line[HEAD_SIZE], buf[PATH_MAX];
+
+    g_strlcpy(name, path, sizeof(name));
+    for (int depth = 0; depth < SCRIPT_DEPTH; depth++) {
+        uint8_t head[HEAD_SIZE];
+        int fd = open(name, O_RDONLY | O_CLOEXEC);
+        ssize_t n;
+        ExecKind kind;
+
+        if (fd < 0 || faccessat(AT_FDCWD, name, X_OK, AT_EACCESS) < 0) {
+            if (fd >= 0) {
+                close(fd);
+            }
+            return false;
+        }
+        n = read(fd, head, sizeof(head));
+        close(fd);
+        kind = n > 0 ? classify_executable(head, n, line, sizeof(line)) : EXEC_UNKNOWN;
+        if (kind != EXEC_SCRIPT) {
+            return kind == EXEC_FOREIGN;
+        }
+        line[strcspn(line, " \t")] = 0;
+        g_strlcpy(name, translate_path(line, buf), sizeof(name));
+    }
+    return false;
+}
+
+/* Counts a guest's vector of strings; negative: errno. */
+static long vector_length(uint64_t addr)
+{
+    uint64_t p;
+    long n;
+
+    for (n = 0; addr; n++) {
+        if (!copy_from_guest(&p, addr + n * sizeof(p), sizeof(p)) || !guest_ptr_ok(p)) {
+            return -EFAULT;
+        }
+        if (!p) {
+            break;
+        }
+    }
+    return n;
+}
+
+static int64_t exec_self(const char *path, uint64_t argv, long argc, uint64_t envp)
+{
+    long n = 0, options = 0;
+    g_autofree char **args = NULL;
+    uint64_t p;
+
+    while (proc.self_args && proc.self_args[options]) {
+        options++;
+    }
+    args = g_new(char *, options + argc + 6);
+    args[n++] = (char *)proc.self_name;
+    for (long i = 0; i < options; i++) {
+        args[n++] = proc.self_args[i];
+    }
+    args[n++] = (char *)"-0";
+    args[n++] = (char *)"";
+    args[n++] = (char *)path;
+    for (long i = 0; i < argc; i++) {
+        if (!copy_from_guest(&p, argv + i * sizeof(p), sizeof(p))) {
+            return -EFAULT;
+        }
+        if (i == 0) {
+            args[n - 2] = g2h(p);
+        } else {
+            args[n++] = g2h(p);
+        }
+    }
+    args[n] = NULL;
+    return safe_call(__NR_execve, (uintptr_t) "/proc/self/exe", (uintptr_t)args, envp);
+}
+
+/* path: the host's. */
+static int64_t exec_path(const char *path, uint64_t argv, uint64_t envp)
+{
+    long argc = vector_length(argv), envc = vector_length(envp);
+
+    if (argc < 0 || envc < 0) {
+        return -EFAULT;
+    }
+    if (needs_emulator(path)) {
+        int64_t res = exec_self(path, argv, argc, envp);
+
+        if (res != -ENOENT) { /* no /proc here: the kernel may know what to do (binfmt_misc) */
+            return res;
+        }
+    }
+    return safe_call(__NR_execve, (uintptr_t)path, argv, envp);
+}
+
+static const char *exec_name(const char *path, char *buf)
+{
+    return proc_self_is_exe(path) ? proc.exe_path : translate_path(path, buf);
+}
+
+int64_t sys_execve(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    char path[PATH_MAX], buf[PATH_MAX];
+    long len = copy_string_from_guest(path, a[0], sizeof(path));
+
+    (void)ts;
+    return len < 0 ? len : exec_path(exec_name(path, buf), a[1], a[2]);
+}
+
+int64_t sys_execveat(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    char path[PATH_MAX], buf[PATH_MAX];
+    long len = copy_string_from_guest(path, a[1], sizeof(path));
+
+    (void)ts;
+    if (len < 0) {
+        return len;
+    }
+    if ((a[4] & ~(uint64_t)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) ||
+        (!len && !(a[4] & AT_EMPTY_PATH))) {
+        return len ? -EINVAL : -ENOENT;
+    }
+    if (path[0] == '/' || ((int)a[0] == AT_FDCWD && len)) {
+        return exec_path(exec_name(path, buf), a[2], a[3]);
+    }
+    if (snprintf(buf, sizeof(buf), "/proc/self/fd/%d%s%s", (int)a[0], len ? "/" : "", path) >=
+        (int)sizeof(buf)) {
+        return -ENAMETOOLONG;
+    }
+    return exec_path(buf, a[2], a[3]);
+}

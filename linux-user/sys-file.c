@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls on files: those whose arguments need more than their kinds say. */
+#include "linux-user/syscalls.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+/* Kernel name of the call that a handler serves. */
+static int host_nr_of(TaskState *ts)
+{
+    uint64_t unused[MAX_ARGS];
+    int nr = ts->arch->syscall_args(ts->cpu, unused);
+
+    return syscall_descs[ts->arch->syscall_table[nr]].host_nr;
+}
+
+int64_t sys_open(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    int64_t res = a[1] ? proc_self_open((const char *)a[1], a[2]) : -ENOSYS;
+
+    (void)ts;
+    return res == -ENOSYS ? safe_syscall(__NR_openat, a) : res;
+}
+
+int64_t sys_openat2(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    uint64_t how[16] = { 0 }; /* struct open_how: flags, mode, resolve; may grow */
+
+    (void)ts;
+    if (a[3] < 24) {
+        return -EINVAL;
+    }
+    if (a[3] > sizeof(how)) {
+        return -E2BIG;
+    }
+    if (!copy_from_guest(how, a[2], a[3])) {
+        return -EFAULT;
+    }
+    how[0] = (how[0] & ~UINT64_C(0xffffffff)) | (uint32_t)host_open_flags(how[0]);
+    return safe_call(__NR_openat2, a[0], a[1], (uintptr_t)how, a[3]);
+}
+
+int64_t sys_readlinkat(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    char path[PATH_MAX], other[PATH_MAX];
+    long len = copy_string_from_guest(path, a[1], sizeof(path));
+
+    (void)ts;
+    if (len < 0) {
+        return len;
+    }
+    if (proc_self_is_exe(path)) {
+        size_t n = MIN(strlen(proc.exe_path), a[3]);
+
+        if ((int)a[3] <= 0) {
+            return -EINVAL;
+        }
+        return copy_to_guest(a[2], proc.exe_path, n) ? (int64_t)n : -EFAULT;
+    }
+    return safe_call(__NR_readlinkat, a[0], (uintptr_t)translate_path(path, other), a[2], a[3]);
+}
+
+/* ---- iovec
+ * -------------------------------------------------------------------------------------------- */
+
+struct iovec *iov_from_guest(uint64_t addr, uint64_t count, struct iovec *buf, size_t room,
+                             int *error)
+{
+    struct iovec *iov = buf;
+
+    *error = -EINVAL;
+    if (count > IOV_MAX) {
+        return NULL;
+    }
+    if (count > room) {
+        iov = g_new(struct iovec, count);
+    }
+    *error = -EFAULT;
+    if (count && !copy_from_guest(iov, addr, count * sizeof(*iov))) {
+        iov_free(iov, buf);
+        return NULL;
+    }
+    for (uint64_t n = 0; n < count; n++) {
+        if (iov[n].iov_len && !guest_range_ok((uintptr_t)iov[n].iov_base, iov[n].iov_len)) {
+            *error = (ssize_t)iov[n].iov_len < 0 ? -EINVAL : -EFAULT;
+            iov_free(iov, buf);
+            return NULL;
+        }
+    }
+    return iov;
+}
+
+void iov_free(struct iovec *iov, struct iovec *buf)
+{
+    if (iov != buf) {
+        g_free(iov);
+    }
+}
+
+int64_t sys_iov(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    struct iovec buf[16];
+    int error;
+    struct iovec *iov =
+        iov_from_guest(a[1], (uint64_t)(int64_t)a[2], buf, G_N_ELEMENTS(buf), &error);
+    int64_t res;
+
+    if (!iov) {
+        return error;
+    }
+    a[1] = (uintptr_t)iov;
+    res = safe_syscall(host_nr_of(ts), a);
+    iov_free(iov, buf);
+    return res;
+}
+
+int64_t sys_process_vm(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    struct iovec buf[16], rbuf[16];
+    int error;
+    struct iovec *iov = iov_from_guest(a[1], a[2], buf, G_N_ELEMENTS(buf), &error), *remote;
+    int64_t res;
+
+    if (!iov) {
+        return error;
+    }
+    remote = iov_from_guest(a[3], a[4], rbuf, G_N_ELEMENTS(rbuf), &error);
+    if (!remote) {
+        iov_free(iov, buf);
+        return error;
+    }
+    a[1] = (uintptr_t)iov;
+    a[3] = (uintptr_t)remote;
+    res = safe_syscall(host_nr_of(ts), a);
+    iov_free(iov, buf);
+    iov_free(remote, rbuf);
+    return res;
+}
+
+/* ---- fcntl, ioctl
+ * --------------------------------------------------------------------------------------- */
+
+int64_t sys_fcntl(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    int64_t res;
+
+    (void)ts;
+    switch ((int)a[1]) {
+    case F_SETFL:
+        a[2] = host_open_flags(a[2]);
+        return safe_syscall(__NR_fcntl, a);
+    case F_GETFL:
+        res = safe_syscall(__NR_fcntl, a);
+        return res < 0 ? res : guest_open_flags(res);
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+    case F_GETOWN_EX:
+    case F_SETOWN_EX:
+        if (!guest_ptr_ok(a[2])) {
+            return -EFAULT;
+        }
+        return safe_syscall(__NR_fcntl, a);
+    default:
+        return safe_syscall(__NR_fcntl, a);
+    }
+}
+
+/*
+ * Requests and their structures are the same on all 64-bit little-endian machines with the generic
+ * numbering. The argument is a number or a pointer; one that points at the emulator is refused.
+ */
+int64_t sys_ioctl(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    (void)ts;
+    if (a[2] >= proc.guest_end && a[2] < UINT64_C(1) << 47) {
+        return -EFAULT;
+    }
+    return safe_syscall(__NR_ioctl, a);
+}
+
+/* ---- waiting for files, with a signal mask
+ * ----------------------------------------------------------------- */
+
+/* Notes the mask that a call swaps in, so that a handler runs under it. */
+static int read_suspend_mask(TaskState *ts, uint64_t addr, uint64_t size)
+{
+    if (!addr) {
+        return 0;
+    }
+    if (size != sizeof(ts->suspend_mask)) {
+        return -EINVAL;
+    }
+    return copy_from_guest(&ts->suspend_mask, addr, size) ? 0 : -EFAULT;
+}
+
+int64_t sys_ppoll(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    int64_t res = read_suspend_mask(ts, a[3], a[4]);
+
+    if (res == 0) {
+        res = safe_syscall(__NR_ppoll, a);
+        ts->suspended = a[3] && res == -EINTR;
+    }
+    return res;
+}
+
+int64_t sys_pselect6(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    uint64_t arg[2] = { 0 };
+    int64_t res = 0;
+
+    if (a[5] && !copy_from_guest(arg, a[5], sizeof(arg))) {
+        return -EFAULT;
+    }
+    if (!guest_ptr_ok(arg[0])) {
+        return -EFAULT;
+    }
+    res = read_suspend_mask(ts, arg[0], arg[1]);
+    if (res == 0) {
+        a[5] = a[5] ? (uintptr_t)arg : 0;
+        res = safe_syscall(__NR_pselect6, a);
+        ts->suspended = arg[0] && res == -EINTR;
+    }
+    return res;
+}
+
+/* struct epoll_event is packed on x86-64 and not on arm64. */
+typedef struct GuestEpollEvent {
+    uint32_t events, pad;
+    uint64_t data;
+} GuestEpollEvent;
+
+int64_t sys_epoll_pwait(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    enum { ROOM = 256 };
+    struct epoll_event host[ROOM];
+    GuestEpollEvent guest[ROOM];
+    int max = (int)a[2];
+    uint64_t to = a[1];
+    int64_t res = read_suspend_mask(ts, a[4], a[5]);
+
+    if (res < 0) {
+        return res;
+    }
+    if (max <= 0) {
+        return -EINVAL;
+    }
+    a[1] = (uintptr_t)host;
+    a[2] = MIN(max, ROOM);
+    res = safe_syscall(host_nr_of(ts), a);
+    ts->suspended = a[4] && res == -EINTR;
+    for (int64_t n = 0; n < res; n++) {
+        guest[n] = (GuestEpollEvent){ host[n].events, 0, host[n].data.u64 };
+    }
+    if (res > 0 && !copy_to_guest(to, guest, res * sizeof(guest[0]))) {
+        return -EFAULT;
+    }
+    return res;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls about the system and the process's own settings. */
+#include "linux-user/syscalls.h"
+
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+int64_t sys_uname(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    struct utsname uts = { 0 };
+    long res = raw_syscall(__NR_uname, (uintptr_t)&uts, 0, 0, 0, 0, 0);
+
+    if (res < 0) {
+        return res;
+    }
+    g_strlcpy(uts.machine, ts->arch->uname_machine, sizeof(uts.machine));
+    if (proc.uname_release) {
+        g_strlcpy(uts.release, proc.uname_release, sizeof(uts.release));
+    }
+    return copy_to_guest(a[0], &uts, sizeof(uts)) ? 0 : -EFAULT;
+}
+
+/* prctl options that are the architecture's, or would reach past the guest to the emulator. */
+static const int refused_prctls[] = {
+    PR_SET_SECCOMP,
+    PR_SET_MM,
+    PR_GET_TSC,
+    PR_SET_TSC,
+    PR_SET_FPEMU,
+    PR_GET_FPEMU,
+    PR_SET_FPEXC,
+    PR_GET_FPEXC,
+    PR_SET_SYSCALL_USER_DISPATCH,
+    PR_SVE_SET_VL,
+    PR_SVE_GET_VL,
+    PR_PAC_RESET_KEYS,
+    PR_SET_TAGGED_ADDR_CTRL,
+    PR_GET_TAGGED_ADDR_CTRL,
+};
+
+int64_t sys_prctl(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    (void)ts;
+    for (size_t n = 0; n < G_N_ELEMENTS(refused_prctls); n++) {
+        if ((int)a[0] == refused_prctls[n]) {
+            return -EINVAL;
+        }
+    }
+    for (int n = 1; n < 5; n++) {
+        if (a[n] >= proc.guest_end && a[n] < UINT64_C(1) << 47) {
+            return -EFAULT;
+        }
+    }
+    return safe_syscall(__NR_prctl, a);
+}
+
+/* Filters would be run on the host's numbers; so it is a kernel without them. */
+int64_t sys_seccomp(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    (void)ts;
+    (void)a;
+    return -ENOSYS;
+}
+
+int64_t sys_getrandom(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    (void)ts;
+    if (proc.has_seed) {
+        uint64_t len = MIN(a[1], 256);
+        uint8_t buf[256];
+
+        for (uint64_t n = 0; n < len; n++) {
+            proc.seed = proc.seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            buf[n] = proc.seed >> 56;
+        }
+        return copy_to_guest(a[0], buf, len) ? (int64_t)len : -EFAULT;
+    }
+    return safe_syscall(__NR_getrandom, a);
+}
+
+/* Limits on memory would hit the emulator's own; the guest's are noted nowhere, as on success. */
+static bool limit_is_ours(unsigned resource)
+{
+    return resource == RLIMIT_AS || resource == RLIMIT_DATA;
+}
+
+int64_t sys_setrlimit(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    (void)ts;
+    return limit_is_ours(a[0]) ? 0 : safe_syscall(__NR_setrlimit, a);
+}
+
+int64_t sys_prlimit64(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    (void)ts;
+    if (limit_is_ours(a[1]) && a[2]) {
+        a[2] = 0;
+    }
+    return safe_syscall(__NR_prlimit64, a);
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads and processes: clone in its forms, exit. */
+#include "linux-user/syscalls.h"
+#include "util/log.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+__thread TaskState *current_task;
+
+enum { THREAD_STACK_SIZE = 256 << 10 };
+
+/* The arguments of clone and clone3. */
+typedef struct CloneArgs {
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, sp, tls;
+} CloneArgs;
+
+TaskState *task_new(CPUState *cpu, const UserArch *arch, SigHand *sighand)
+{
+    TaskState *ts = g_new0(TaskState, 1);
+
+    ts->cpu = cpu;
+    ts->arch = arch;
+    ts->sighand = sighand;
+    ts->altstack.ss_flags = SS_DISABLE;
+    cpu->opaque = ts;
+    return ts;
+}
+
+static void store_tid(uint64_t addr, pid_t tid)
+{
+    if (addr) {
+        copy_to_guest(addr, &tid, sizeof(tid));
+    }
+}
+
+/* ---- threads
+ * ------------------------------------------------------------------------------------------ */
+
+typedef struct ThreadStart {
+    TaskState *ts;
+    uint64_t parent_tid, child_tid;
+    pid_t tid; /* set by the thread, which may be gone, *ts with it, when its parent reads this */
+    sem_t started;
+} ThreadStart;
+
+static void *thread_main(void *opaque)
+{
+    ThreadStart *start = opaque;
+    TaskState *ts = start->ts;
+    sigjmp_buf end;
+
+    current_task = ts;
+    ts->tid = start->tid = gettid();
+    ts->thread_end = &end;
+    signal_stack_init(ts);
+    tcg_cpu_attach(ts->cpu);
+    store_tid(start->parent_tid, ts->tid);
+    store_tid(start->child_tid, ts->tid);
+    sem_post(&start->started); /* *start is gone after this */
+
+    if (sigsetjmp(end, 0) == 0) {
+        unblock_signals(ts);
+        cpu_loop(ts);
+    }
+    current_task = NULL;
+    tcg_cpu_detach(ts->cpu);
+    ts->arch->target->cpu_free(ts->cpu);
+    signal_stack_free(ts);
+    g_free(ts);
+    return NULL;
+}
+
+static TaskState *task_clone(TaskState *ts, const CloneArgs *ca)
+{
+    CPUState *cpu = ts->arch->target->cpu_new(proc.cpu_model, NULL);
+    TaskState *child = task_new(cpu, ts->arch, ts->sighand);
+
+    ts->arch->target->cpu_copy(cpu, ts->cpu);
+    ts->arch->clone_regs(cpu, ca->sp, ca->flags & CLONE_SETTLS, ca->tls);
+    child->sigmask = ts->sigmask;
+    child->clear_tid = ca->flags & CLONE_CHILD_CLEARTID ? ca->child_tid : 0;
+    return child;
+}
+
+static int64_t clone_thread(TaskState *ts, const CloneArgs *ca)
+{
+    ThreadStart start = {
+        .parent_tid = ca->flags & CLONE_PARENT_SETTID ? ca->parent_tid : 0,
+        .child_tid = ca->flags & CLONE_CHILD_SETTID ? ca->child_tid : 0,
+    };
+    pthread_attr_t attr;
+    pthread_t thread;
+    int error;
+    pid_t tid = 0;
+
+    start.ts = task_clone(ts, ca);
+    sem_init(&start.started, 0, 0);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, THREAD_STACK_SIZE);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    block_signals();
+    error = pthread_create(&thread, &attr, thread_main, &start);
+    if (!error) {
+        while (sem_wait(&start.started) < 0) {
+        }
+        tid = start.tid;
+    } else {
+        ts->arch->target->cpu_free(start.ts->cpu);
+        g_free(start.ts);
+    }
+    if (!ts->signal_pending) {
+        unblock_signals(ts);
+    }
+    pthread_attr_destroy(&attr);
+    sem_destroy(&start.started);
+    return error ? -error : tid;
+}
+
+/* ---- processes
+ * ------------------------------------------------------------------------------------------ */
+
+/* What the child of a fork has to set right. */
+static void fork_child(TaskState *ts, const CloneArgs *ca)
+{
+    tcg_fork_child(ts->cpu);
+    ts->tid = gettid();
+    ts->thread_end = NULL;
+    ts->signal_pending = ts->async_sig = 0;
+    ts->fault_pending = 0;
+    pthread_mutex_init(&ts->sighand->lock, NULL);
+    ts->clear_tid = ca->flags & CLONE_CHILD_CLEARTID ? ca->child_tid : 0;
+    if (ca->flags & CLONE_CHILD_SETTID) {
+        store_tid(ca->child_tid, ts->tid);
+    }
+    if (ca->sp && !(ca->flags & CLONE_VFORK)) {
+        ts->altstack = (stack_t){ .ss_flags = SS_DISABLE };
+    }
+    ts->arch->clone_regs(ts->cpu, ca->sp, ca->flags & CLONE_SETTLS, ca->tls);
+}
+
+/* libc's fork where it can do it, so that its locks are right in the child. */
+static int64_t host_fork(const CloneArgs *ca)
+{
+    uint64_t own =
+        CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_SETTLS | CLONE_VM | CLONE_SIGHAND;
+    uint64_t flags = ca->flags & ~own;
+    pid_t pid;
+
+    if (!(flags & ~(uint64_t)(CLONE_PARENT_SETTID | CLONE_VFORK)) && ca->exit_signal == SIGCHLD) {
+        pid = fork();
+        if (pid > 0 && flags & CLONE_PARENT_SETTID) {
+            store_tid(ca->parent_tid, pid);
+        }
+        return pid < 0 ? -errno : pid;
+    }
+    return raw_syscall(__NR_clone, flags | ca->exit_signal, 0,
+                       flags & CLONE_PIDFD ? ca->pidfd : ca->parent_tid, 0, 0, 0);
+}
+
+static int64_t clone_process(TaskState *ts, const CloneArgs *ca)
+{
+    int64_t pid;
+
+    block_signals();
+    if (ts->signal_pending) {
+        return -RES_RESTART_ALWAYS;
+    }
+    tcg_fork_prepare();
+    mm_fork_prepare();
+    pid = host_fork(ca);
+    mm_fork_done();
+    if (pid == 0) {
+        fork_child(ts, ca);
+    } else {
+        tcg_fork_parent();
+    }
+    unblock_signals(ts);
+    return pid;
+}
+
+static int64_t do_clone(TaskState *ts, const CloneArgs *ca)
+{
+    if ((ca->flags & CLONE_SIGHAND && !(ca->flags & CLONE_VM)) ||
+        (ca->flags & CLONE_THREAD && !(ca->flags & CLONE_SIGHAND)) ||
+        (ca->flags & CLONE_FS && ca->flags & CLONE_NEWNS)) {
+        return -EINVAL;
+    }
+    if (!guest_ptr_ok(ca->child_tid) || !guest_ptr_ok(ca->parent_tid) || !guest_ptr_ok(ca->pidfd)) {
+        return -EFAULT;
+    }
+    if (ca->flags & CLONE_THREAD) {
+        return clone_thread(ts, ca);
+    }
+    if (ca->flags & CLONE_VM && !(ca->flags & CLONE_VFORK)) {
+        log_printf(LOG_UNIMP,
+                   "not implemented: clone of a process that shares memory (flags 0x%" PRIx64 ")\n",
+                   ca->flags);
+        return -EINVAL;
+    }
+    return clone_process(ts, ca);
+}
+
+int64_t sys_clone(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    CloneArgs ca = {
+        .flags = a[0] & 0xffffff00u,
+        .exit_signal = a[0] & 0xff,
+        .sp = a[1],
+        .parent_tid = a[2],
+        .pidfd = a[2],
+        .tls = a[3],
+        .child_tid = a[4],
+    };
+
+    if (a[0] & CLONE_PIDFD && a[0] & CLONE_PARENT_SETTID) {
+        return -EINVAL;
+    }
+    return do_clone(ts, &ca);
+}
+
+int64_t sys_clone3(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    /* struct clone_args of include/uapi/linux/sched.h */
+    struct {
+        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+        uint64_t set_tid, set_tid_size, cgroup;
+    } c = { 0 };
+    enum { FIRST_SIZE = 64 };
+
+    if (a[1] < FIRST_SIZE) {
+        return -EINVAL;
+    }
+    if (a[1] > sizeof(c)) {
+        return -E2BIG;
+    }
+    if (!copy_from_guest(&c, a[0], a[1])) {
+        return -EFAULT;
+    }
+    if (c.flags & 0xff || c.exit_signal > NB_SIGNALS || !c.stack != !c.stack_size ||
+        (c.flags & (CLONE_THREAD | CLONE_PARENT) && c.exit_signal)) {
+        return -EINVAL;
+    }
+    if (c.set_tid_size || c.flags >> 32) { /* CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP */
+        log_printf(LOG_UNIMP, "not implemented: clone3 with set_tid or flags 0x%" PRIx64 "\n",
+                   c.flags);
+        return -ENOSYS;
+    }
+    CloneArgs ca = {
+        .flags = c.flags,
+        .pidfd = c.pidfd,
+        .child_tid = c.child_tid,
+        .parent_tid = c.parent_tid,
+        .exit_signal = c.exit_signal,
+        .sp = c.stack ? c.stack + c.stack_size : 0,
+        .tls = c.tls,
+    };
+    if (c.flags & CLONE_PIDFD && c.flags & CLONE_PARENT_SETTID) {
+        log_printf(LOG_UNIMP, "not implemented: clone3 with CLONE_PIDFD and CLONE_PARENT_SETTID\n");
+        return -ENOSYS;
+    }
+    return do_clone(ts, &ca);
+}
+
+int64_t sys_set_tid_address(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    ts->clear_tid = a[0];
+    return ts->tid;
+}
+
+/* ---- exit
+ * -------------------------------------------------------------------------------------------------
+ */
+
+int64_t sys_exit(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    block_signals();
+    if (ts->clear_tid) {
+        uint32_t zero = 0;
+
+        copy_to_guest(ts->clear_tid, &zero, sizeof(zero));
+        raw_syscall(__NR_futex, ts->clear_tid, FUTEX_WAKE, 1, 0, 0, 0);
+    }
+    if (ts->thread_end) {
+        siglongjmp(*ts->thread_end, 1);
+    }
+    /* The first thread: the process lives on as long as others do. */
+    raw_syscall(__NR_exit, a[0], 0, 0, 0, 0, 0);
+    abort();
+}
+
+int64_t sys_exit_group(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    (void)ts;
+    raw_syscall(__NR_exit_group, a[0], 0, 0, 0, 0, 0);
+    abort();
+}

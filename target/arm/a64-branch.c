@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* A64 branches and exceptions (DDI 0487 C4.1.93), without pointer authentication. */
+#include "target/arm/translate.h"
+
+static vaddr target_of(DisasContext *s, int imm)
+{
+    return s->pc + (int64_t)imm * 4;
+}
+
+/*
+ * The taken side leaves the block; the block goes on behind a forward branch. A backward one closes
+ * a loop and is mostly taken: what follows is another block.
+ */
+static void end_if_backward(DisasContext *s, vaddr target)
+{
+    if (target <= s->pc) {
+        gen_jump(s, s->pc + 4);
+    }
+}
+
+bool trans_b(DisasContext *s, arg_b *a)
+{
+    vaddr target = target_of(s, a->imm);
+
+    if (target > s->pc) {
+        s->next_pc = target; /* the block goes on there */
+    } else {
+        gen_jump(s, target);
+    }
+    return true;
+}
+
+bool trans_bl(DisasContext *s, arg_bl *a)
+{
+    gen_call(s, target_of(s, a->imm));
+    return true;
+}
+
+bool trans_b_cond(DisasContext *s, arg_b_cond *a)
+{
+    vaddr target = target_of(s, a->imm);
+
+    if (a->cond >= 14) {
+        gen_jump(s, target);
+        return true;
+    }
+    gen_side_exit_cc(s, a->cond, target);
+    end_if_backward(s, target);
+    return true;
+}
+
+bool trans_cbz(DisasContext *s, arg_cbz *a)
+{
+    vaddr target = target_of(s, a->imm);
+
+    gen_side_exit_cond(s, sf_size(a->sf), a->cond, reg_x(s, a->rt), imm64(s, 0), target);
+    end_if_backward(s, target);
+    return true;
+}
+
+bool trans_tbz(DisasContext *s, arg_tbz *a)
+{
+    vaddr target = target_of(s, a->imm);
+    uint64_t bit = 1ull << (a->b5 << 5 | a->b40);
+
+    gen_side_exit_cond(s, MO_64, a->cond, reg_x(s, a->rt), imm64(s, bit), target);
+    end_if_backward(s, target);
+    return true;
+}
+
+void gen_br(DisasContext *s, int rn, TCGv_i64 target)
+{
+    bool guarded = guest_page_flags && guest_page_flags(s->pc) & GUEST_PAGE_BTI;
+
+    gen_set_btype(s, rn == 16 || rn == 17 || !guarded ? 1 : 3);
+    gen_exit_ind(s, TCG_EXIT_JUMP_IND, target);
+}
+
+void gen_blr(DisasContext *s, TCGv_i64 target)
+{
+    TCGv_i64 link = tcg_global_i64(ARM_G_X0 + 30);
+
+    if (target.i == link.i) {
+        target = tcg_temp_i64(s->tcg);
+        tcg_gen_mov(s->tcg, target, link);
+    }
+    gen_set_btype(s, 2);
+    tcg_gen_movi(s->tcg, link, s->pc + 4);
+    gen_exit_ind(s, TCG_EXIT_CALL_IND, target);
+}
+
+bool trans_br(DisasContext *s, arg_br *a)
+{
+    gen_br(s, a->rn, reg_x(s, a->rn));
+    return true;
+}
+
+bool trans_blr(DisasContext *s, arg_blr *a)
+{
+    gen_blr(s, reg_x(s, a->rn));
+    return true;
+}
+
+bool trans_ret(DisasContext *s, arg_ret *a)
+{
+    gen_exit_ind(s, TCG_EXIT_RET, reg_x(s, a->rn));
+    return true;
+}
+
+bool trans_svc(DisasContext *s, G_GNUC_UNUSED arg_svc *a)
+{
+    gen_exception_at(s, EXCP_SYSCALL, s->pc + 4);
+    return true;
+}
+
+bool trans_brk(DisasContext *s, G_GNUC_UNUSED arg_brk *a)
+{
+    gen_exception(s, EXCP_BREAKPOINT);
+    return true;
+}

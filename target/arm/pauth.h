@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Pointer authentication codes (DDI 0487 D8.10). */
+#ifndef TARGET_ARM_PAUTH_H
+#define TARGET_ARM_PAUTH_H
+
+#include "target/arm/cpu.h"
+
+/* QARMA with five rounds: 64 bits of data under a modifier; key[0] is the low half of the key. */
+uint64_t pauth_qarma5(uint64_t data, uint64_t modifier, const uint64_t key[2]);
+
+/* keyno: 0 IA, 1 IB, 2 DA, 3 DB. */
+uint64_t pauth_add(const CPUArmState *env, uint64_t ptr, uint64_t modifier, int keyno);
+/* The pointer without its code, or made invalid if the code is wrong. */
+uint64_t pauth_auth(const CPUArmState *env, uint64_t ptr, uint64_t modifier, int keyno);
+/* PACGA: a code of any two values, in the high half. */
+uint64_t pauth_generic(const CPUArmState *env, uint64_t x, uint64_t y);
+
+#endif

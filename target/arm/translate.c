@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame of the A64 front end: the loop over an extended block (docs/tcg.md, "Blocks"), its
+ * exits, the look-ahead for dead flags, memory access and exceptions.
+ */
+#include <string.h>
+
+#include "target/arm/translate-simd.h"
+#include "target/arm/decode-a64.inc"
+
+enum {
+    MAX_INSNS = 64,
+    MAX_SIDE_EXITS = 8,
+    LOOK_AHEAD = 8,   /* instructions that the search for dead flags reads */
+    NEAR_RANGE = 256, /* bytes by which the look-ahead may widen a range rather than open one */
+    PAGE = 4096,
+};
+
+/* --- guest code
+ * ------------------------------------------------------------------------------------ */
+
+static bool fetchable(vaddr pc)
+{
+    return !guest_page_flags || guest_page_flags(pc) & GUEST_PAGE_EXEC;
+}
+
+static uint32_t fetch(vaddr pc)
+{
+    uint32_t insn;
+    memcpy(&insn, (const void *)(uintptr_t)(pc + guest_base), sizeof(insn));
+    return GUINT32_FROM_LE(insn);
+}
+
+/* Top-byte-ignore, for branch targets and data addresses: bits 63:56 are copies of bit 55. */
+static vaddr canonical(vaddr addr)
+{
+    return (vaddr)((int64_t)(addr << 8) >> 8);
+}
+
+/* --- the block's ranges
+ * ------------------------------------------------------------------------------ */
+
+/*
+ * Makes [start, end) part of what the block depends on. False: no range is near enough or free.
+ * Covering more than was read costs at most a needless invalidation.
+ */
+static bool add_range(TranslationBlock *tb, vaddr start, vaddr end)
+{
+    for (int i = 0; i < tb->nb_ranges; i++) {
+        vaddr lo = MIN(start, tb->ranges[i].start), hi = MAX(end, tb->ranges[i].end);
+        if (hi - lo <= tb->ranges[i].end - tb->ranges[i].start + NEAR_RANGE) {
+            tb->ranges[i].start = lo;
+            tb->ranges[i].end = hi;
+            return true;
+        }
+    }
+    if (tb->nb_ranges == TB_MAX_RANGES) {
+        return false;
+    }
+    tb->ranges[tb->nb_ranges].start = start;
+    tb->ranges[tb->nb_ranges++].end = end;
+    return true;
+}
+
+/* --- dead flags
+ * ---------------------------------------------------------------------------------------- */
+
+/*
+ * Does code at pc write the flags before anything can read them? Follows direct branches, reads at
+ * most *budget instructions. What it has read becomes part of the block's ranges.
+ */
+static bool flags_dead_at(DisasContext *s, vaddr pc, int *budget)
+{
+    vaddr start = pc;
+
+    while ((*budget)-- > 0) {
+        if ((pc == start || !(pc & (PAGE - 1))) && !fetchable(pc)) {
+            return false;
+        }
+        uint32_t insn = fetch(pc);
+        int n = a64_pattern_index(insn);
+        if (n < 0 || a64_patterns[n].attrs & (A64_ATTR_ccr | A64_ATTR_stop)) {
+            return false;
+        }
+        if (a64_patterns[n].attrs & A64_ATTR_ccw) {
+            return add_range(s->tb, start, pc + 4);
+        }
+        switch (n) {
+        case A64_B:
+        case A64_BL:
+            if (!add_range(s->tb, start, pc + 4)) {
+                return false;
+            }
+            pc += (int64_t)(int32_t)(insn << 6) >> 4;
+            start = pc;
+            continue;
+        case A64_CBZ:
+        case A64_CBNZ:
+            if (!flags_dead_at(s, pc + ((int64_t)(int32_t)(insn << 8) >> 13 << 2), budget)) {
+                return false;
+            }
+            break;
+        case A64_TBZ:
+        case A64_TBNZ:
+            if (!flags_dead_at(s, pc + ((int64_t)(int32_t)(insn << 13) >> 18 << 2), budget)) {
+                return false;
+            }
+            break;
+        }
+        pc += 4;
+    }
+    return false;
+}
+
+static bool cc_dead(DisasContext *s, vaddr target)
+{
+    int budget = LOOK_AHEAD;
+    return s->cc_written && flags_dead_at(s, target, &budget);
+}
+
+/* --- exits
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static int jump_exit(DisasContext *s, vaddr target)
+{
+    return tcg_new_exit(s->tcg, (TCGExit){
+                                    .kind = TCG_EXIT_JUMP,
+                                    .pc = target,
+                                    .poll = target <= s->pc,
+                                    .cc_dead = cc_dead(s, target),
+                                });
+}
+
+void gen_jump(DisasContext *s, vaddr target)
+{
+    tcg_gen_exit(s->tcg, jump_exit(s, target));
+    s->done = true;
+}
+
+void gen_call(DisasContext *s, vaddr target)
+{
+    tcg_gen_movi(s->tcg, tcg_global_i64(ARM_G_X0 + 30), s->pc + 4);
+    tcg_gen_exit(s->tcg, tcg_new_exit(s->tcg, (TCGExit){
+                                                  .kind = TCG_EXIT_CALL,
+                                                  .pc = target,
+                                                  .ret_pc = s->pc + 4,
+                                                  .poll = target <= s->pc,
+                                                  .cc_dead = cc_dead(s, target),
+                                              }));
+    s->done = true;
+}
+
+void gen_exit_ind(DisasContext *s, int kind, TCGv_i64 target)
+{
+    int exit = tcg_new_exit(s->tcg, (TCGExit){ .kind = kind, .ret_pc = s->pc + 4 });
+
+    tcg_gen_imm(exit_ind, s->tcg, 0, exit, target);
+    s->done = true;
+}
+
+void gen_side_exit_cond(DisasContext *s, unsigned sz, TCGCond cond, TCGv_i64 a, TCGv_i64 b,
+                        vaddr target)
+{
+    tcg_gen_cond_imm(exit_cond, s->tcg, sz, cond, jump_exit(s, target), a, b);
+    s->nb_side_exits++;
+}
+
+void gen_side_exit_cc(DisasContext *s, TCGCC cond, vaddr target)
+{
+    tcg_gen_cond_imm(exit_cc, s->tcg, 0, cond, jump_exit(s, target), reg_cc());
+    s->nb_side_exits++;
+}
+
+static void exit_to_main(DisasContext *s, vaddr pc)
+{
+    tcg_gen_exit(s->tcg, tcg_new_exit(s->tcg, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = pc }));
+    s->done = true;
+}
+
+void gen_end_block(DisasContext *s)
+{
+    exit_to_main(s, s->pc + 4);
+}
+
+void gen_exception_at(DisasContext *s, int excp, vaddr pc)
+{
+    tcg_gen_st_env(s->tcg, MO_32, imm64(s, excp), offsetof(CPUState, exception_index));
+    exit_to_main(s, pc);
+}
+
+void gen_exception(DisasContext *s, int excp)
+{
+    gen_exception_at(s, excp, s->pc);
+}
+
+/* --- memory
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void helper_alignment_fault(uint64_t cpu, uint64_t addr, uint64_t mask)
+{
+    CPUState *cs = (CPUState *)(uintptr_t)cpu;
+
+    if (addr & mask) {
+        cs->fault_addr = addr;
+        cpu_loop_exit(cs, EXCP_ALIGN);
+    }
+}
+
+static const TCGHelperInfo alignment_fault_info = {
+    .name = "alignment_fault",
+    .func = helper_alignment_fault,
+    .nargs = 3,
+};
+
+void gen_helper(DisasContext *s, const TCGHelperInfo *info, TCGv_i64 ret, TCGv_i64 a, TCGv_i64 b,
+                TCGv_i64 c, TCGv_i64 d)
+{
+    const TCGv_i64 args[] = { a, b, c, d };
+    tcg_gen_call(s->tcg, info, ret, args);
+}
+
+TCGv_i64 mem_flat(DisasContext *s, MemAddr a, int align)
+{
+    TCGv_i64 addr = a.base;
+
+    if (a.index.i != TCG_NONE) {
+        TCGv_i64 shifted = a.index;
+        if (a.shift) {
+            shifted = tcg_temp_i64(s->tcg);
+            tcg_gen(shl, s->tcg, MO_64, shifted, a.index, imm64(s, a.shift));
+        }
+        addr = tcg_temp_i64(s->tcg);
+        tcg_gen(add, s->tcg, MO_64, addr, a.base, shifted);
+    }
+    if (a.disp) {
+        TCGv_i64 sum = tcg_temp_i64(s->tcg);
+        tcg_gen_addi(s->tcg, MO_64, sum, addr, a.disp);
+        addr = sum;
+    }
+    if (s->careful) {
+        TCGv_i64 masked = tcg_temp_i64(s->tcg);
+        tcg_gen_imm(sextract, s->tcg, MO_64, TCG_FIELD(0, 56), masked, addr);
+        tcg_gen_st_env(s->tcg, MO_64, masked, offsetof(CPUState, careful_addr));
+        if (align) {
+            gen_helper(s, &alignment_fault_info, TCG_NO_INDEX, tcg_env(s->tcg), masked,
+                       imm64(s, (1 << align) - 1), TCG_NO_INDEX);
+        }
+        addr = masked;
+    }
+    return addr;
+}
+
+/* What fast blocks fold into the access, careful ones compute, mask and record first. */
+static MemAddr checked_addr(DisasContext *s, unsigned memop, MemAddr a)
+{
+    if (!s->careful) {
+        return a;
+    }
+    bool ordered = memop & (MO_ACQUIRE | MO_RELEASE);
+    int align = ordered && !dc_feature(s, ARM_FEAT_LSE2) ? memop & MO_SIZE : 0;
+    return mem_addr_base(mem_flat(s, a, align), 0);
+}
+
+void mem_ld(DisasContext *s, unsigned memop, TCGv_i64 d, MemAddr a)
+{
+    a = checked_addr(s, memop, a);
+    tcg_gen_ld(s->tcg, memop | MO_SHIFT(a.shift), d, a.base, a.index, a.disp);
+}
+
+void mem_st(DisasContext *s, unsigned memop, TCGv_i64 v, MemAddr a)
+{
+    a = checked_addr(s, memop, a);
+    tcg_gen_st(s->tcg, memop | MO_SHIFT(a.shift), v, a.base, a.index, a.disp);
+}
+
+void mem_ldv(DisasContext *s, unsigned memop, TCGv_vec d, MemAddr a)
+{
+    a = checked_addr(s, memop, a);
+    tcg_gen_ldv(s->tcg, memop | MO_SHIFT(a.shift), d, a.base, a.index, a.disp);
+}
+
+void mem_stv(DisasContext *s, unsigned memop, TCGv_vec v, MemAddr a)
+{
+    a = checked_addr(s, memop, a);
+    tcg_gen_stv(s->tcg, memop | MO_SHIFT(a.shift), v, a.base, a.index, a.disp);
+}
+
+/* --- branch target identification
+ * ----------------------------------------------------------------------------- */
+
+/*
+ * May an instruction be the target of an indirect branch that set BTYPE? (DDI 0487 D8.4.1.) As
+ * Linux sets SCTLR_EL1.BT0, PACIxSP is no landing pad for BTYPE 3.
+ */
+static unsigned allowed_btypes(uint32_t insn)
+{
+    enum { NONE = 1, ANY = 15 };
+
+    switch (a64_pattern_index(insn)) {
+    case A64_BTI:
+        switch (insn >> 6 & 3) {
+        case 1:
+            return NONE | 1 << 1 | 1 << 2;
+        case 2:
+            return NONE | 1 << 1 | 1 << 3;
+        case 3:
+            return ANY;
+        }
+        return NONE;
+    case A64_PACIASP:
+    case A64_PACIBSP:
+        return NONE | 1 << 1 | 1 << 2;
+    case A64_BRK:
+        return ANY;
+    }
+    return NONE;
+}
+
+/* At the start of a block of a process with guarded pages: check BTYPE, and clear it. */
+static void check_btype(DisasContext *s, vaddr pc)
+{
+    unsigned bad = ~allowed_btypes(fetch(pc)) & 15;
+    bool guarded = guest_page_flags && guest_page_flags(pc) & GUEST_PAGE_BTI;
+
+    if (guarded && bad) {
+        TCGv_i64 btype = tcg_temp_i64(s->tcg), bit = tcg_temp_i64(s->tcg);
+        int exit = tcg_new_exit(s->tcg, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = pc });
+
+        tcg_gen_ld_env(s->tcg, MO_8, btype, offsetof(CPUArmState, btype));
+        tcg_gen(shl, s->tcg, MO_64, bit, imm64(s, 1), btype);
+        tcg_gen_st_env(s->tcg, MO_32, imm64(s, EXCP_BTI), offsetof(CPUState, exception_index));
+        tcg_gen_cond_imm(exit_cond, s->tcg, MO_64, TCG_COND_TSTNE, exit, bit, imm64(s, bad));
+        tcg_gen_st_env(s->tcg, MO_32, imm64(s, EXCP_NONE), offsetof(CPUState, exception_index));
+    }
+    tcg_gen_st_env(s->tcg, MO_8, imm64(s, 0), offsetof(CPUArmState, btype));
+}
+
+void gen_set_btype(DisasContext *s, int btype)
+{
+    if (s->tb->flags & ARM_TBF_BTI) {
+        tcg_gen_st_env(s->tcg, MO_8, imm64(s, btype), offsetof(CPUArmState, btype));
+    }
+}
+
+/* --- the loop
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static void fetch_fault(DisasContext *s)
+{
+    bool mapped = guest_page_flags(s->pc) & GUEST_PAGE_VALID;
+
+    tcg_gen_st_env(s->tcg, MO_64, imm64(s, s->pc), offsetof(CPUState, fault_addr));
+    tcg_gen_st_env(s->tcg, MO_32, imm64(s, SIGSEGV), offsetof(CPUState, fault_si_signo));
+    tcg_gen_st_env(s->tcg, MO_32, imm64(s, mapped ? SEGV_ACCERR : SEGV_MAPERR),
+                   offsetof(CPUState, fault_si_code));
+    tcg_gen_st_env(s->tcg, MO_8, imm64(s, 0), offsetof(CPUState, fault_write));
+    tcg_gen_st_env(s->tcg, MO_8, imm64(s, 1), offsetof(CPUState, fault_fetch));
+    gen_exception(s, EXCP_FAULT);
+}
+
+/* What keeps a block from having a first instruction; true: it is complete. */
+static bool bad_start(DisasContext *s)
+{
+    if (canonical(s->pc) != s->pc) {
+        tcg_gen_insn_start(s->tcg, s->pc);
+        gen_jump(s, canonical(s->pc));
+    } else if (s->pc & 3) {
+        tcg_gen_insn_start(s->tcg, s->pc);
+        tcg_gen_st_env(s->tcg, MO_64, imm64(s, s->pc), offsetof(CPUState, fault_addr));
+        gen_exception(s, EXCP_ALIGN);
+    } else if (!fetchable(s->pc)) {
+        tcg_gen_insn_start(s->tcg, s->pc);
+        fetch_fault(s);
+    }
+    return s->done;
+}
+
+static void translate_insn(DisasContext *s)
+{
+    uint32_t insn = fetch(s->pc);
+    int n = a64_pattern_index(insn);
+
+    tcg_gen_insn_start(s->tcg, s->pc);
+    s->next_pc = s->pc + 4;
+    if (n < 0 || !a64_patterns[n].decode(s, insn)) {
+        gen_exception(s, EXCP_UDEF);
+        return;
+    }
+    if (n != A64_B_cond && a64_patterns[n].attrs) {
+        s->cc_written = true;
+    }
+}
+
+/* Moves on to next_pc; false when the block has to end before it. */
+static bool go_on(DisasContext *s)
+{
+    vaddr next = s->next_pc;
+
+    if ((next != s->code_end || !(next & (PAGE - 1))) && !fetchable(next)) {
+        return false;
+    }
+    if (!add_range(s->tb, next, next + 4)) {
+        return false;
+    }
+    s->code_end = next + 4;
+    s->pc = next;
+    return true;
+}
+
+void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
+{
+    DisasContext s = {
+        .tcg = tcg,
+        .tb = tb,
+        .env = (CPUArmState *)tcg->cpu,
+        .pc = tb->pc,
+        .code_end = tb->pc + 4,
+        .careful = tb->cflags & CF_CAREFUL,
+        .fp_soft = tb->cflags & CF_CAREFUL || tb->flags & ARM_TBF_FP_SOFT,
+    };
+
+    tcg->fp_soft = s.fp_soft;
+    max_insns = MIN(max_insns, tb->cflags & (CF_CAREFUL | CF_SINGLE) ? 1 : MAX_INSNS);
+    tb->nb_insns = 1;
+    tb->nb_ranges = 1;
+    tb->ranges[0].start = tb->pc;
+    tb->ranges[0].end = tb->pc + 4;
+    if (bad_start(&s)) {
+        return;
+    }
+    if (tb->flags & ARM_TBF_BTI) {
+        tcg_gen_insn_start(tcg, s.pc);
+        check_btype(&s, s.pc);
+    }
+    for (;;) {
+        translate_insn(&s);
+        if (s.done) {
+            return;
+        }
+        if (tb->nb_insns == max_insns || s.nb_side_exits == MAX_SIDE_EXITS || tcg->overflow ||
+            !go_on(&s)) {
+            gen_jump(&s, s.next_pc);
+            return;
+        }
+        tb->nb_insns++;
+    }
+}

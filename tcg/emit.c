@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* The emitters of tcg-op.h that are written out: ops without a signature, and memory accesses. */
+#include "exec/cpu.h"
+#include "tcg/tcg-op.h"
+
+static TCGOp *emit_imm(TCGContext *s, TCGOpcode opc, int64_t imm)
+{
+    TCGOp *op = tcg_emit_op(s, opc);
+
+    op->imm = imm;
+    return op;
+}
+
+void tcg_gen_insn_start(TCGContext *s, vaddr pc)
+{
+    emit_imm(s, TCG_OP_insn_start, pc);
+}
+
+void tcg_gen_label(TCGContext *s, int label)
+{
+    emit_imm(s, TCG_OP_label, label);
+}
+
+void tcg_gen_br(TCGContext *s, int label)
+{
+    emit_imm(s, TCG_OP_br, label);
+}
+
+void tcg_gen_exit(TCGContext *s, int exit)
+{
+    emit_imm(s, TCG_OP_exit, exit);
+}
+
+void tcg_gen_mb(TCGContext *s, int mask)
+{
+    emit_imm(s, TCG_OP_mb, mask);
+}
+
+void tcg_gen_discard(TCGContext *s, uint16_t temp)
+{
+    tcg_emit_op(s, TCG_OP_discard)->arg[0] = temp;
+}
+
+void tcg_gen_call(TCGContext *s, const TCGHelperInfo *info, TCGv_i64 ret, const TCGv_i64 *args)
+{
+    TCGOp *op = emit_imm(s, TCG_OP_call, (intptr_t)info);
+
+    op->sz = info->nargs;
+    op->arg[0] = ret.i;
+    for (int i = 0; i < info->nargs; i++) {
+        op->arg[i + 1] = args[i].i;
+    }
+}
+
+static void emit_mem(TCGContext *s, TCGOpcode opc, unsigned memop, uint16_t val, TCGv_i64 base,
+                     TCGv_i64 index, int64_t disp)
+{
+    TCGOp *op = emit_imm(s, opc, disp);
+
+    op->sz = memop & MO_SIZE;
+    op->memop = memop;
+    op->arg[0] = val;
+    op->arg[1] = base.i;
+    op->arg[2] = index.i;
+}
+
+void tcg_gen_ld(TCGContext *s, unsigned memop, TCGv_i64 d, TCGv_i64 base, TCGv_i64 index,
+                int64_t disp)
+{
+    emit_mem(s, TCG_OP_ld, memop, d.i, base, index, disp);
+}
+
+void tcg_gen_st(TCGContext *s, unsigned memop, TCGv_i64 v, TCGv_i64 base, TCGv_i64 index,
+                int64_t disp)
+{
+    emit_mem(s, TCG_OP_st, memop, v.i, base, index, disp);
+}
+
+void tcg_gen_ldv(TCGContext *s, unsigned memop, TCGv_vec d, TCGv_i64 base, TCGv_i64 index,
+                 int64_t disp)
+{
+    emit_mem(s, TCG_OP_ldv, memop, d.i, base, index, disp);
+}
+
+void tcg_gen_stv(TCGContext *s, unsigned memop, TCGv_vec v, TCGv_i64 base, TCGv_i64 index,
+                 int64_t disp)
+{
+    emit_mem(s, TCG_OP_stv, memop, v.i, base, index, disp);
+}
+
+void tcg_gen_atomic_rmw(TCGContext *s, unsigned memop, TCGAtomicOp op, TCGv_i64 old, TCGv_i64 addr,
+                        TCGv_i64 val)
+{
+    emit_mem(s, TCG_OP_atomic_rmw, memop, old.i, addr, val, op);
+}
+
+void tcg_gen_atomic_cas(TCGContext *s, unsigned memop, TCGv_i64 old, TCGv_i64 addr,
+                        TCGv_i64 expected, TCGv_i64 desired)
+{
+    TCGOp *op = tcg_emit_op(s, TCG_OP_atomic_cas);
+
+    op->sz = memop & MO_SIZE;
+    op->memop = memop;
+    op->arg[0] = old.i;
+    op->arg[1] = addr.i;
+    op->arg[2] = expected.i;
+    op->arg[3] = desired.i;
+}
+
+static void emit_env(TCGContext *s, TCGOpcode opc, unsigned memop, uint16_t temp, uint32_t offset)
+{
+    TCGOp *op = emit_imm(s, opc, offset);
+
+    op->sz = memop & MO_SIZE;
+    op->memop = memop;
+    op->arg[0] = temp;
+}
+
+void tcg_gen_ld_env(TCGContext *s, unsigned memop, TCGv_i64 d, uint32_t offset)
+{
+    emit_env(s, TCG_OP_ld_env, memop, d.i, offset);
+}
+
+void tcg_gen_st_env(TCGContext *s, unsigned memop, TCGv_i64 v, uint32_t offset)
+{
+    emit_env(s, TCG_OP_st_env, memop, v.i, offset);
+}
+
+void tcg_gen_ldv_env(TCGContext *s, unsigned memop, TCGv_vec d, uint32_t offset)
+{
+    emit_env(s, TCG_OP_ldv_env, memop, d.i, offset);
+}
+
+void tcg_gen_stv_env(TCGContext *s, unsigned memop, TCGv_vec v, uint32_t offset)
+{
+    emit_env(s, TCG_OP_stv_env, memop, v.i, offset);
+}
+
+TCGv_i64 tcg_env(TCGContext *s)
+{
+    TCGv_i64 t = tcg_temp_i64(s);
+
+    tcg_gen_imm(env_addr, s, 0, 0, t);
+    return t;
+}
+
+void tcg_gen_mov(TCGContext *s, TCGv_i64 d, TCGv_i64 a)
+{
+    tcg_gen(mov, s, MO_64, d, a);
+}
+
+void tcg_gen_movi(TCGContext *s, TCGv_i64 d, uint64_t val)
+{
+    tcg_gen(mov, s, MO_64, d, tcg_const(s, val));
+}
+
+void tcg_gen_vmov(TCGContext *s, TCGv_vec d, TCGv_vec a)
+{
+    tcg_gen(vmov, s, 0, d, a);
+}

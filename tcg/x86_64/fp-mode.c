@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* MXCSR of compiled code: rounding direction, traps, sticky flags (Intel SDM volume 1, 10.2.3). */
+#include "tcg/x86_64/gen.h"
+
+enum {
+    MXCSR_FLAGS = 0x3f,
+    MXCSR_IE = 1,
+    MXCSR_ZE = 4,
+    MXCSR_OE = 8,
+    MXCSR_UE = 16,
+    MXCSR_PE = 32,
+    MXCSR_IM = 0x80,
+    MXCSR_MASKS = 0x1f80,
+    MXCSR_RC_SHIFT = 13,
+};
+
+/*
+ * A helper called by compiled code runs on the return stack, with the guest's MXCSR live; elsewhere
+ * the guest's is in host_fpcr.
+ */
+static bool in_compiled_code(const CPUState *cpu)
+{
+    return (uintptr_t)__builtin_frame_address(0) - (uintptr_t)cpu->ret_stack < cpu->ret_stack_size;
+}
+
+static uint32_t get_mxcsr(const CPUState *cpu)
+{
+    return in_compiled_code(cpu) ? __builtin_ia32_stmxcsr() : cpu->host_fpcr;
+}
+
+static void set_mxcsr(CPUState *cpu, uint32_t val)
+{
+    cpu->host_fpcr = val;
+    if (in_compiled_code(cpu)) {
+        __builtin_ia32_ldmxcsr(val);
+    }
+}
+
+uint8_t tcg_backend_take_fp_flags(CPUState *cpu)
+{
+    unsigned f = get_mxcsr(cpu);
+
+    if (f & MXCSR_FLAGS) {
+        set_mxcsr(cpu, f & ~(uint32_t)MXCSR_FLAGS);
+    }
+    return (uint8_t)((f & MXCSR_IE ? FLOAT_FLAG_INVALID : 0) |
+                     (f & MXCSR_ZE ? FLOAT_FLAG_DIVBYZERO : 0) |
+                     (f & MXCSR_OE ? FLOAT_FLAG_OVERFLOW : 0) |
+                     (f & MXCSR_UE ? FLOAT_FLAG_UNDERFLOW : 0) |
+                     (f & MXCSR_PE ? FLOAT_FLAG_INEXACT : 0));
+}
+
+void tcg_backend_set_fp_mode(CPUState *cpu)
+{
+    unsigned rc = 0;
+
+    switch (cpu->fp_status.round_mode) {
+    case FLOAT_ROUND_DOWN:
+        rc = 1;
+        break;
+    case FLOAT_ROUND_UP:
+        rc = 2;
+        break;
+    case FLOAT_ROUND_TO_ZERO:
+        rc = 3;
+        break;
+    default: /* to nearest; blocks with any other mode are fp_soft */
+        break;
+    }
+    set_mxcsr(cpu, (get_mxcsr(cpu) & MXCSR_FLAGS) | rc << MXCSR_RC_SHIFT |
+                       (cpu->fp_checked ? MXCSR_MASKS : MXCSR_MASKS & ~(unsigned)MXCSR_IM));
+}

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Floating ops as host instructions. Two ways to be exact where host and guest differ (docs/tcg.md,
+ * "Floating point on x86-64"): in plain blocks the host's invalid-operation trap leaves to a
+ * careful block; in CF_FP_CHECK blocks the result is compared with itself and a slow path evaluates
+ * the op. FMA is always checked. What the host does not do exactly is evaluated out of line.
+ */
+#include "asm-vec.h"
+#include "fpu/softfloat.h"
+
+enum { JP = 0xa, JNE = 0x5, JE = 0x4, JO = 0x0 }; /* x86 condition codes */
+
+/* Scalar and packed opcode of an operation share a byte; prefix and EVEX.W say format and width. */
+static X86VOp fp_op(unsigned opcode, unsigned sz, bool packed)
+{
+    if (packed) {
+        return sz == MO_64 ? VOP(VPP_66, VMAP_0F, opcode, VOP_EW)
+                           : VOP(VPP_NONE, VMAP_0F, opcode, 0);
+    }
+    return sz == MO_64 ? VOP(VPP_F2, VMAP_0F, opcode, VOP_EW) : VOP(VPP_F3, VMAP_0F, opcode, 0);
+}
+
+/* In blocks that rely on traps: the next vector instruction is one that may. */
+static void may_trap(X86Gen *g)
+{
+    g->trap_next = !x86_fp_check(g);
+}
+
+static bool is_packed(const TCGOp *op)
+{
+    return tcg_op_defs[op->opc].out[0] == 'v';
+}
+
+/* "If any lane of a or b, of format sz, is a NaN, evaluate instead"; u is free. Destroys EFLAGS. */
+static void slow_if_unordered(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned sz,
+                              unsigned a, unsigned b, unsigned u)
+{
+    if (!is_packed(op)) {
+        x86_v3(g, sz == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, a, X86_NO_REG, b);
+        x86_slow_path(g, JP, op, o);
+        return;
+    }
+    X86VOp cmp = sz == MO_64 ? VOP(VPP_66, VMAP_0F, 0xc2, VOP_EW) : VOP(VPP_NONE, VMAP_0F, 0xc2, 0);
+    if (x86_has(X86_AVX512)) {
+        x86_v3k(g, cmp, X86_K1, a, b, 0, false, 3);
+        x86_kortestb(g, X86_K1);
+    } else {
+        x86_v3i(g, cmp, u, a, b, 3);
+        x86_v3(g, VOP_PTEST, u, X86_NO_REG, u);
+    }
+    x86_slow_path(g, JNE, op, o);
+}
+
+static void slow_if_nan(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned sz, unsigned t,
+                        unsigned u)
+{
+    slow_if_unordered(g, op, o, sz, t, t, u);
+}
+
+/* ---- arithmetic
+ * ------------------------------------------------------------------------------------ */
+
+static const uint8_t arith_opcode[TCG_OP_COUNT] = {
+    [TCG_OP_fadd] = 0x58,  [TCG_OP_fsub] = 0x5c,   [TCG_OP_fmul] = 0x59,  [TCG_OP_fdiv] = 0x5e,
+    [TCG_OP_fsqrt] = 0x51, [TCG_OP_vfadd] = 0x58,  [TCG_OP_vfsub] = 0x5c, [TCG_OP_vfmul] = 0x59,
+    [TCG_OP_vfdiv] = 0x5e, [TCG_OP_vfsqrt] = 0x51,
+};
+
+static void emit_arith(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    X86VOp insn = fp_op(arith_opcode[op->opc], op->sz, is_packed(op));
+    unsigned d = o[0].reg;
+
+    if (x86_fp_check(g)) {
+        unsigned t = o[3].reg;
+        x86_v3o(g, insn, t, o[1].reg, &o[2]);
+        slow_if_nan(g, op, o, op->sz, t, o[4].reg);
+        x86_vmov(g, d, t);
+        return;
+    }
+    may_trap(g);
+    x86_v3o(g, insn, d, o[1].reg, &o[2]);
+}
+
+static void emit_sqrt(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    bool packed = is_packed(op);
+    X86VOp insn = fp_op(0x51, op->sz, packed);
+    unsigned a = o[1].reg, vvvv = packed ? X86_NO_REG : a;
+
+    if (x86_fp_check(g)) {
+        unsigned t = o[2].reg;
+        x86_v3(g, insn, t, vvvv, a);
+        slow_if_nan(g, op, o, op->sz, t, o[3].reg);
+        x86_vmov(g, o[0].reg, t);
+        return;
+    }
+    may_trap(g);
+    x86_v3(g, insn, o[0].reg, vvvv, a);
+}
+
+/*
+ * The host prefers the multiplicands' NaN, the guest the addend's, and inf * 0 + NaN differs:
+ * always checked. VFMADD231 and its negated forms: t = ±(a * b) ± t.
+ */
+static void emit_fmadd(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    bool packed = is_packed(op);
+    unsigned neg_product = op->imm & FLOAT_MULADD_NEG_PRODUCT ? 4 : 0;
+    unsigned neg_addend = op->imm & FLOAT_MULADD_NEG_ADDEND ? 2 : 0;
+    unsigned opcode = 0xb8 + neg_product + neg_addend + !packed;
+    X86VOp insn = VOP(VPP_66, VMAP_0F38, opcode, op->sz == MO_64 ? VOP_W : 0);
+    unsigned t = o[4].reg;
+
+    x86_vmov(g, t, o[3].reg);
+    may_trap(g);
+    x86_v3(g, insn, t, o[1].reg, o[2].reg);
+    slow_if_nan(g, op, o, op->sz, t, o[5].reg);
+    x86_vmov(g, o[0].reg, t);
+}
+
+/*
+ * MINSD gives its second operand for two zeros and for NaNs: for zeros both orders are merged (OR
+ * keeps a sign for min, AND drops it for max); NaNs, quiet ones too, raise invalid.
+ */
+static void emit_minmax(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    bool packed = is_packed(op);
+    bool min = op->opc == TCG_OP_fmin || op->opc == TCG_OP_fminnm || op->opc == TCG_OP_vfmin ||
+               op->opc == TCG_OP_vfminnm;
+    X86VOp insn = fp_op(min ? 0x5d : 0x5f, op->sz, packed);
+    unsigned a = o[1].reg, b = o[2].reg, t = o[3].reg, u = o[4].reg;
+
+    if (x86_fp_check(g)) {
+        /* before the host can raise its own flag for quiet NaNs */
+        slow_if_unordered(g, op, o, op->sz, a, b, t);
+    }
+    may_trap(g);
+    x86_v3(g, insn, t, a, b);
+    x86_v3(g, insn, u, b, a);
+    x86_v3(g, min ? VOP_POR : VOP_PAND, o[0].reg, t, u);
+}
+
+/* ---- signs
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void emit_sign(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    bool neg = op->opc == TCG_OP_fneg || op->opc == TCG_OP_vfneg;
+    uint64_t sign = op->sz == MO_64   ? 1ull << 63
+                    : op->sz == MO_32 ? 0x8000000080000000ull
+                                      : 0x8000800080008000ull;
+    uint64_t c = neg ? sign : ~sign;
+
+    x86_v3c(g, neg ? VOP_PXOR : VOP_PAND, o[0].reg, o[1].reg, x86_const128(g, c, c));
+}
+
+/* ---- rounding and conversions
+ * --------------------------------------------------------------------------------- */
+
+enum { ROUND_QUIET = 8 }; /* ROUNDSD's immediate: no inexact flag */
+
+/* FloatRoundMode -> ROUNDSD's immediate; 0xff: not there */
+static unsigned round_imm(int mode)
+{
+    static const uint8_t imm[] = {
+        [FLOAT_ROUND_NEAREST_EVEN] = 0,
+        [FLOAT_ROUND_UP] = 2,
+        [FLOAT_ROUND_DOWN] = 1,
+        [FLOAT_ROUND_TO_ZERO] = 3,
+    };
+
+    return mode == TCG_ROUND_CURRENT ? 4 : mode <= FLOAT_ROUND_TO_ZERO ? imm[mode] : 0xff;
+}
+
+static void round_insn(X86Gen *g, unsigned sz, bool packed, unsigned d, unsigned a, unsigned imm)
+{
+    unsigned opcode = 0x08 + (sz == MO_64) + (packed ? 0 : 2);
+    X86VOp insn = VOP(VPP_66, VMAP_0F3A, opcode, sz == MO_64 ? VOP_EW : 0);
+
+    x86_v3i(g, insn, d, packed ? X86_NO_REG : a, a, imm);
+}
+
+static void emit_fround(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    unsigned imm =
+        round_imm(TCG_ROUND_MODE(op->imm)) | (TCG_ROUND_EXACT(op->imm) ? 0 : ROUND_QUIET);
+    unsigned t = o[2].reg;
+
+    if (x86_fp_check(g)) {
+        round_insn(g, op->sz, is_packed(op), t, o[1].reg, imm);
+        slow_if_nan(g, op, o, op->sz, t, o[3].reg);
+        x86_vmov(g, o[0].reg, t);
+        return;
+    }
+    may_trap(g);
+    round_insn(g, op->sz, is_packed(op), o[0].reg, o[1].reg, imm);
+}
+
+/* float <-> double; NaN payloads are carried as the guest carries them */
+static void emit_fcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    X86VOp insn = fp_op(0x5a, op->imm, false);
+    unsigned t = o[2].reg;
+
+    if (x86_fp_check(g)) {
+        x86_v3(g, insn, t, o[1].reg, o[1].reg);
+        slow_if_nan(g, op, o, op->sz, t, o[3].reg);
+        x86_vmov(g, o[0].reg, t);
+        return;
+    }
+    may_trap(g);
+    x86_v3(g, insn, o[0].reg, o[1].reg, o[1].reg);
+}
+
+static void emit_vfcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    bool widen = op->opc == TCG_OP_vfcvtl;
+    X86VOp insn = widen ? VOP(VPP_NONE, VMAP_0F, 0x5a, 0) : VOP(VPP_66, VMAP_0F, 0x5a, VOP_EW);
+    unsigned t = o[2].reg;
+
+    if (!x86_fp_check(g)) {
+        may_trap(g);
+        x86_v3(g, insn, o[0].reg, X86_NO_REG, o[1].reg);
+        return;
+    }
+    x86_v3(g, insn, t, X86_NO_REG, o[1].reg);
+    slow_if_nan(g, op, o, widen ? MO_64 : MO_32, t, o[3].reg);
+    x86_vmov(g, o[0].reg, t);
+}
+
+/* cmp r, imm8 sign-extended */
+static void cmp_imm8(X86Gen *g, bool wide, unsigned r, int imm)
+{
+    unsigned rex = (wide ? 8 : 0) | (r & 8) >> 3;
+
+    if (rex) {
+        x86_put8(g, 0x40 | rex);
+    }
+    x86_put8(g, 0x83);
+    x86_put8(g, 0xf8 | (r & 7));
+    x86_put8(g, imm & 0xff);
+}
+
+/*
+ * Truncation of a value that was rounded before if the mode asks for it. Out of range and NaN give
+ * the host's "indefinite" integer and raise invalid; the guest saturates.
+ */
+static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    unsigned fmt = TCG_FTOI_FMT(op->imm), mode = TCG_FTOI_MODE(op->imm), a = o[1].reg, t = o[2].reg;
+    bool uns = TCG_FTOI_UNSIGNED(op->imm), wide = op->sz == MO_64;
+    unsigned pp = fmt == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg, rounded = a;
+    X86VOp insn = VOP(pp, VMAP_0F, uns ? 0x78 : 0x2c, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
+
+    if (mode != FLOAT_ROUND_TO_ZERO) { /* quietly: what is out of range is not inexact too */
+        may_trap(g);
+        round_insn(g, fmt, false, t, a, round_imm(mode) | ROUND_QUIET);
+        rounded = t;
+    }
+    may_trap(g);
+    /* modrm.reg is the general register here, modrm.rm the vector one */
+    if (uns) {
+        x86_v3k(g, insn, d, X86_NO_REG, rounded, 0, false, -1);
+    } else {
+        x86_v3(g, insn, d, X86_NO_REG, rounded);
+    }
+    if (x86_fp_check(g)) {
+        cmp_imm8(g, wide, d, uns ? -1 : 1); /* x - 1 overflows for MIN only */
+        x86_slow_path(g, uns ? JE : JO, op, o);
+    }
+    if (rounded != a) {
+        round_insn(g, fmt, false, t, a, round_imm(mode)); /* for the inexact flag */
+    }
+}
+
+static void emit_itof(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    bool uns = TCG_ITOF_UNSIGNED(op->imm), wide = TCG_ITOF_SIZE(op->imm) == MO_64;
+    unsigned pp = op->sz == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg;
+    X86VOp insn = VOP(pp, VMAP_0F, uns ? 0x7b : 0x2a, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
+
+    x86_v3(g, VOP_PXOR, d, d, d); /* the upper lanes come from the first source: no dependence */
+    x86_v_gpr(g, insn, d, d, o[1].reg, -1);
+}
+
+static void emit_vfcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    /* EQ_OQ, GE_OS, GT_OS; the last two by swapped LE_OS, LT_OS that legacy SSE has too */
+    unsigned predicate = op->cond == TCG_COND_EQ ? 0 : op->cond == TCG_COND_GE ? 2 : 1;
+    bool swap = predicate != 0;
+    X86VOp insn =
+        (op->sz == MO_64 ? VOP(VPP_66, VMAP_0F, 0xc2, VOP_EW) : VOP(VPP_NONE, VMAP_0F, 0xc2, 0)) |
+        VOP_NO_EVEX;
+    unsigned a = o[swap ? 2 : 1].reg, b = o[swap ? 1 : 2].reg, d = o[0].reg, t = o[3].reg;
+
+    if (x86_fp_check(g)) {
+        x86_v3i(g, insn, t, a, b, predicate);
+        x86_vmov(g, d, t);
+        return;
+    }
+    may_trap(g);
+    x86_v3i(g, insn, d, a, b, predicate);
+}
+
+static void emit_vftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    unsigned mode = TCG_FTOI_MODE(op->imm), a = o[1].reg, t = o[2].reg, u = o[3].reg, rounded = a;
+    bool uns = TCG_FTOI_UNSIGNED(op->imm), wide = op->sz == MO_64;
+    X86VOp insn = wide  ? VOP(VPP_66, VMAP_0F, uns ? 0x78 : 0x7a, VOP_EVEX | VOP_EW)
+                  : uns ? VOP(VPP_NONE, VMAP_0F, 0x78, VOP_EVEX)
+                        : VOP(VPP_F3, VMAP_0F, 0x5b, 0);
+    uint64_t bad = uns ? ~0ull : wide ? 1ull << 63 : 0x8000000080000000ull;
+
+    if (mode != FLOAT_ROUND_TO_ZERO) {
+        may_trap(g);
+        round_insn(g, op->sz, true, u, a, round_imm(mode) | ROUND_QUIET);
+        rounded = u;
+    }
+    may_trap(g);
+    x86_v3(g, insn, t, X86_NO_REG, rounded);
+    if (x86_fp_check(g)) {
+        X86VOp cmpeq = wide ? VOP(VPP_66, VMAP_0F38, 0x29, VOP_NO_EVEX)
+                            : VOP(VPP_66, VMAP_0F, 0x76, VOP_NO_EVEX);
+        x86_v3c(g, VOP_MOVDQA, u, X86_NO_REG, x86_const128(g, bad, bad));
+        x86_v3(g, cmpeq, u, u, t);
+        x86_v3(g, VOP_PTEST, u, X86_NO_REG, u);
+        x86_slow_path(g, JNE, op, o);
+    }
+    if (rounded != a) {
+        round_insn(g, op->sz, true, u, a, round_imm(mode)); /* for the inexact flag */
+    }
+    x86_vmov(g, o[0].reg, t);
+}
+
+static void emit_vitof(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    bool uns = TCG_ITOF_UNSIGNED(op->imm);
+    X86VOp insn = op->sz == MO_64 ? VOP(VPP_F3, VMAP_0F, uns ? 0x7a : 0xe6, VOP_EVEX | VOP_EW)
+                  : uns           ? VOP(VPP_F2, VMAP_0F, 0x7a, VOP_EVEX)
+                                  : VOP(VPP_NONE, VMAP_0F, 0x5b, 0);
+
+    x86_v3(g, insn, o[0].reg, X86_NO_REG, o[1].reg);
+}
+
+/* COMIS raises invalid for quiet NaNs too, UCOMIS for signalling ones only: as the guest's two
+ * kinds. */
+static void emit_fcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    unsigned opcode = op->imm & 1 ? 0x2f : 0x2e;
+    X86VOp insn =
+        op->sz == MO_64 ? VOP(VPP_66, VMAP_0F, opcode, VOP_EW) : VOP(VPP_NONE, VMAP_0F, opcode, 0);
+
+    may_trap(g);
+    x86_v3o(g, insn, o[1].reg, X86_NO_REG, &o[2]);
+    x86_flags_set(g, X86_FL_FCMP);
+}
+
+static void emit_fsel(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    X86Cond c = g->cond;
+    unsigned t = o[4].reg;
+    int chosen = x86_new_local(g), other = x86_new_local(g);
+
+    (void)op;
+    x86_vmov(g, t, o[2].reg);
+    if (c.second >= 0 && c.both) {
+        x86_jcc_local(g, c.cc ^ 1, other);
+        x86_jcc_local(g, c.second, chosen);
+    } else {
+        x86_jcc_local(g, c.cc, chosen);
+        if (c.second >= 0) {
+            x86_jcc_local(g, c.second, chosen);
+        }
+    }
+    x86_bind_local(g, other);
+    x86_vmov(g, t, o[3].reg);
+    x86_bind_local(g, chosen);
+    x86_vmov(g, o[0].reg, t);
+}
+
+bool x86_fp_check(const X86Gen *g)
+{
+    return g->tb->cflags & CF_FP_CHECK;
+}
+
+/* ---- what this host does exactly
+ * --------------------------------------------------------------------------------- */
+
+bool x86_is_fp_op(const TCGOp *op)
+{
+    return tcg_op_defs[op->opc].flags & TCG_OPF_SZ_FP || op->opc == TCG_OP_ftoi;
+}
+
+bool x86_fp_rule_applies(const TCGOp *op)
+{
+    bool avx512 = x86_has(X86_AVX512);
+
+    if (op->sz == MO_16 && op->opc != TCG_OP_fneg && op->opc != TCG_OP_fabs &&
+        op->opc != TCG_OP_vfneg && op->opc != TCG_OP_vfabs) {
+        return false;
+    }
+    switch (op->opc) {
+    case TCG_OP_fround:
+    case TCG_OP_vfround:
+        return round_imm(TCG_ROUND_MODE(op->imm)) != 0xff;
+    case TCG_OP_fcvt:
+        return op->imm != MO_16;
+    case TCG_OP_vfcvtl:
+    case TCG_OP_vfcvtn:
+        return op->sz == MO_32;
+    case TCG_OP_ftoi:
+        return TCG_FTOI_FMT(op->imm) != MO_16 && !TCG_FTOI_FBITS(op->imm) &&
+               round_imm(TCG_FTOI_MODE(op->imm)) != 0xff && (avx512 || !TCG_FTOI_UNSIGNED(op->imm));
+    case TCG_OP_itof:
+        return !TCG_ITOF_FBITS(op->imm) && (avx512 || !TCG_ITOF_UNSIGNED(op->imm));
+    case TCG_OP_vftoi:
+        return !TCG_FTOI_FBITS(op->imm) && round_imm(TCG_FTOI_MODE(op->imm)) != 0xff &&
+               (avx512 || (op->sz == MO_32 && !TCG_FTOI_UNSIGNED(op->imm)));
+    case TCG_OP_vitof:
+        return !TCG_ITOF_FBITS(op->imm) &&
+               (avx512 || (op->sz == MO_32 && !TCG_ITOF_UNSIGNED(op->imm)));
+    default:
+        return true;
+    }
+}
+
+static void rule(unsigned opc, X86EmitFn *emit, unsigned vscratch, unsigned flags)
+{
+    if (!x86_has(X86_AVX)) {
+        flags = (flags & ~X86R_MEM_LAST) | X86R_EARLY;
+    }
+    x86_rules[opc] = (X86OpRule){ .emit = emit, .flags = flags, .vscratch = vscratch };
+}
+
+void x86_fp_rules_init(void)
+{
+    static const uint8_t arith[] = { TCG_OP_fadd,  TCG_OP_fsub,  TCG_OP_fmul,  TCG_OP_fdiv,
+                                     TCG_OP_vfadd, TCG_OP_vfsub, TCG_OP_vfmul, TCG_OP_vfdiv };
+    static const uint8_t minmax[] = { TCG_OP_fmin,  TCG_OP_fmax,  TCG_OP_fminnm,  TCG_OP_fmaxnm,
+                                      TCG_OP_vfmin, TCG_OP_vfmax, TCG_OP_vfminnm, TCG_OP_vfmaxnm };
+
+    for (size_t n = 0; n < G_N_ELEMENTS(arith); n++) {
+        rule(arith[n], emit_arith, 2, X86R_MEM_LAST | X86R_FLAGS);
+    }
+    for (size_t n = 0; n < G_N_ELEMENTS(minmax); n++) {
+        rule(minmax[n], emit_minmax, 2, X86R_FLAGS);
+    }
+    rule(TCG_OP_fsqrt, emit_sqrt, 2, X86R_FLAGS);
+    rule(TCG_OP_vfsqrt, emit_sqrt, 2, X86R_FLAGS);
+    if (x86_has(X86_FMA)) {
+        rule(TCG_OP_fmadd, emit_fmadd, 2, X86R_FLAGS);
+        rule(TCG_OP_vfmadd, emit_fmadd, 2, X86R_FLAGS);
+    }
+    rule(TCG_OP_fneg, emit_sign, 0, 0);
+    rule(TCG_OP_fabs, emit_sign, 0, 0);
+    rule(TCG_OP_vfneg, emit_sign, 0, 0);
+    rule(TCG_OP_vfabs, emit_sign, 0, 0);
+    rule(TCG_OP_fround, emit_fround, 2, X86R_FLAGS);
+    rule(TCG_OP_vfround, emit_fround, 2, X86R_FLAGS);
+    rule(TCG_OP_fcvt, emit_fcvt, 2, X86R_FLAGS);
+    rule(TCG_OP_vfcvtl, emit_vfcvt, 2, X86R_FLAGS);
+    rule(TCG_OP_vfcvtn, emit_vfcvt, 2, X86R_FLAGS);
+    rule(TCG_OP_ftoi, emit_ftoi, 1, X86R_FLAGS);
+    rule(TCG_OP_itof, emit_itof, 0, 0);
+    rule(TCG_OP_vftoi, emit_vftoi, 2, X86R_FLAGS);
+    rule(TCG_OP_vitof, emit_vitof, 0, 0);
+    rule(TCG_OP_vfcmp, emit_vfcmp, 1, 0);
+    rule(TCG_OP_fcmp, emit_fcmp, 0, X86R_MEM_LAST | X86R_FLAGS | X86R_CC_OUT);
+    rule(TCG_OP_fsel, emit_fsel, 1, X86R_CC_IN);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The machine is Latimer's library: LATIMER_ACCEL=interp=on, verify=on or nothing;
+ * LATIMER_CPU=model. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/exec.h"
+#include "runner.h"
+#include "target/arm/cpu.h"
+
+static CPUState *cpu;
+
+static void on_signal(int sig, siginfo_t *info, void *ucontext)
+{
+    if (!tcg_handle_host_signal(cpu, info, ucontext)) {
+        signal(sig, SIG_DFL);
+    }
+}
+
+static bool accel_is(const char *what)
+{
+    const char *accel = getenv("LATIMER_ACCEL");
+    return accel && strstr(accel, what);
+}
+
+void machine_init(void)
+{
+    static const int signals[] = { SIGILL, SIGSEGV, SIGBUS, SIGFPE };
+    static uint8_t alt_stack[65536];
+    TCGConfig config = {
+        .interp = accel_is("interp=on"),
+        .verify = accel_is("verify=on"),
+        .no_optimize = accel_is("optimize=off"),
+        .fp_check = accel_is("fp-traps=off"),
+        .host_features = getenv("LATIMER_HOST"),
+    };
+    GError *err = NULL;
+
+    if (!tcg_exec_init(&arm_target, &config, &err) ||
+        !(cpu = arm_target.cpu_new(getenv("LATIMER_CPU"), &err))) {
+        fprintf(stderr, "runner: %s\n", err->message);
+        exit(1);
+    }
+    tcg_cpu_attach(cpu);
+    sigaltstack(&(stack_t){ .ss_sp = alt_stack, .ss_size = sizeof(alt_stack) }, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(signals); i++) {
+        sigaction(signals[i],
+                  &(struct sigaction){ .sa_sigaction = on_signal,
+                                       .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER },
+                  NULL);
+    }
+}
+
+/* The addresses that machine-native.c has: the pc is seen in X30's, ADR's and literal loads'
+ * values. */
+enum { SLOT = 68 };
+
+Outcome machine_run(State *st, const uint32_t *insns, int n)
+{
+    CPUArmState *env = (CPUArmState *)cpu;
+    Outcome out = { 0, 0 };
+
+    memcpy(env->x, st->x, sizeof(env->x));
+    memcpy(env->v, st->v, sizeof(env->v));
+    arm_set_pstate(env, st->nzcv);
+    arm_set_fpcr(env, st->fpcr);
+    arm_set_fpsr(env, st->fpsr);
+    memcpy(CODE + SLOT, insns, n * sizeof(*insns));
+    CODE[SLOT + n] = 0xd4000001; /* SVC */
+    tb_invalidate_range((uintptr_t)CODE, (uintptr_t)CODE + 4096);
+    cpu_set_pc(cpu, (uintptr_t)(CODE + SLOT));
+    switch (cpu_exec(cpu)) {
+    case EXCP_SYSCALL:
+        break;
+    case EXCP_FAULT:
+        out.signo = cpu->fault_si_signo;
+        out.fault_addr = cpu->fault_addr;
+        break;
+    case EXCP_ALIGN:
+        out.signo = SIGBUS;
+        out.fault_addr = cpu->fault_addr;
+        break;
+    case EXCP_BREAKPOINT:
+        out.signo = SIGTRAP;
+        break;
+    default:
+        out.signo = SIGILL;
+    }
+    memcpy(st->x, env->x, sizeof(env->x));
+    memcpy(st->v, env->v, sizeof(env->v));
+    st->nzcv = arm_get_pstate(env) & 0xf0000000;
+    st->fpsr = arm_get_fpsr(env);
+    return out;
+}

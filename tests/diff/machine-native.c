@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* The machine is the one this program runs on: an Arm64, real or emulated. */
+#include <signal.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include "runner.h"
+
+static volatile int signo;
+static volatile uint64_t fault_addr;
+
+extern const uint32_t blob[], blob_insn[], blob_after[], blob_end[];
+
+/* x0: State *. Runs at CODE; the word at blob_insn is replaced. */
+__asm__(
+    ".global blob, blob_insn, blob_after, blob_end\n"
+    ".balign 16\n"
+    "blob:\n"
+    "stp x29, x30, [sp, #-176]!\n"
+    "stp x19, x20, [sp, #16]\n"
+    "stp x21, x22, [sp, #32]\n"
+    "stp x23, x24, [sp, #48]\n"
+    "stp x25, x26, [sp, #64]\n"
+    "stp x27, x28, [sp, #80]\n"
+    "stp d8, d9, [sp, #96]\n"
+    "stp d10, d11, [sp, #112]\n"
+    "stp d12, d13, [sp, #128]\n"
+    "stp d14, d15, [sp, #144]\n"
+    "mov x26, x0\n"
+    "mov x1, sp\n"
+    "str x1, [x26, #792]\n"
+    "ldr x1, [x26, #784]\n"
+    "msr fpcr, x1\n"
+    "ldr x1, [x26, #776]\n"
+    "msr fpsr, x1\n"
+    "ldr x1, [x26, #768]\n"
+    "msr nzcv, x1\n"
+    "ldr x1, [x26, #248]\n"
+    "mov sp, x1\n"
+    ".irp r,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
+    "ldr q\\r, [x26, #(256 + 16 * \\r)]\n"
+    ".endr\n"
+    "ldp x0, x1, [x26, #0]\n"
+    "ldp x2, x3, [x26, #16]\n"
+    "ldp x4, x5, [x26, #32]\n"
+    "ldp x6, x7, [x26, #48]\n"
+    "ldp x8, x9, [x26, #64]\n"
+    "ldp x10, x11, [x26, #80]\n"
+    "ldp x12, x13, [x26, #96]\n"
+    "ldp x14, x15, [x26, #112]\n"
+    "ldp x16, x17, [x26, #128]\n"
+    "ldp x18, x19, [x26, #144]\n"
+    "ldp x20, x21, [x26, #160]\n"
+    "ldp x22, x23, [x26, #176]\n"
+    "ldp x24, x25, [x26, #192]\n"
+    "ldp x27, x28, [x26, #216]\n"
+    "ldp x29, x30, [x26, #232]\n"
+    "blob_insn: .fill 32, 4, 0xd503201f\n" /* MAX_INSNS of NOP */
+    "blob_after:\n"
+    "stp x0, x1, [x26, #0]\n"
+    "stp x2, x3, [x26, #16]\n"
+    "stp x4, x5, [x26, #32]\n"
+    "stp x6, x7, [x26, #48]\n"
+    "stp x8, x9, [x26, #64]\n"
+    "stp x10, x11, [x26, #80]\n"
+    "stp x12, x13, [x26, #96]\n"
+    "stp x14, x15, [x26, #112]\n"
+    "stp x16, x17, [x26, #128]\n"
+    "stp x18, x19, [x26, #144]\n"
+    "stp x20, x21, [x26, #160]\n"
+    "stp x22, x23, [x26, #176]\n"
+    "stp x24, x25, [x26, #192]\n"
+    "stp x27, x28, [x26, #216]\n"
+    "stp x29, x30, [x26, #232]\n"
+    "mov x1, sp\n"
+    "str x1, [x26, #248]\n"
+    "mrs x1, nzcv\n"
+    "str x1, [x26, #768]\n"
+    "mrs x1, fpsr\n"
+    "str x1, [x26, #776]\n"
+    "msr fpcr, xzr\n"
+    ".irp r,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
+    "str q\\r, [x26, #(256 + 16 * \\r)]\n"
+    ".endr\n"
+    "ldr x1, [x26, #792]\n"
+    "mov sp, x1\n"
+    "ldp x19, x20, [sp, #16]\n"
+    "ldp x21, x22, [sp, #32]\n"
+    "ldp x23, x24, [sp, #48]\n"
+    "ldp x25, x26, [sp, #64]\n"
+    "ldp x27, x28, [sp, #80]\n"
+    "ldp d8, d9, [sp, #96]\n"
+    "ldp d10, d11, [sp, #112]\n"
+    "ldp d12, d13, [sp, #128]\n"
+    "ldp d14, d15, [sp, #144]\n"
+    "ldp x29, x30, [sp], #176\n"
+    "ret\n"
+    "blob_end:\n");
+
+static void on_signal(int sig, siginfo_t *info, void *ucontext)
+{
+    ucontext_t *uc = ucontext;
+
+    signo = sig;
+    fault_addr = sig == SIGSEGV || sig == SIGBUS ? (uintptr_t)info->si_addr : 0;
+    uc->uc_mcontext.pc = (uintptr_t)(CODE + (blob_after - blob));
+}
+
+void machine_init(void)
+{
+    static const int signals[] = { SIGILL, SIGSEGV, SIGBUS, SIGTRAP, SIGFPE };
+    static uint8_t alt_stack[65536];
+
+    memcpy(CODE, blob, (blob_end - blob) * 4);
+    __builtin___clear_cache((char *)CODE, (char *)CODE + 4096);
+    sigaltstack(&(stack_t){ .ss_sp = alt_stack, .ss_size = sizeof(alt_stack) }, NULL);
+    for (unsigned i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+        sigaction(
+            signals[i],
+            &(struct sigaction){ .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK },
+            NULL);
+    }
+}
+
+Outcome machine_run(State *st, const uint32_t *insns, int n)
+{
+    uint32_t *slot = CODE + (blob_insn - blob);
+
+    signo = 0;
+    fault_addr = 0;
+    memcpy(slot, insns, n * sizeof(*insns));
+    __builtin___clear_cache((char *)slot, (char *)(slot + n));
+    ((void (*)(State *))CODE)(st);
+    return (Outcome){ signo, fault_addr };
+}

@@ -1,0 +1,12 @@
+# Real programs from Debian; EMU is the emulator, as for tests/tcg.
+FUNCTIONAL_RUN = tests/functional/run --emulator='$(if $(EMU),$(EMU_COMMAND))'
+
+check-functional: $(if $(EMULATOR),all) ## the quick ones of Debian's programs
+	@$(TAP)functional $(FUNCTIONAL_RUN) --set=quick
+
+check-functional-slow: $(if $(EMULATOR),all) ## the slow ones
+	@$(TAP)functional-slow $(FUNCTIONAL_RUN) --set=slow
+
+CHECKS      += check-functional
+CHECKS_SLOW += check-functional-slow
+.PHONY: check-functional check-functional-slow

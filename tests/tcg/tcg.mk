@@ -1,0 +1,46 @@
+# Guest test programs: tests/tcg/ARCH/NAME.c is one program; insn-NAME.S is a list of
+# instructions that insn.c runs; dynamic-*.c is linked dynamically, all others statically.
+AARCH64_CC ?= $(firstword $(shell command -v aarch64-linux-gnu-gcc-12) aarch64-linux-gnu-gcc)
+AARCH64_CFLAGS = -O2 -g -D_GNU_SOURCE -Wall -Wextra $(if $(filter dynamic-%,$*),,-static)
+
+TCG_SRC      := tests/tcg/aarch64
+TCG_BUILD     = $(BUILD)/tests/tcg/aarch64
+TCG_LISTS    := $(patsubst $(TCG_SRC)/%.S,$(TCG_BUILD)/%,$(wildcard $(TCG_SRC)/insn-*.S))
+TCG_PROGRAMS := $(patsubst $(TCG_SRC)/%.c,$(TCG_BUILD)/%,$(filter-out %/insn.c,$(wildcard $(TCG_SRC)/*.c)))
+
+$(TCG_LISTS): $(TCG_BUILD)/%: $(TCG_SRC)/%.S $(TCG_SRC)/insn.c $(TCG_SRC)/insn.inc $(TCG_SRC)/insn-kind.h
+	@mkdir -p $(@D)
+	$(call say,GUEST)$(AARCH64_CC) $(AARCH64_CFLAGS) -o $@ $(TCG_SRC)/insn.c $<
+
+$(TCG_PROGRAMS): $(TCG_BUILD)/%: $(TCG_SRC)/%.c $(TCG_SRC)/test.h
+	@mkdir -p $(@D)
+	$(call say,GUEST)$(AARCH64_CC) $(AARCH64_CFLAGS) -o $@ $< -lm -lpthread -ldl
+
+guest-programs: $(TCG_LISTS) $(TCG_PROGRAMS) ## the guest test programs
+
+# Another emulator takes the same tests with EMU='qemu-aarch64-static -cpu max'.
+EMU ?= $(if $(EMULATOR),$(BUILD)/latimer-aarch64)
+EMU_COMMAND = $(if $(filter-out /%,$(wildcard $(firstword $(EMU)))),$(CURDIR)/)$(EMU)
+TCG_RUN     = tests/tcg/run --emulator='$(if $(EMU),$(EMU_COMMAND))'
+TCG_PATH    = $(abspath $(TCG_LISTS) $(TCG_PROGRAMS))
+
+# Every program on the host's best code; the instruction lists on the other engines too.
+check-tcg: guest-programs $(if $(EMULATOR),all)
+	@failed=0; $(TAP)tcg $(TCG_RUN) $(TCG_PATH) || failed=1; \
+	$(TAP)tcg-engines $(TCG_RUN) --modes='sse4.2 avx2 interp' $(abspath $(TCG_LISTS)) || failed=1; \
+	exit $$failed
+
+check-bad-input: guest-programs $(if $(EMULATOR),all)
+	@$(TAP)bad-input tests/tcg/bad-input --emulator='$(if $(EMU),$(EMU_COMMAND))' \
+	    --programs=$(abspath $(TCG_BUILD))
+
+check-tcg-modes: guest-programs $(if $(EMULATOR),all)
+	@$(TAP)tcg-modes $(TCG_RUN) --modes=all --timeout=600 $(TCG_PATH)
+
+# Records the answers of the instruction lists; only with an emulator that is known to be right.
+record-insn: guest-programs
+	for list in $(TCG_LISTS); do $(EMU) $$list > $(TCG_SRC)/$${list##*/}.out || exit 1; done
+
+CHECKS      += check-tcg check-bad-input
+CHECKS_SLOW += check-tcg-modes
+.PHONY: guest-programs check-tcg check-bad-input check-tcg-modes record-insn

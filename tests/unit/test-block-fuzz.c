@@ -142,7 +142,7 @@ static void test_fuzz(gconstpointer opaque)
     GRand *r = g_rand_new_with_seed(42);
     int saved = dup(STDERR_FILENO);
     g_assert_nonnull(freopen("/dev/null", "w", stderr));
-    for (int i = 0, n = rounds ? atoi(rounds) : 300; i < n; i++) {
+    for (int i = 0, n = rounds ? atoi(rounds) : 100; i < n; i++) {
         g_autofree gchar *bad = g_memdup2(good, len);
         damage(r, (uint8_t *)bad, len);
         for (int rw = 0; rw < 3; rw++) {

@@ -15,11 +15,17 @@ typedef struct Check {
     uint64_t top;       /* clusters: one above the highest that is referred to */
     bool rebuild;       /* the refcount structure itself is damaged */
     uint64_t next_host; /* for fragmentation */
+    uint64_t last_key;  /* of the chunk looked at last: neighbours follow each other */
+    uint32_t *last_chunk;
 } Check;
 
 static uint32_t *count_of(Check *c, uint64_t cluster, bool create)
 {
-    gpointer key = GSIZE_TO_POINTER((cluster >> CHUNK_BITS) + 1);
+    uint64_t number = (cluster >> CHUNK_BITS) + 1;
+    if (number == c->last_key) {
+        return c->last_chunk + (cluster & (CHUNK - 1));
+    }
+    gpointer key = GSIZE_TO_POINTER(number);
     uint32_t *chunk = g_hash_table_lookup(c->chunks, key);
     if (!chunk && create) {
         if (g_hash_table_size(c->chunks) >= MAX_CHUNKS) {
@@ -28,7 +34,12 @@ static uint32_t *count_of(Check *c, uint64_t cluster, bool create)
         chunk = g_new0(uint32_t, CHUNK);
         g_hash_table_insert(c->chunks, key, chunk);
     }
-    return chunk ? chunk + (cluster & (CHUNK - 1)) : NULL;
+    if (!chunk) {
+        return NULL;
+    }
+    c->last_key = number;
+    c->last_chunk = chunk;
+    return chunk + (cluster & (CHUNK - 1));
 }
 
 static uint64_t references(void *opaque, uint64_t cluster)
@@ -268,31 +279,49 @@ static int differs(Check *c, uint64_t cluster, uint64_t count, uint64_t refs, bo
     return ret;
 }
 
-static uint64_t compare(Check *c, bool quiet)
+/* Compares the counts of up to one chunk from `first`; *n is how many. Tells of counts that are
+ * too low in the first pass and too high in the second: were a repair cut in between, no count
+ * may be too low. Returns whether any is too high. */
+static bool compare_part(Check *c, uint64_t first, uint64_t *n, bool second, bool quiet,
+                         uint64_t *top)
 {
     Qcow2 *s = c->s;
-    uint64_t top = 0, per = 1ULL << s->rb_bits;
-    uint64_t end = MAX(c->file_clusters, c->top), stride = MIN(per, CHUNK);
-    /* Counts up first: were we cut in between, they must not be too low. */
-    for (int pass = 0; pass < 2; pass++) {
-        for (uint64_t i = 0; i < end; i++) {
-            uint64_t count = 0, refs = references(c, i);
-            if (!(i & (stride - 1)) && !count_of(c, i, false) &&
-                (i >> s->rb_bits >= s->rt_size || !s->rt[i >> s->rb_bits])) {
-                i += stride - 1;
-                continue;
-            }
-            if (qcow2_rc_get(s, i, &count)) {
-                c->res->check_errors += pass == 0;
-                continue;
-            }
-            if (count || refs) {
-                top = i + 1;
-            }
-            if (pass == 0 ? count < refs : count > refs) {
-                differs(c, i, count, refs, quiet);
-            }
-            meta_cache_trim(s->rc_cache);
+    uint64_t index;
+    const uint32_t *refs = count_of(c, first, false);
+    bool high = false;
+    int ret;
+    const uint8_t *slice = qcow2_rc_slice(s, first, &index, n, &ret);
+    *n = MIN(*n, CHUNK - (first & (CHUNK - 1)));
+    if (ret) {
+        c->res->check_errors += !second;
+        return false;
+    }
+    if (!slice && !refs) {
+        return false;
+    }
+    for (uint64_t i = 0; i < *n; i++) {
+        uint64_t want = refs ? refs[i] : 0;
+        uint64_t count = slice ? qcow2_rc_read(slice, index + i, s->refcount_order) : 0;
+        if (count || want) {
+            *top = MAX(*top, first + i + 1);
+        }
+        high |= count > want;
+        if (second ? count > want : count < want) {
+            differs(c, first + i, count, want, quiet);
+            slice = qcow2_rc_slice(s, first, &index, &(uint64_t){ 0 }, &ret);
+        }
+    }
+    meta_cache_trim(s->rc_cache);
+    return high;
+}
+
+static uint64_t compare(Check *c, bool quiet)
+{
+    uint64_t top = 0, end = MAX(c->file_clusters, c->top);
+    bool high = false;
+    for (int pass = 0; pass < (high ? 2 : 1); pass++) {
+        for (uint64_t i = 0, n; i < end; i += n) {
+            high |= compare_part(c, i, &n, pass, quiet, &top);
         }
     }
     return top;

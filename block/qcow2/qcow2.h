@@ -195,6 +195,9 @@ void meta_cache_trim(MetaCache *c);
 uint64_t qcow2_rc_read(const uint8_t *block, uint64_t i, unsigned order);
 void qcow2_rc_write(uint8_t *block, uint64_t i, unsigned order, uint64_t value);
 int qcow2_rc_get(Qcow2 *s, uint64_t cluster, uint64_t *count);
+/* For scanning: the counts around `cluster` as they lie in memory, its index among them in *index,
+ * how many follow from there in *n. NULL with *ret 0: no block, all zero. */
+const uint8_t *qcow2_rc_slice(Qcow2 *s, uint64_t cluster, uint64_t *index, uint64_t *n, int *ret);
 int qcow2_rc_set(Qcow2 *s, uint64_t cluster, uint64_t count);
 /* Adds `delta` (+1, -1) to `n` counts. */
 int qcow2_rc_add(Qcow2 *s, uint64_t first, uint64_t n, int delta);

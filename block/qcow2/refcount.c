@@ -72,6 +72,14 @@ int qcow2_rc_get(Qcow2 *s, uint64_t cluster, uint64_t *count)
     return ret;
 }
 
+const uint8_t *qcow2_rc_slice(Qcow2 *s, uint64_t cluster, uint64_t *index, uint64_t *n, int *ret)
+{
+    uint64_t off, per = (uint64_t)meta_cache_slice(s->rc_cache) * 8 >> s->refcount_order;
+    const uint8_t *slice = slice_of(s, cluster, index, &off, ret);
+    *n = per - (cluster & (per - 1));
+    return slice;
+}
+
 /* Clusters needed, beside [start, start + n), for refcount blocks and a larger table so that all
  * of them, themselves included, have counts. */
 static uint64_t overhead(Qcow2 *s, uint64_t start, uint64_t n, uint32_t *new_rt)

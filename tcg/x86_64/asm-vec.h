@@ -29,6 +29,7 @@ enum {
     VOP_NO_EVEX = 1 << 18,
     VOP_EVEX = 1 << 19,   /* EVEX form only */
     VOP_LEGACY = 1 << 20, /* legacy form only (SHA) */
+    VOP_RN_SAE = 1 << 21, /* EVEX: rounds to nearest whatever MXCSR says, raises nothing (scalars) */
 };
 #define VOP(pp, map, op, flags) ((X86VOp)((op) | (map) << 8 | (pp) << 12 | (flags)))
 

@@ -15,7 +15,7 @@ ifneq ($(filter-out help clean distclean,$(or $(MAKECMDGOALS),all)),)
 endif
 
 MODULES = util fpu disas tcg tcg/tci tcg/x86_64 accel accel/tcg target target/arm \
-          linux-user linux-user/aarch64 block block/qcow2 tools/img tools/io net chardev hw
+          linux-user linux-user/aarch64 block block/qcow2 block/nbd tools/img tools/io net chardev hw
 MAINS   = linux-user/main.c $(wildcard tools/latimer-*.c)
 
 # ---- flags
@@ -67,25 +67,28 @@ $(BUILD)/tests-ready: configure
 
 # ---- build
 
+# One short line a step; V=1 shows the commands.
+say = $(if $(filter 1,$(V)),,@echo "  $(1)	$(patsubst $(BUILD)/%,%,$@)"; )
+
 $(BUILD)/%.o: %.c $(BUILD)/config.mk | $(GENERATED)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS_ALL) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c -o $@ $<
 
 $(LIB): $(OBJS)
 	@rm -f $@
-	ar rcs $@ $(OBJS)
+	$(call say,AR)ar rcs $@ $(OBJS)
 
 $(BUILD)/latimer-user: $(BUILD)/linux-user/main.o $(LIB)
-	$(CC) $(LDFLAGS_SAN) $(LDFLAGS_USER) -o $@ $^ $(USER_LIBS) -lpthread -lm
+	$(call say,LINK)$(CC) $(LDFLAGS_SAN) $(LDFLAGS_USER) -o $@ $^ $(USER_LIBS) -lpthread -lm
 
 $(LINKS): $(BUILD)/latimer-user
-	ln -sf latimer-user $@
+	$(call say,LN)ln -sf latimer-user $@
 
 $(BUILD)/latimer-%: $(BUILD)/tools/latimer-%.o $(LIB)
-	$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(TOOL_LIBS) $(PKG_LIBS) -lpthread -lm
+	$(call say,LINK)$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(TOOL_LIBS) $(PKG_LIBS) -lpthread -lm
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
-	$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(TOOL_LIBS) $(PKG_LIBS) -lpthread -lm
+	$(call say,LINK)$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(TOOL_LIBS) $(PKG_LIBS) -lpthread -lm
 
 unit: $(UNIT)
 

@@ -7,10 +7,12 @@
     X(qcow2) \
     X(vdi) \
     X(vpc) \
+    X(vhdx) \
     X(file) \
     X(host_device) \
     X(null_co) \
-    X(blkdebug)
+    X(blkdebug) \
+    X(nbd)
 
 #define DECLARE(name) extern const BlockDriver block_driver_##name;
 DRIVERS(DECLARE)

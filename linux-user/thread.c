@@ -47,6 +47,7 @@ static void store_tid(uint64_t addr, pid_t tid)
 typedef struct ThreadStart {
     TaskState *ts;
     uint64_t parent_tid, child_tid;
+    pid_t tid; /* set by the thread, which may be gone, *ts with it, when its parent reads this */
     sem_t started;
 } ThreadStart;
 
@@ -57,7 +58,7 @@ static void *thread_main(void *opaque)
     sigjmp_buf end;
 
     current_task = ts;
-    ts->tid = gettid();
+    ts->tid = start->tid = gettid();
     ts->thread_end = &end;
     signal_stack_init(ts);
     tcg_cpu_attach(ts->cpu);
@@ -110,7 +111,7 @@ static int64_t clone_thread(TaskState *ts, const CloneArgs *ca)
     if (!error) {
         while (sem_wait(&start.started) < 0) {
         }
-        tid = start.ts->tid;
+        tid = start.tid;
     } else {
         ts->arch->target->cpu_free(start.ts->cpu);
         g_free(start.ts);

@@ -144,7 +144,7 @@ static void absorb_move(Liveness *l, TCGOp *op, int nb_out)
     }
 }
 
-/* Globals and locals that are looked at when op is reached. Called before its inputs are noted. */
+/* Globals and locals that are looked at when op is reached. Called before its inputs are set live. */
 static void effects(Liveness *l, const TCGOp *op, unsigned flags)
 {
     if (flags & TCG_OPF_EXIT) {
@@ -180,17 +180,14 @@ static bool may_remove(const TCGOp *op, unsigned flags)
     return !(flags & (TCG_OPF_FX | TCG_OPF_FAULT)) && op->opc != TCG_OP_discard;
 }
 
-/* The inputs are noted last: what is both read and written is live before. */
-static void note_inputs(Liveness *l, TCGOp *op, const TCGOperands *o)
+/* An input ends here if nothing behind the op reads it; who leaves at the op has it still. */
+static void note_deaths(const Liveness *l, TCGOp *op, const TCGOperands *o)
 {
     for (int i = o->first_in; i < o->first_in + o->nb_in; i++) {
         unsigned t = op->arg[i];
         if (t && !is_live(l, t) && !tcg_is_const(l->s, t)) {
             op->life |= 1u << i;
         }
-    }
-    for (int i = o->first_in; i < o->first_in + o->nb_in; i++) {
-        set_live(l, op->arg[i]);
     }
 }
 
@@ -218,8 +215,11 @@ static void visit(Liveness *l, TCGOp *op)
     for (int i = 0; i < o.nb_out; i++) {
         set_dead(l, op->arg[i]);
     }
+    note_deaths(l, op, &o);
     effects(l, op, flags);
-    note_inputs(l, op, &o);
+    for (int i = o.first_in; i < o.first_in + o.nb_in; i++) {
+        set_live(l, op->arg[i]);
+    }
     if (tcg_op_is_move(op)) {
         note_move(l, op);
     }

@@ -57,7 +57,7 @@ uint64_t opt_zmask(const TCGOptimizer *o, unsigned t)
 {
     uint64_t v;
 
-    return opt_value(o, t, &v) ? v : o->info[t].zmask;
+    return opt_value(o, t, &v) ? v : ~o->info[t].zeros;
 }
 
 unsigned opt_vec_bytes(const TCGOptimizer *o, unsigned t)
@@ -67,7 +67,7 @@ unsigned opt_vec_bytes(const TCGOptimizer *o, unsigned t)
         const TCGTemp *c = &o->s->temps[t];
         return c->val2 ? 16 : c->val ? 8 : 1;
     }
-    return o->s->temps[t].type == TCG_TYPE_V128 ? o->info[t].bytes : 16;
+    return o->s->temps[t].type == TCG_TYPE_V128 ? 16 - o->info[t].zero_bytes : 16;
 }
 
 const TCGOp *opt_def(const TCGOptimizer *o, unsigned t, unsigned opc, unsigned sz)
@@ -226,11 +226,7 @@ static bool fold(TCGOptimizer *o)
 
 static void forget(TCGOptimizer *o, unsigned t)
 {
-    o->info[t] = (TempInfo){
-        .version = o->info[t].version + 1,
-        .bytes = 16,
-        .zmask = ~0ull,
-    };
+    o->info[t] = (TempInfo){ .version = o->info[t].version + 1 };
 }
 
 static void forget_globals(TCGOptimizer *o)
@@ -303,8 +299,8 @@ static void note_result(TCGOptimizer *o, const TCGOpDef *def)
         forget(o, op->arg[i]);
     }
     TempInfo *info = &o->info[op->arg[0]];
-    info->zmask = zmask;
-    info->bytes = bytes;
+    info->zeros = ~zmask;
+    info->zero_bytes = 16 - bytes;
     if (!(def->flags & TCG_OPF_FX)) {
         info->def = op - o->s->ops + 1;
         memcpy(info->in_version, in_version, sizeof(in_version));
@@ -410,9 +406,7 @@ void tcg_optimize(TCGContext *s)
 
     o->s = s;
     o->nb_env = 0;
-    for (int t = 1; t < s->nb_temps; t++) {
-        o->info[t] = (TempInfo){ .bytes = 16, .zmask = ~0ull };
-    }
+    memset(o->info, 0, s->nb_temps * sizeof(*o->info));
     for (int i = 0; i < s->nb_ops; i++) {
         if (s->nb_temps > TCG_MAX_TEMPS - 16) {
             return; /* no room for constants; what is left is right as it is */

@@ -11,7 +11,8 @@
 
 /*
  * What is known of the value that a temp has now. Every write gives a temp a new version; whatever
- * was noted about another temp holds as long as that one still has the version noted with it.
+ * was noted about another temp holds as long as that one still has the version noted with it. All
+ * zero: nothing is known.
  */
 typedef struct TempInfo {
     uint32_t version;
@@ -21,8 +22,8 @@ typedef struct TempInfo {
     uint16_t def;           /* index + 1 of the op that computed it, or 0 */
     uint16_t low;           /* vectors: a temp with the same low lane of low_sz, or TCG_NONE */
     uint8_t low_sz;
-    uint8_t bytes;  /* vectors: the bytes from this one up are zero */
-    uint64_t zmask; /* integers: only these bits can be set */
+    uint8_t zero_bytes; /* vectors: so many bytes at the top are zero */
+    uint64_t zeros;     /* integers: these bits are clear */
 } TempInfo;
 
 /* A field of CPUState whose value is known to be that of a temp. */

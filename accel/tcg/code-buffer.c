@@ -336,11 +336,24 @@ static void copy_used(int fd, const uint8_t *start, const uint8_t *end)
     }
 }
 
-/* The buffer is shared memory: the child copies what is used into one of its own at the same
- * addresses. */
-void code_buffer_fork_child(CPUState *cpu)
+/* Where what a region holds ends, without what its owner may just be emitting. */
+static uint8_t *region_end(const CodeRegion *region)
 {
-    ThreadCode *tc = thread_code(cpu);
+    uint32_t nb = atomic_load(&region->nb_tbs);
+
+    if (region->state != REGION_OWNED || !nb) {
+        return region->state == REGION_OWNED ? region->rw : region->ptr;
+    }
+    const TranslationBlock *last = region->tbs[nb - 1];
+    return (uint8_t *)last->tc + last->tc_size + (engine.rw - engine.rx);
+}
+
+/*
+ * The buffer is shared memory, so a child of fork needs its own. It is copied before the fork, with
+ * the lock held: afterwards the parent's threads go on patching.
+ */
+int code_buffer_fork_prepare(void)
+{
     int fd = make_memfd();
 
     if (fd < 0) {
@@ -349,18 +362,19 @@ void code_buffer_fork_child(CPUState *cpu)
     copy_used(fd, engine.rw, engine.prologue_end);
     for (int n = 0; n < engine.nb_regions; n++) {
         CodeRegion *region = &engine.regions[n];
-        if (region == tc->region) {
-            region->ptr = tc->code.ptr;
-        } else if (region->state == REGION_OWNED) {
-            /* its thread is not here; what that was just emitting is not in tbs */
-            uint32_t nb = atomic_load(&region->nb_tbs);
-            if (nb) {
-                const TranslationBlock *last = region->tbs[nb - 1];
-                region->ptr = (uint8_t *)last->tc + last->tc_size + (engine.rw - engine.rx);
-            }
+        copy_used(fd, region->rw + (n ? 0 : PROLOGUE_SIZE), region_end(region));
+    }
+    return fd;
+}
+
+void code_buffer_fork_child(CPUState *cpu, int fd)
+{
+    for (int n = 0; n < engine.nb_regions; n++) {
+        CodeRegion *region = &engine.regions[n];
+        if (region->state == REGION_OWNED && region != thread_code(cpu)->region) {
+            region->ptr = region_end(region); /* its thread is not here */
             region->state = REGION_FULL;
         }
-        copy_used(fd, region->rw + (n ? 0 : PROLOGUE_SIZE), region->ptr);
     }
     if (!map_buffer(fd, engine.rw, engine.rx)) {
         g_error("fork: cannot map translated code: %s", strerror(errno));

@@ -2,6 +2,7 @@
 /* The loop: find or make the block for the guest pc, run it, see why it came back. */
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "internal.h"
 #include "util/log.h"
@@ -300,10 +301,14 @@ int cpu_exec(CPUState *cpu)
 void tcg_fork_prepare(void)
 {
     pthread_mutex_lock(&engine.lock);
+    engine.fork_fd = engine.config.interp ? -1 : code_buffer_fork_prepare();
 }
 
 void tcg_fork_parent(void)
 {
+    if (engine.fork_fd >= 0) {
+        close(engine.fork_fd);
+    }
     pthread_mutex_unlock(&engine.lock);
 }
 
@@ -312,8 +317,8 @@ void tcg_fork_child(CPUState *cpu)
     pthread_mutex_init(&engine.lock, NULL);
     engine.cpus = cpu;
     cpu->next_cpu = NULL;
-    if (!engine.config.interp) {
-        code_buffer_fork_child(cpu);
+    if (engine.fork_fd >= 0) {
+        code_buffer_fork_child(cpu, engine.fork_fd);
     }
 }
 

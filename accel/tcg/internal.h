@@ -81,7 +81,7 @@ typedef struct TCGEngine {
 
     uint8_t *rx, *rw; /* the two mappings */
     size_t size;
-    int memfd;
+    int fork_fd; /* between tcg_fork_prepare and its end; -1 with interp=on */
     CodeRegion *regions;
     int nb_regions;
     uint64_t births;
@@ -107,7 +107,9 @@ void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb);
 /* The block whose host code holds pc, or NULL. Async-signal-safe. */
 TranslationBlock *tb_find_by_host_pc(uintptr_t pc);
 bool code_buffer_contains(uintptr_t pc);
-void code_buffer_fork_child(CPUState *cpu);
+/* A descriptor of the child's copy; the lock is held. */
+int code_buffer_fork_prepare(void);
+void code_buffer_fork_child(CPUState *cpu, int fd);
 /* Retires every region; the caller holds the lock. */
 void code_buffer_retire_all(void);
 

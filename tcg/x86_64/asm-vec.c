@@ -146,6 +146,9 @@ static void put_any(X86Gen *g, X86VOp op, unsigned dst, unsigned a, RM b, int im
             result = X86_VTMP0;
         }
     }
+    if (trap && !x86_has(X86_AVX) && a != X86_NO_REG && a != result) {
+        result = X86_VTMP_SSE; /* dst may be a guest register that is needed after the trap */
+    }
     if ((!x86_has(X86_AVX) || op & VOP_LEGACY) && a != X86_NO_REG && a != result) {
         if (b.kind == RM_REG && b.reg == result) {
             b.reg = x86_has(X86_AVX512) ? X86_VTMP1 : X86_VTMP_SSE;

@@ -135,7 +135,7 @@ void x86_gen_call(X86Gen *g, const TCGOp *op)
         store_pc(g);
     }
     emit_call(g, info->func, thunk[many]);
-    x86_mark_fault(g);
+    x86_mark_call(g);
     if (!no_write) {
         g->movi_reg = -1;
     }

@@ -10,6 +10,16 @@ TBSlot *(*tcg_enter)(CPUState *cpu, const void *code);
 
 static const uint8_t pin_order[] = { RBX, R12, R13, R14, R15, R8, R9, R10, R11 };
 
+/*
+ * With AVX-512 guest registers and temps both have low registers (VEX forms are shorter, and
+ * comparisons into vectors have no other) before they have high ones.
+ */
+static const uint8_t vec_pins[] = { 8, 9, 10, 11, 12, 13, 14, 15 };
+static const uint8_t vec_pins_avx512[] = { 6,  7,  8,  9,  10, 11, 12, 13,
+                                           24, 25, 26, 27, 28, 29, 30, 31 };
+#define VEC_ALLOC        (X86_MASK(X86_VTMP_SSE) - 1)
+#define VEC_ALLOC_AVX512 ((X86RegMask)0xff003f)
+
 /* ---- layout ---- */
 
 static int pick_global(const TargetOps *target, bool vec, const bool *used)
@@ -37,8 +47,8 @@ static void pin(int global, int reg)
 void x86_layout_init(const TargetOps *target)
 {
     bool used[TCG_MAX_TEMPS] = { false };
-    int first_vec = x86_has(X86_AVX512) ? 16 : 8;
-    int global;
+    const uint8_t *vec_order = x86_has(X86_AVX512) ? vec_pins_avx512 : vec_pins;
+    int nb_vec = x86_has(X86_AVX512) ? sizeof(vec_pins_avx512) : sizeof(vec_pins), global;
 
     memset(&x86_layout, 0, sizeof(x86_layout));
     x86_layout.nb_globals = target->nb_globals;
@@ -58,16 +68,16 @@ void x86_layout_init(const TargetOps *target)
             pin(global, pin_order[i]);
         }
     }
-    for (int i = first_vec; i < 2 * first_vec; i++) {
+    for (int i = 0; i < nb_vec; i++) {
         global = pick_global(target, true, used);
         if (global >= 0) {
             used[global] = true;
-            pin(global, X86_VREG0 + i);
+            pin(global, X86_VREG0 + vec_order[i]);
         }
     }
-    x86_layout.alloc =
-        X86_MASK(RAX) | X86_MASK(RCX) | X86_MASK(RDX) | X86_MASK(RSI) | X86_MASK(RDI) |
-        ((X86_MASK(x86_has(X86_AVX512) ? X86_VTMP0 : X86_VTMP_SSE) - 1) << X86_VREG0);
+    x86_layout.alloc = X86_MASK(RAX) | X86_MASK(RCX) | X86_MASK(RDX) | X86_MASK(RSI) |
+                       X86_MASK(RDI) |
+                       (x86_has(X86_AVX512) ? VEC_ALLOC_AVX512 : VEC_ALLOC) << X86_VREG0;
 }
 
 /* ---- pieces ---- */

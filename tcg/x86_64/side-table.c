@@ -24,9 +24,8 @@ static void put(X86Gen *g, uint64_t v)
     g->side[g->side_len++] = (uint8_t)v;
 }
 
-static void mark(X86Gen *g, const X86Dirty *dirty, int n)
+static void mark_at(X86Gen *g, uint32_t host, const X86Dirty *dirty, int n)
 {
-    uint32_t host = (uint32_t)(g->p - g->start);
     bool changed =
         n != g->side_nb_dirty || memcmp(dirty, g->side_dirty, (size_t)n * sizeof(*dirty));
 
@@ -53,12 +52,23 @@ static void mark(X86Gen *g, const X86Dirty *dirty, int n)
     g->side_pc = g->pc;
 }
 
-void x86_mark_fault(X86Gen *g)
+static void mark_here(X86Gen *g, ptrdiff_t ahead)
 {
     X86Dirty dirty[X86_NB_REGS + 1];
 
     memset(dirty, 0, sizeof(dirty[0])); /* no padding is compared, but n may be 0 */
-    mark(g, dirty, x86_dirty_list(g, dirty, false));
+    mark_at(g, (uint32_t)(g->p - ahead - g->start), dirty, x86_dirty_list(g, dirty, false));
+}
+
+void x86_mark_fault(X86Gen *g)
+{
+    mark_here(g, 0);
+}
+
+/* A call's return address is where the next instruction is, which may have a record of its own. */
+void x86_mark_call(X86Gen *g)
+{
+    mark_here(g, 1);
 }
 
 void x86_mark_fault_moved(X86Gen *g, int temp, int loc)
@@ -69,7 +79,7 @@ void x86_mark_fault_moved(X86Gen *g, int temp, int loc)
     if (temp != TCG_NONE) {
         dirty[n++] = (X86Dirty){ .temp = (uint16_t)temp, .loc = (uint8_t)loc };
     }
-    mark(g, dirty, n);
+    mark_at(g, (uint32_t)(g->p - g->start), dirty, n);
 }
 
 static uint64_t get(const uint8_t **p)

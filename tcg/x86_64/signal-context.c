@@ -106,7 +106,7 @@ bool tcg_backend_restore_pc(const TranslationBlock *tb, uintptr_t host_pc, CPUSt
 {
     X86SideEntry e;
 
-    if (!x86_side_find(tb, (uint32_t)(host_pc - (uintptr_t)tb->tc), &e)) {
+    if (!x86_side_find(tb, (uint32_t)(host_pc - 1 - (uintptr_t)tb->tc), &e)) {
         return false;
     }
     cpu_set_pc(cpu, e.pc);

@@ -161,5 +161,6 @@ void x86_bind_local(X86Gen *g, int local);
 void x86_slow_path(X86Gen *g, unsigned x86_cc, const TCGOp *op, const X86Operand *o);
 /* The next host instruction may trap or fault for the guest: record the state in the side table. */
 void x86_mark_fault(X86Gen *g);
+void x86_mark_call(X86Gen *g); /* just behind a call */
 
 #endif

@@ -12,15 +12,15 @@ BENCH_CFLAGS = -static -Wall -Wextra $(if $(filter vector-%,$*),-O3,-O2) \
 
 $(BENCH_NATIVE): $(BUILD)/bench/native/%: tests/bench/src/%.c tests/bench/src/bench.h tests/bench/src/vm.h
 	@mkdir -p $(@D)
-	$(BENCH_NATIVE_CC) $(BENCH_CFLAGS) -o $@ $< -lm -lpthread
+	$(call say,CC)$(BENCH_NATIVE_CC) $(BENCH_CFLAGS) -o $@ $< -lm -lpthread
 
 $(BENCH_AARCH64): $(BUILD)/bench/aarch64/%: tests/bench/src/%.c tests/bench/src/bench.h tests/bench/src/vm.h
 	@mkdir -p $(@D)
-	$(BENCH_GUEST_CC) $(BENCH_CFLAGS) -o $@ $< -lm -lpthread
+	$(call say,GUEST)$(BENCH_GUEST_CC) $(BENCH_CFLAGS) -o $@ $< -lm -lpthread
 
 $(BUILD)/bench/timeit: tests/bench/timeit.c
 	@mkdir -p $(@D)
-	$(BENCH_NATIVE_CC) -O2 -Wall -Wextra -o $@ $<
+	$(call say,CC)$(BENCH_NATIVE_CC) -O2 -Wall -Wextra -o $@ $<
 
 bench-programs: $(BENCH_NATIVE) $(BENCH_AARCH64) $(BUILD)/bench/timeit
 .PHONY: bench-programs bench

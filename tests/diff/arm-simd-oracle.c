@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Runs on Arm (or an emulator of it): reads instruction words in hexadecimal from standard input
- * and writes each with the digest of its results for the inputs of tests/unit/arm-simd-cases.h.
- * With an argument, also every result.
+ * and writes the digest of the results of each, for the inputs of tests/unit/arm-simd-cases.h.
+ * usage: arm-simd-oracle LENGTH [-v]   LENGTH words are run one after the other; -v: all results
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,12 +81,12 @@ static void *map_at(uintptr_t addr, int prot)
     return p;
 }
 
-static void run(uint32_t insn, int n, uint8_t *mem, SimdResult *out)
+static void run(uint32_t first, int n, uint8_t *mem, SimdResult *out)
 {
     SimdCase c;
     struct Regs regs = { .fpsr = 0 };
 
-    simd_case(&c, insn, n);
+    simd_case(&c, first, n);
     memcpy(regs.x, c.x, sizeof(c.x));
     memcpy(regs.v, c.v, sizeof(c.v));
     regs.fpcr = c.fpcr;
@@ -112,26 +112,29 @@ static void print(int n, const SimdResult *r)
 
 int main(int argc, char **argv)
 {
-    uint32_t *code = map_at(SIMD_CODE_ADDR, PROT_READ | PROT_WRITE | PROT_EXEC), insn;
+    uint32_t *code = map_at(SIMD_CODE_ADDR, PROT_READ | PROT_WRITE | PROT_EXEC);
     uint8_t *mem = map_at(SIMD_MEM_ADDR, PROT_READ | PROT_WRITE);
+    int length = argc > 1 ? atoi(argv[1]) : 1, have = 0;
 
-    (void)argv;
-    while (scanf("%x", &insn) == 1) {
+    while (length > 0 && length < 1000 && scanf("%x", &code[have]) == 1) {
         uint32_t digest = SIMD_DIGEST_START;
 
-        code[0] = insn;
-        code[1] = 0xd65f03c0; /* ret */
-        __builtin___clear_cache((char *)code, (char *)(code + 2));
-        for (int n = 0; n < SIMD_CASES; n++) {
+        if (++have < length) {
+            continue;
+        }
+        have = 0;
+        code[length] = 0xd65f03c0; /* ret */
+        __builtin___clear_cache((char *)code, (char *)(code + length + 1));
+        for (int n = 0; n < (length > 1 ? SIMD_SEQUENCE_CASES : SIMD_CASES); n++) {
             SimdResult r;
 
-            run(insn, n, mem, &r);
+            run(code[0], n, mem, &r);
             digest = simd_digest(digest, &r);
-            if (argc > 1) {
+            if (argc > 2) {
                 print(n, &r);
             }
         }
-        printf("%08x %08x\n", insn, digest);
+        printf("%08x\n", digest);
     }
     return 0;
 }

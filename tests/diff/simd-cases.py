@@ -3,10 +3,11 @@
 """Records what A64 floating-point, SIMD and crypto instructions do, for tests/unit/test-arm-simd.c.
 
 usage: tests/diff/simd-cases.py BUILD > tests/unit/arm-simd-cases.h.inc
+       tests/diff/simd-cases.py BUILD --sequences N > tests/unit/arm-simd-sequences.h.inc
        tests/diff/simd-cases.py BUILD --check N
 
 For each pattern of a64-fp.decode and a64-simd.decode a few words are chosen; qemu-aarch64-static runs
-them in arm-simd-oracle.c. --check compares instead, for N random words of the encoding space, which of
+them in arm-simd-oracle.c. --sequences makes N sequences of some of them. --check compares instead, for N random words of the encoding space, which of
 them BUILD/tests/unit/test-arm-simd takes for instructions with what binutils' objdump does.
 Needs gcc-aarch64-linux-gnu, binutils-aarch64-linux-gnu, qemu-user-static. Same output every time.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 WORDS = 2  # for each pattern
+LENGTH = 16  # of a sequence
 REGISTERS = {"rd", "rn", "rm", "ra"}
 # The oracle does not clear bits 16..31 of H registers in these.
 ORACLE_WRONG = [(0x5f10fc00, 0xfff0fc00)]
@@ -64,20 +66,37 @@ def choose(patterns, tmp):
     return chosen
 
 
+def digests(tmp, words, length):
+    oracle = f"{tmp}/oracle"
+    subprocess.run(["aarch64-linux-gnu-gcc", "-O1", "-static", f"-I{HERE.parents[1]}", "-o", oracle,
+                    HERE / "arm-simd-oracle.c"], check=True)
+    return subprocess.run(["qemu-aarch64-static", "-cpu", "max", oracle, str(length)], check=True, text=True,
+                          capture_output=True, input="\n".join(f"{w:08x}" for w in words)).stdout.split()
+
+
+def chosen_words(build, tmp):
+    return choose([p for p in json.loads((build / "gen/target/arm/decode-a64.json").read_text())
+                   if "a64-fp" in p["where"] or "a64-simd" in p["where"]], tmp)
+
+
 def record(build):
-    patterns = [p for p in json.loads((build / "gen/target/arm/decode-a64.json").read_text())
-                if "a64-fp" in p["where"] or "a64-simd" in p["where"]]
     with tempfile.TemporaryDirectory() as tmp:
-        oracle = f"{tmp}/oracle"
-        subprocess.run(["aarch64-linux-gnu-gcc", "-O1", "-static", f"-I{HERE.parents[1]}", "-o", oracle,
-                        HERE / "arm-simd-oracle.c"], check=True)
-        chosen = choose(patterns, tmp)
-        out = subprocess.run(["qemu-aarch64-static", "-cpu", "max", oracle], check=True, text=True,
-                             capture_output=True, input="\n".join(f"{w:08x}" for w, _ in chosen)).stdout
-    digests = dict(line.split() for line in out.splitlines())
+        chosen = chosen_words(build, tmp)
+        results = digests(tmp, [w for w, _ in chosen], 1)
     print("/* Made by tests/diff/simd-cases.py: instruction, digest of its results, text. */")
-    for word, text in chosen:
-        print(f"{{ 0x{word:08x}, 0x{digests[f'{word:08x}']}, \"{text}\" }},")
+    for (word, text), digest in zip(chosen, results):
+        print(f"{{ 0x{word:08x}, 0x{digest}, \"{text}\" }},")
+
+
+def record_sequences(build, count):
+    rnd = random.Random(3)
+    with tempfile.TemporaryDirectory() as tmp:
+        words = [w for w, t in chosen_words(build, tmp) if w >> 25 & 5 != 4 and not t.startswith("fjcvtzs")]
+        sequences = [[rnd.choice(words) for _ in range(LENGTH)] for _ in range(count)]
+        results = digests(tmp, [w for s in sequences for w in s], LENGTH)
+    print("/* Made by tests/diff/simd-cases.py --sequences: instructions, digest of their results. */")
+    for sequence, digest in zip(sequences, results):
+        print("{ { " + ", ".join(f"0x{w:08x}" for w in sequence) + f" }}, 0x{digest} }},")
 
 
 def check(build, count):
@@ -105,6 +124,8 @@ def check(build, count):
 if __name__ == "__main__":
     if len(sys.argv) == 4 and sys.argv[2] == "--check":
         sys.exit(check(Path(sys.argv[1]), int(sys.argv[3])))
+    if len(sys.argv) == 4 and sys.argv[2] == "--sequences":
+        sys.exit(record_sequences(Path(sys.argv[1]), int(sys.argv[3])))
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     record(Path(sys.argv[1]))

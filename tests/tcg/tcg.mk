@@ -10,11 +10,11 @@ TCG_PROGRAMS := $(patsubst $(TCG_SRC)/%.c,$(TCG_BUILD)/%,$(filter-out %/insn.c,$
 
 $(TCG_LISTS): $(TCG_BUILD)/%: $(TCG_SRC)/%.S $(TCG_SRC)/insn.c $(TCG_SRC)/insn.inc $(TCG_SRC)/insn-kind.h
 	@mkdir -p $(@D)
-	$(AARCH64_CC) $(AARCH64_CFLAGS) -o $@ $(TCG_SRC)/insn.c $<
+	$(call say,GUEST)$(AARCH64_CC) $(AARCH64_CFLAGS) -o $@ $(TCG_SRC)/insn.c $<
 
 $(TCG_PROGRAMS): $(TCG_BUILD)/%: $(TCG_SRC)/%.c $(TCG_SRC)/test.h
 	@mkdir -p $(@D)
-	$(AARCH64_CC) $(AARCH64_CFLAGS) -o $@ $< -lm -lpthread -ldl
+	$(call say,GUEST)$(AARCH64_CC) $(AARCH64_CFLAGS) -o $@ $< -lm -lpthread -ldl
 
 guest-programs: $(TCG_LISTS) $(TCG_PROGRAMS) ## the guest test programs
 

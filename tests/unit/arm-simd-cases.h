@@ -12,7 +12,9 @@
 #include <string.h>
 
 enum {
-    SIMD_CASES = 32, /* for each instruction word */
+    SIMD_CASES = 32,         /* inputs for each instruction */
+    SIMD_SEQUENCE = 16,      /* instructions of a sequence; its inputs are those of the first */
+    SIMD_SEQUENCE_CASES = 4, /* so many of them */
     SIMD_MEM_SIZE = 128,
 };
 /* Where code and data are put, by both sides, so that addresses are the same. */

@@ -4,6 +4,7 @@
 
 #include <glib.h>
 #include <inttypes.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -118,7 +119,7 @@ static void host_init(void)
     g_assert_cmpint(sigaction(SIGFPE, &sa, NULL), ==, 0);
 }
 
-static void host_load(TCGContext *s, const TestEngine *e, TranslationBlock *tb)
+void test_host_start(const TestEngine *e)
 {
     TCGBackendConfig config = { .target = &test_target,
                                 .host_features = e->host,
@@ -132,34 +133,90 @@ static void host_load(TCGContext *s, const TestEngine *e, TranslationBlock *tb)
         g_assert_true(tcg_backend_init(&config, &err));
         host.engine = e;
     }
+    g_ptr_array_set_size(host.allocs, 0);
     host.region.ptr = host.code;
     host.region.end = host.code + CODE_SIZE;
     tcg_backend_prologue(&host.region);
+}
+
+void test_host_add(TCGContext *s, TranslationBlock *tb)
+{
     s->code = &host.region;
     if (!s->backend) {
         s->backend = tcg_backend_context_new(s);
     }
-    tb->pc = 0x1000;
-    tb->cflags = e->traps ? 0 : CF_FP_CHECK;
+    if (!host.engine->traps) {
+        tb->cflags |= CF_FP_CHECK;
+    }
     g_assert_cmpint(tcg_gen_code(s, tb), ==, TCG_GEN_OK);
+    if (g_getenv("TCG_TEST_CODE")) { /* the last block, for objdump -D -b binary -m i386:x86-64 */
+        g_file_set_contents(g_getenv("TCG_TEST_CODE"), (const char *)tb->tc, tb->tc_size, NULL);
+    }
 }
 
-static void host_run(const TranslationBlock *tb, TestCPU *cpu)
+void test_host_patch(TBSlot *slot, const TranslationBlock *target)
+{
+    tcg_backend_patch(slot, target, -host.region.rx_delta);
+}
+
+TBSlot *test_host_enter(const TranslationBlock *tb, TestCPU *cpu)
 {
     CPUState *c = &cpu->parent;
+    TBSlot *slot;
 
+    c->target = &test_target;
     c->ret_stack = host.stack;
     c->ret_stack_size = STACK_SIZE;
-    tcg_backend_reset_ret_stack(c);
-    c->ret_sp_limit = (uintptr_t)host.stack + STACK_SIZE / 2;
+    if (!c->ret_sp) {
+        tcg_backend_reset_ret_stack(c);
+        c->ret_sp_limit = (uintptr_t)host.stack + STACK_SIZE / 2;
+    }
     c->fp_checked = tb->cflags & CF_FP_CHECK;
     tcg_backend_set_fp_mode(c);
     host.running = tb;
     host.cpu = c;
     host.trapped = false;
-    g_assert_null(tcg_enter(c, tb->tc));
+    slot = tcg_enter(c, tb->tc);
     host.running = NULL;
     c->fp_status.flags |= tcg_backend_take_fp_flags(c);
+    return slot;
+}
+
+/* ---- faults ---- */
+
+static sigjmp_buf fault_jmp;
+static CPUState *fault_cpu;
+static const TranslationBlock *fault_tb;
+
+static void on_fault(int sig, siginfo_t *info, void *ucontext)
+{
+    (void)info;
+    if (!fault_cpu) {
+        signal(sig, SIG_DFL);
+    } else if (!fault_tb->tc) {
+        siglongjmp(fault_jmp, 1); /* the interpreter keeps every global in the state */
+    } else if (!tcg_backend_restore(fault_tb, ucontext, fault_cpu)) {
+        signal(sig, SIG_DFL);
+    } else {
+        tcg_backend_leave(ucontext, fault_cpu);
+    }
+}
+
+void test_expect_fault(TestCPU *cpu, const TranslationBlock *tb)
+{
+    static bool installed;
+    static uint8_t stack[65536];
+
+    if (!installed) {
+        struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+        stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
+
+        g_assert_cmpint(sigaltstack(&ss, NULL), ==, 0);
+        g_assert_cmpint(sigaction(SIGSEGV, &sa, NULL), ==, 0);
+        installed = true;
+    }
+    fault_cpu = cpu ? &cpu->parent : NULL;
+    fault_tb = tb;
 }
 
 /* ---- lists ---- */
@@ -242,7 +299,9 @@ TranslationBlock *test_load(TCGContext *s, const TestEngine *engine)
     }
     keep(tb, s);
     if (engine->host) {
-        host_load(s, engine, tb);
+        tb->pc = 0x1000;
+        test_host_start(engine);
+        test_host_add(s, tb);
     }
     restore(s, &saved);
     return tb;
@@ -253,8 +312,8 @@ void test_run(const TranslationBlock *tb, TestCPU *cpu)
     cpu->parent.target = &test_target;
     cpu->parent.exception_index = EXCP_NONE;
     if (tb->tc) {
-        host_run(tb, cpu);
-    } else {
+        g_assert_null(test_host_enter(tb, cpu));
+    } else if (!sigsetjmp(fault_jmp, 1)) {
         g_assert_null(tci_run(&cpu->parent, tb, NULL));
     }
 }
@@ -264,9 +323,6 @@ void test_unload(TranslationBlock *tb)
     g_free(tb->ops);
     g_free(tb->temps);
     g_free(tb->exits);
-    if (tb->tc) {
-        g_ptr_array_set_size(host.allocs, 0);
-    }
     g_free(tb);
 }
 
@@ -308,8 +364,8 @@ static void differ(TCGContext *s, const TestEngine *e, const char *what, const T
     g_assert_not_reached();
 }
 
-static void compare(TCGContext *s, const TestEngine *e, const char *what, const TestCPU *in,
-                    const TestCPU *got, const TestCPU *expected)
+void test_compare(TCGContext *s, const TestEngine *e, const char *what, const TestCPU *in,
+                  const TestCPU *got, const TestCPU *expected)
 {
     for (int i = 0; i < test_target.nb_globals; i++) {
         const TCGGlobalDef *g = &globals[i];
@@ -375,7 +431,7 @@ static void check_trap(TCGContext *s, const TestEngine *e, const char *what, con
     if (s->nb_ops <= SHORT_LIST) {
         before.pc = 0x1000;
         before.parent.fp_status.flags = got->parent.fp_status.flags;
-        compare(s, e, what, in, got, &before);
+        test_compare(s, e, what, in, got, &before);
     }
 }
 
@@ -399,7 +455,7 @@ static void run_engine(TCGContext *s, const TestEngine *e, const TestCPU *in, in
             check_trap(s, e, what, &in[i], &cpu, &expected[i]);
             continue;
         }
-        compare(s, e, what, &in[i], &cpu, &expected[i]);
+        test_compare(s, e, what, &in[i], &cpu, &expected[i]);
         if (memcmp(test_mem, mem_expected, TEST_MEM_SIZE)) {
             differ(s, e, what, &in[i], "memory", test_mem, mem_expected, TEST_MEM_SIZE);
         }

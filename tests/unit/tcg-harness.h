@@ -59,6 +59,22 @@ enum { TEST_MAX_STATES = 8 };
  */
 void test_run_all(TCGContext *s, TestCPU *cpu, int count, const char *what);
 
+/* Fails with both lists printed unless the states agree in all that a guest sees. */
+void test_compare(TCGContext *s, const TestEngine *engine, const char *what, const TestCPU *in,
+                  const TestCPU *got, const TestCPU *expected);
+
+/* ---- host code, block by block ---- */
+
+/* Empties code memory; blocks are compiled for the engine's features from here on. */
+void test_host_start(const TestEngine *engine);
+/* Compiles the context's list as it is (liveness done) for tb, whose pc is set. */
+void test_host_add(TCGContext *s, TranslationBlock *tb);
+void test_host_patch(TBSlot *slot, const TranslationBlock *target);
+/* With cpu->ret_sp 0 the return stack is emptied first. */
+TBSlot *test_host_enter(const TranslationBlock *tb, TestCPU *cpu);
+/* A SIGSEGV while tb runs on *cpu restores the state and leaves it; NULL: no more. */
+void test_expect_fault(TestCPU *cpu, const TranslationBlock *tb);
+
 /* ---- operands ---- */
 
 /* 64 bits, often near the limits of some width. */

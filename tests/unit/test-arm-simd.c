@@ -25,6 +25,14 @@ static const struct {
 #include "arm-simd-cases.h.inc"
 };
 
+/* Several in one block: registers live on from one to the next, and a trap comes behind others. */
+static const struct {
+    uint32_t insns[SIMD_SEQUENCE];
+    uint32_t digest;
+} sequences[] = {
+#include "arm-simd-sequences.h.inc"
+};
+
 enum { MAP_SIZE = 0x10000 }; /* of code, and of data */
 
 static CPUArmState *env;
@@ -49,23 +57,30 @@ static void setup(void)
     }
 }
 
-static void put_code(vaddr addr, uint32_t insn)
+static void put_code(vaddr addr, const uint32_t *insns, int count)
 {
-    const uint32_t code[] = { insn, 0xd4000001 /* svc */ };
+    const uint32_t svc = 0xd4000001;
 
-    memcpy((void *)addr, code, sizeof(code));
+    memcpy((void *)addr, insns, 4 * count);
+    memcpy((void *)(addr + 4 * count), &svc, 4);
 }
 
-/* The ops of one instruction, in tcg. False: it is none. */
-static bool translate(uint32_t insn)
+/* The ops of count instructions, in tcg. */
+static void translate_at(vaddr addr, int count)
 {
-    put_code(SIMD_CODE_ADDR, insn);
-    tb = (TranslationBlock){ .pc = SIMD_CODE_ADDR,
+    tb = (TranslationBlock){ .pc = addr,
                              .flags = arm_target.tb_flags(&env->parent),
                              .cflags = CF_INTERP };
     tcg_context_start(tcg, &tb);
-    arm_target.translate(tcg, &tb, 1);
+    arm_target.translate(tcg, &tb, count);
     tcg_check(tcg, "test");
+}
+
+/* The same of one. False: it is none. */
+static bool translate(uint32_t insn)
+{
+    put_code(SIMD_CODE_ADDR, &insn, 1);
+    translate_at(SIMD_CODE_ADDR, 1);
     for (int i = 0; i < tcg->nb_ops; i++) {
         const TCGOp *op = &tcg->ops[i];
         if (op->opc == TCG_OP_st_env && tcg->temps[op->arg[0]].kind == TEMP_CONST &&
@@ -101,12 +116,33 @@ static void get_results(SimdResult *r)
     r->nzcv = arm_get_pstate(env) & 0xf0000000;
 }
 
-/* How one instruction with its inputs set is run. */
-typedef void RunFn(uint32_t insn);
+/* What is run with its inputs set: one instruction or a sequence. */
+typedef struct Item {
+    const uint32_t *insns;
+    int count;
+    int cases; /* so many inputs */
+    uint32_t digest;
+    const char *text;
+} Item;
 
-static void run_ops(uint32_t insn)
+enum { NB_ITEMS = G_N_ELEMENTS(recorded) + G_N_ELEMENTS(sequences) };
+
+static Item get_item(unsigned i)
 {
-    g_assert_true(translate(insn));
+    if (i < G_N_ELEMENTS(recorded)) {
+        return (Item){ &recorded[i].insn, 1, SIMD_CASES, recorded[i].digest, recorded[i].text };
+    }
+    i -= G_N_ELEMENTS(recorded);
+    return (Item){ sequences[i].insns, SIMD_SEQUENCE, SIMD_SEQUENCE_CASES, sequences[i].digest,
+                   "and the following" };
+}
+
+typedef void RunFn(const Item *item);
+
+static void run_ops(const Item *item)
+{
+    put_code(SIMD_CODE_ADDR, item->insns, item->count);
+    translate_at(SIMD_CODE_ADDR, item->count);
     tcg_liveness(tcg);
     tb.ops = tcg->ops;
     tb.temps = tcg->temps;
@@ -115,72 +151,79 @@ static void run_ops(uint32_t insn)
     tb.nb_temps = tcg->nb_temps;
     tb.nb_exits = tcg->nb_exits;
     tci_run(&env->parent, &tb, NULL);
-    g_assert_cmphex(env->pc, ==, SIMD_CODE_ADDR + 4);
+    g_assert_cmphex(env->pc, ==, SIMD_CODE_ADDR + 4 * item->count);
 }
 
-/* By the whole engine, as it has been set up. Each instruction has a place of its own. */
-static void run_engine(uint32_t insn)
+/* By the whole engine, as it has been set up. Each item has a place of its own. */
+static void run_engine(const Item *item)
 {
-    static vaddr next = SIMD_CODE_ADDR;
-    static uint32_t last;
+    static vaddr start, end = SIMD_CODE_ADDR;
+    static const uint32_t *last;
 
-    if (insn != last) {
-        put_code(next, insn);
-        last = insn;
-        next += 8;
+    if (item->insns != last) {
+        start = end;
+        put_code(start, item->insns, item->count);
+        end = start + 4 * item->count + 4;
+        last = item->insns;
     }
-    env->pc = next - 8;
+    env->pc = start;
     g_assert_cmphex(cpu_exec(&env->parent), ==, EXCP_SYSCALL);
-    g_assert_cmphex(env->pc, ==, next);
+    g_assert_cmphex(env->pc, ==, end);
 }
 
-static const char *running; /* its text */
+static Item running;
 
-/* The number of instructions that give something else than was recorded. */
-static int check_recorded(RunFn *run)
+/* The number of items that give something else than was recorded. */
+static int check_items(RunFn *run, int from, int to)
 {
     int wrong = 0;
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(recorded); i++) {
+    for (int i = from; i < to; i++) {
         uint32_t digest = SIMD_DIGEST_START;
 
-        running = recorded[i].text;
-        for (int n = 0; n < SIMD_CASES; n++) {
+        running = get_item(i);
+        for (int n = 0; n < running.cases; n++) {
             SimdResult r;
-            set_inputs(recorded[i].insn, n);
-            run(recorded[i].insn);
+            set_inputs(running.insns[0], n);
+            run(&running);
             get_results(&r);
             digest = simd_digest(digest, &r);
         }
-        if (digest != recorded[i].digest) {
-            printf("# %08x %s: wrong; arm-simd-oracle -v shows the right results\n",
-                   recorded[i].insn, recorded[i].text);
+        if (digest != running.digest) {
+            printf("# %08x %s: wrong; arm-simd-oracle shows the right results\n", running.insns[0],
+                   running.text);
             wrong++;
         }
     }
     return wrong;
 }
 
-static void test_interpreter(void)
+static void test_ops(void)
 {
-    g_assert_cmpint(check_recorded(run_ops), ==, 0);
+    g_assert_cmpint(check_items(run_ops, 0, NB_ITEMS), ==, 0);
 }
 
 /* --- host code ---------------------------------------------------------------------------------
  */
 
+enum { ITEMS_PER_PROCESS = 200 };
+
 static void on_signal(int sig, siginfo_t *info, void *ucontext)
 {
     if (!tcg_handle_host_signal(&env->parent, info, ucontext)) {
-        printf("# %s: a signal that the engine does not know\n", running);
+        printf("# %08x %s: a signal that the engine does not know\n", running.insns[0],
+               running.text);
         fflush(stdout);
         signal(sig, SIG_DFL);
         raise(sig);
     }
 }
 
-/* An engine can be set up but once in a process. */
-static int engine_process(const TCGConfig *config)
+/*
+ * An engine can be set up but once in a process; and having trapped often it traps no more, so that
+ * a process does not run many items.
+ */
+static int engine_process(const TCGConfig *config, int from)
 {
     struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
     GError *err = NULL;
@@ -192,25 +235,27 @@ static int engine_process(const TCGConfig *config)
     tcg_cpu_attach(&env->parent);
     sigaction(SIGFPE, &action, NULL);
     sigaction(SIGSEGV, &action, NULL);
-    return check_recorded(run_engine) != 0;
+    return check_items(run_engine, from, MIN(from + ITEMS_PER_PROCESS, NB_ITEMS)) != 0;
 }
 
 static void test_engine(const void *opaque)
 {
-    pid_t pid = fork();
-    int status;
+    for (int from = 0; from < NB_ITEMS; from += ITEMS_PER_PROCESS) {
+        pid_t pid = fork();
+        int status;
 
-    if (!pid) {
-        status = engine_process(opaque);
-        fflush(stdout);
-        _exit(status);
+        if (!pid) {
+            status = engine_process(opaque, from);
+            fflush(stdout);
+            _exit(status);
+        }
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+            g_test_skip("this host lacks the features");
+            return;
+        }
+        g_assert_cmpint(status, ==, 0);
     }
-    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        g_test_skip("this host lacks the features");
-        return;
-    }
-    g_assert_cmpint(status, ==, 0);
 }
 
 static const struct {
@@ -324,7 +369,7 @@ int main(int argc, char **argv)
     }
     g_test_init(&argc, &argv, NULL);
     setup();
-    g_test_add_func("/arm/simd/ops", test_interpreter);
+    g_test_add_func("/arm/simd/ops", test_ops);
     for (unsigned i = 0; i < G_N_ELEMENTS(engines); i++) {
         g_test_add_data_func(engines[i].path, &engines[i].config, test_engine);
     }

@@ -361,6 +361,63 @@ static void random_list(bool floating)
     test_run_all(s, cpu, 2, "random list");
 }
 
+/*
+ * A load from nowhere in the middle: the state at the fault, as the side table gives it, must be
+ * the interpreter's, and nothing behind it may have happened.
+ */
+static void faulting_list(void)
+{
+    TCGContext *s = test_start();
+    Pool p = { .s = s, .label = -1 };
+    TestCPU in, expected;
+    TCGv_i64 t = tcg_temp_i64(s);
+    int steps = pick(1, STEPS);
+
+    for (int i = 0; i < steps; i++) {
+        step(&p, i);
+    }
+    if (p.label >= 0) {
+        place_label(&p);
+    }
+    tcg_gen_insn_start(s, 0x1800);
+    tcg_gen_ld(s, MO_64, t, tcg_const(s, 0x10), TCG_NO_INDEX, 0);
+    for (int i = 0; i < TEST_INTS; i++) { /* so that values before are not stored yet; flags live on */
+        tcg_gen(add, s, MO_64, tcg_global_i64(TEST_R + i), tcg_global_i64(TEST_R + i), t);
+        tcg_gen(vadd, s, MO_8, tcg_global_vec(TEST_V + i), tcg_global_vec(TEST_V + i),
+                tcg_global_vec(TEST_V + i));
+    }
+    test_end(s);
+    test_randomize(&in, pick(1, 3), false);
+    for (int i = 0; i < nb_test_engines; i++) {
+        TestCPU cpu = in;
+        TranslationBlock *tb;
+        uint8_t mem[TEST_MEM_SIZE];
+
+        if (i && !test_engines[i].host) {
+            continue;
+        }
+        memcpy(mem, test_mem, sizeof(mem));
+        tb = test_load(s, &test_engines[i]);
+        test_expect_fault(&cpu, tb);
+        test_run(tb, &cpu);
+        test_expect_fault(NULL, NULL);
+        test_unload(tb);
+        memcpy(test_mem, mem, sizeof(mem));
+        if (i == 0) {
+            expected = cpu;
+            continue;
+        }
+        test_compare(s, &test_engines[i], "fault", &in, &cpu, &expected);
+    }
+}
+
+static void test_faults(void)
+{
+    for (int i = 0; i < LISTS; i++) {
+        faulting_list();
+    }
+}
+
 static void test_integer(void)
 {
     for (int i = 0; i < LISTS; i++) {
@@ -379,6 +436,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tcg/random/integer", test_integer);
+    g_test_add_func("/tcg/random/faults", test_faults);
     g_test_add_func("/tcg/random/floating", test_floating);
     return g_test_run();
 }

@@ -44,16 +44,19 @@ static void ool_poll(X86Gen *g, X86Ool *ool)
     emit_slot_exit(g, ool->arg, x86_layout.exit_poll);
 }
 
-/* jmp, call or jcc (opcode bytes op[0..len)) through a new slot; the rel32 field never crosses 8
- * bytes. */
+/*
+ * jmp, call or jcc (opcode bytes op[0..len)) through a new slot. The rel32 field lies within what
+ * the host writes at once: a cache line (Intel SDM volume 3, 9.1.1), elsewhere 8 bytes (AMD APM
+ * volume 2, 7.3.2).
+ */
 static int emit_slot_jump(X86Gen *g, vaddr pc, const uint8_t *op, unsigned len)
 {
     int slot = g->nb_slots++;
-    uintptr_t at = (uintptr_t)x86_rx(g, g->p) + len;
+    uintptr_t at = (uintptr_t)x86_rx(g, g->p) + len, span = x86_config.patch_span;
 
     g_assert(slot < g->nb_slots_max);
-    if ((at & 7) > 4) {
-        x86_nops(g, 8 - (at & 7));
+    if ((at & (span - 1)) > span - 4) {
+        x86_nops(g, (unsigned)(span - (at & (span - 1))));
     }
     memcpy(g->p, op, len);
     g->p += len;

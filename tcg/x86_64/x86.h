@@ -60,6 +60,8 @@ typedef struct X86Config {
     uint64_t guest_base; /* not 0: guest accesses take a GS prefix */
     bool fp_check;
     const TargetOps *target;
+    unsigned
+        patch_span; /* an aligned block of so many bytes is written atomically, if in one store */
 } X86Config;
 extern X86Config x86_config;
 static inline bool x86_has(unsigned features)

@@ -26,6 +26,13 @@ static void may_trap(X86Gen *g)
     g->trap_next = !x86_fp_check(g);
 }
 
+/* The same operation on lane 0, with zeros above it, where g->zero_above asks for that. */
+static X86VOp scalar_op(const X86Gen *g, unsigned opcode, unsigned sz)
+{
+    return g->zero_above ? fp_op(opcode, sz, true) | VOP_EVEX | VOP_K_ONE
+                         : fp_op(opcode, sz, false);
+}
+
 static bool is_packed(const TCGOp *op)
 {
     return tcg_op_defs[op->opc].out[0] == 'v';
@@ -68,7 +75,8 @@ static const uint8_t arith_opcode[TCG_OP_COUNT] = {
 
 static void emit_arith(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    X86VOp insn = fp_op(arith_opcode[op->opc], op->sz, is_packed(op));
+    X86VOp insn = is_packed(op) ? fp_op(arith_opcode[op->opc], op->sz, true)
+                                : scalar_op(g, arith_opcode[op->opc], op->sz);
     unsigned d = o[0].reg;
 
     if (x86_fp_check(g)) {
@@ -85,8 +93,8 @@ static void emit_arith(X86Gen *g, const TCGOp *op, const X86Operand *o)
 static void emit_sqrt(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     bool packed = is_packed(op);
-    X86VOp insn = fp_op(0x51, op->sz, packed);
-    unsigned a = o[1].reg, vvvv = packed ? X86_NO_REG : a;
+    X86VOp insn = packed ? fp_op(0x51, op->sz, true) : scalar_op(g, 0x51, op->sz);
+    unsigned a = o[1].reg, vvvv = packed || g->zero_above ? X86_NO_REG : a;
 
     if (x86_fp_check(g)) {
         unsigned t = o[2].reg;
@@ -108,15 +116,35 @@ static void emit_fmadd(X86Gen *g, const TCGOp *op, const X86Operand *o)
     bool packed = is_packed(op);
     unsigned neg_product = op->imm & FLOAT_MULADD_NEG_PRODUCT ? 4 : 0;
     unsigned neg_addend = op->imm & FLOAT_MULADD_NEG_ADDEND ? 2 : 0;
-    unsigned opcode = 0xb8 + neg_product + neg_addend + !packed;
+    bool lanes = packed || g->zero_above;
+    unsigned opcode = 0xb8 + neg_product + neg_addend + !lanes;
     X86VOp insn = VOP(VPP_66, VMAP_0F38, opcode, op->sz == MO_64 ? VOP_W : 0);
-    unsigned t = o[4].reg;
+    unsigned d = o[0].reg, t = o[4].reg;
+    X86Operand in[4] = { o[0], o[1], o[2], o[3] };
 
-    x86_vmov(g, t, o[3].reg);
+    if (g->zero_above) {
+        insn |= VOP_EVEX | VOP_K_ONE;
+    }
+    if (d != o[3].reg || d == o[1].reg || d == o[2].reg) {
+        x86_vmov(g, t, o[3].reg);
+        may_trap(g);
+        x86_v3(g, insn, t, o[1].reg, o[2].reg);
+        slow_if_nan(g, op, o, op->sz, t, o[5].reg);
+        x86_vmov(g, d, t);
+        return;
+    }
+    /* in place: the slow path finds the addend in t */
+    in[3].reg = (uint8_t)t;
+    x86_vmov(g, t, d);
     may_trap(g);
-    x86_v3(g, insn, t, o[1].reg, o[2].reg);
-    slow_if_nan(g, op, o, op->sz, t, o[5].reg);
-    x86_vmov(g, o[0].reg, t);
+    x86_v3(g, insn, d, o[1].reg, o[2].reg);
+    slow_if_nan(g, op, in, op->sz, d, o[5].reg);
+}
+
+/* A logic instruction with g->zero_above. */
+static X86VOp mask_op(const X86Gen *g, X86VOp insn, unsigned sz)
+{
+    return !g->zero_above ? insn : insn | VOP_EVEX | VOP_K_ONE | (sz == MO_64 ? VOP_EW : 0);
 }
 
 /*
@@ -138,7 +166,7 @@ static void emit_minmax(X86Gen *g, const TCGOp *op, const X86Operand *o)
     may_trap(g);
     x86_v3(g, insn, t, a, b);
     x86_v3(g, insn, u, b, a);
-    x86_v3(g, min ? VOP_POR : VOP_PAND, o[0].reg, t, u);
+    x86_v3(g, mask_op(g, min ? VOP_POR : VOP_PAND, op->sz), o[0].reg, t, u);
 }
 
 /* ---- signs
@@ -153,7 +181,14 @@ static void emit_sign(X86Gen *g, const TCGOp *op, const X86Operand *o)
                                       : 0x8000800080008000ull;
     uint64_t c = neg ? sign : ~sign;
 
-    x86_v3c(g, neg ? VOP_PXOR : VOP_PAND, o[0].reg, o[1].reg, x86_const128(g, c, c));
+    if (g->zero_above && !neg) {
+        uint64_t lane = op->sz == MO_64 ? c : (uint32_t)c;
+
+        x86_v3c(g, VOP_PAND, o[0].reg, o[1].reg, x86_const128(g, lane, 0));
+        return;
+    }
+    x86_v3c(g, mask_op(g, neg ? VOP_PXOR : VOP_PAND, op->sz), o[0].reg, o[1].reg,
+            x86_const128(g, c, c));
 }
 
 /* ---- rounding and conversions
@@ -297,17 +332,17 @@ static void emit_fround(X86Gen *g, const TCGOp *op, const X86Operand *o)
 /* float <-> double; NaN payloads are carried as the guest carries them */
 static void emit_fcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    X86VOp insn = fp_op(0x5a, op->imm, false);
-    unsigned t = o[2].reg;
+    X86VOp insn = scalar_op(g, 0x5a, op->imm);
+    unsigned t = o[2].reg, a = o[1].reg, vvvv = g->zero_above ? X86_NO_REG : a;
 
     if (x86_fp_check(g)) {
-        x86_v3(g, insn, t, o[1].reg, o[1].reg);
+        x86_v3(g, insn, t, vvvv, a);
         slow_if_nan(g, op, o, op->sz, t, o[3].reg);
         x86_vmov(g, o[0].reg, t);
         return;
     }
     may_trap(g);
-    x86_v3(g, insn, o[0].reg, o[1].reg, o[1].reg);
+    x86_v3(g, insn, o[0].reg, vvvv, a);
 }
 
 static void emit_vfcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
@@ -471,7 +506,13 @@ static void emit_fsel(X86Gen *g, const TCGOp *op, const X86Operand *o)
     x86_bind_local(g, other);
     x86_vmov(g, t, o[3].reg);
     x86_bind_local(g, chosen);
-    x86_vmov(g, o[0].reg, t);
+    if (g->zero_above == 1 + MO_64) {
+        x86_v3(g, VOP_MOVQ, o[0].reg, X86_NO_REG, t);
+    } else if (g->zero_above) { /* INSERTPS: all lanes but 0 become zero */
+        x86_v3i(g, VOP(VPP_66, VMAP_0F3A, 0x21, 0), o[0].reg, t, t, 0x0e);
+    } else {
+        x86_vmov(g, o[0].reg, t);
+    }
 }
 
 bool x86_fp_check(const X86Gen *g)
@@ -519,6 +560,22 @@ bool x86_fp_rule_applies(const TCGOp *op)
                (avx512 || (op->sz == MO_32 && !TCG_ITOF_UNSIGNED(op->imm)));
     default:
         return true;
+    }
+}
+
+bool x86_fp_zeroes_above(const X86Gen *g, const TCGOp *op)
+{
+    switch (op->opc) {
+    case TCG_OP_itof: /* converts into a zeroed register */
+    case TCG_OP_fabs:
+    case TCG_OP_fsel:
+        return true;
+    case TCG_OP_fadd ... TCG_OP_fmaxnm:
+    case TCG_OP_fneg:
+    case TCG_OP_fcvt:
+        return x86_has(X86_AVX512) && !x86_fp_check(g);
+    default:
+        return false;
     }
 }
 

@@ -139,6 +139,18 @@ static void emit_switch_mxcsr(X86Gen *g, int32_t save, int32_t load)
     x86_bind8(g, same);
 }
 
+/* X86_K_ONE = 1; destroys RCX. C may have used it. */
+static void emit_mask(X86Gen *g)
+{
+    if (x86_has(X86_AVX512)) {
+        x86_mov_ri(g, RCX, 1);
+        x86_put8(g, 0xc5); /* kmovd k2, ecx: VEX.L0.F2.0F.W0 92 /r */
+        x86_put8(g, 0xfb);
+        x86_put8(g, 0x92);
+        x86_put8(g, 0xc0 | X86_K_ONE << 3 | RCX);
+    }
+}
+
 /* TBSlot *enter(CPUState *RDI, const void *RSI) */
 static void emit_enter(X86Gen *g)
 {
@@ -150,6 +162,7 @@ static void emit_enter(X86Gen *g)
     x86_rm(g, X_MOV_LOAD | X_W, RSP, x86_env(X86_CPU(ret_sp)));
     emit_switch_mxcsr(g, X86_CPU(saved_host_fpcr), X86_CPU(host_fpcr));
     emit_pinned(g, 0);
+    emit_mask(g);
     x86_rr(g, X_GRP5, 4, RSI);
 }
 
@@ -201,6 +214,7 @@ static void emit_thunk(X86Gen *g, const uint8_t **entry, unsigned store, unsigne
         x86_rr(g, X_GRP5, 2, RAX);
         x86_alu_ri(g, X_ADD, X_W, RSP, 8);
         emit_pinned(g, load);
+        emit_mask(g);
         x86_put8(g, 0xc3);
     }
 }
@@ -237,6 +251,7 @@ static void emit_call_slow(X86Gen *g)
     x86_rm(g, X_LEA | X_W, RDX, x86_env(x86_env_disp(0)));
     x86_rr(g, X_GRP5, 2, RAX);
     emit_vectors(g, false);
+    emit_mask(g);
     x86_mov_rr(g, X_W, RSP, RBX);
     for (int i = sizeof(regs) - 1; i >= 0; i--) {
         emit_push_pop(g, false, regs[i]);

@@ -150,7 +150,7 @@ FP_OP(ftoi64, TO_INT(float16, 64), TO_INT(float32, 64), TO_INT(float64, 64))
 EVAL(ftoi)
 {
     int fmt = TCG_FTOI_FMT(op->imm);
-    LaneFn *fn = (op->sz == MO_32 ? ftoi32_fn : ftoi64_fn)[fmt - MO_16];
+    LaneFn *fn = op->sz == MO_32 ? ftoi32_fn[fmt - MO_16] : ftoi64_fn[fmt - MO_16];
 
     args[0].u64[0] = fn(get_lane(&args[1], fmt, 0), 0, 0, op->imm, &cpu->fp_status);
 }

@@ -557,7 +557,7 @@ int tcg_gen_code(TCGContext *s, TranslationBlock *tb)
 
 void *tcg_backend_context_new(TCGContext *s)
 {
-    (void)s;
+    s->scalars_extend = x86_has(X86_AVX512);
     return g_malloc(sizeof(X86Gen));
 }
 

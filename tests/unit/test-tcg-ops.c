@@ -396,7 +396,7 @@ static void one_size(unsigned opc, unsigned sz)
     char what[64];
 
     snprintf(what, sizeof(what), "%s, size %d", def->name, 8 << sz);
-    for (unsigned n = 0; n < 3 * NB_SHAPES; n++) {
+    for (unsigned n = 0; n < 2 * NB_SHAPES; n++) {
         TCGContext *s = test_start();
         TestCPU cpu[TEST_MAX_STATES], before[TEST_MAX_STATES];
         TCGOp op = build(s, opc, sz, n % NB_SHAPES);

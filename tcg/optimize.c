@@ -305,7 +305,7 @@ static void note_result(TCGOptimizer *o, const TCGOpDef *def)
         info->def = op - o->s->ops + 1;
         memcpy(info->in_version, in_version, sizeof(in_version));
     }
-    if (op->opc == TCG_OP_vzext) {
+    if (op->opc == TCG_OP_vzext && (!o->s->scalars_extend || tcg_is_global(o->s, op->arg[1]))) {
         info->low = op->arg[1];
         info->low_version = in_version[0];
         info->low_sz = op->sz;

@@ -36,7 +36,8 @@ typedef struct TestEngine {
     const char *name;
     bool liveness, optimize;
     const char
-        *host; /* host code for these features (-tcg host-features=); NULL: the interpreter */
+        *host;  /* host code for these features (-tcg host-features=); NULL: the interpreter */
+    bool traps; /* floating traps instead of checks; a trap ends the list */
 } TestEngine;
 extern const TestEngine test_engines[];
 extern int nb_test_engines;

@@ -3,15 +3,16 @@
 #include "block/block.h"
 
 #define DRIVERS(X) \
-    X(raw) \
-    X(qcow2) \
-    X(vdi) \
-    X(vpc) \
-    X(vhdx) \
-    X(file) \
+    X(raw)         \
+    X(qcow2)       \
+    X(vdi)         \
+    X(vpc)         \
+    X(vhdx)        \
+    X(vmdk)        \
+    X(file)        \
     X(host_device) \
-    X(null_co) \
-    X(blkdebug) \
+    X(null_co)     \
+    X(blkdebug)    \
     X(nbd)
 
 #define DECLARE(name) extern const BlockDriver block_driver_##name;

@@ -58,16 +58,17 @@ static long vector_length(uint64_t addr)
     return n;
 }
 
-static int64_t exec_self(const char *path, uint64_t argv, long argc, uint64_t envp)
+static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long argc, uint64_t envp)
 {
     long n = 0, options = 0;
-    g_autofree char **args = NULL;
+    char **args;
     uint64_t p;
 
     while (proc.self_args && proc.self_args[options]) {
         options++;
     }
-    args = g_new(char *, options + argc + 6);
+    g_free(ts->exec_args);
+    args = ts->exec_args = g_new(char *, options + argc + 6);
     args[n++] = (char *)proc.self_name;
     for (long i = 0; i < options; i++) {
         args[n++] = proc.self_args[i];
@@ -90,7 +91,7 @@ static int64_t exec_self(const char *path, uint64_t argv, long argc, uint64_t en
 }
 
 /* path: the host's. */
-static int64_t exec_path(const char *path, uint64_t argv, uint64_t envp)
+static int64_t exec_path(TaskState *ts, const char *path, uint64_t argv, uint64_t envp)
 {
     long argc = vector_length(argv), envc = vector_length(envp);
 
@@ -98,7 +99,7 @@ static int64_t exec_path(const char *path, uint64_t argv, uint64_t envp)
         return -EFAULT;
     }
     if (needs_emulator(path)) {
-        int64_t res = exec_self(path, argv, argc, envp);
+        int64_t res = exec_self(ts, path, argv, argc, envp);
 
         if (res != -ENOENT) { /* no /proc here: the kernel may know what to do (binfmt_misc) */
             return res;
@@ -118,7 +119,7 @@ int64_t sys_execve(TaskState *ts, uint64_t a[MAX_ARGS])
     long len = copy_string_from_guest(path, a[0], sizeof(path));
 
     (void)ts;
-    return len < 0 ? len : exec_path(exec_name(path, buf), a[1], a[2]);
+    return len < 0 ? len : exec_path(ts, exec_name(path, buf), a[1], a[2]);
 }
 
 int64_t sys_execveat(TaskState *ts, uint64_t a[MAX_ARGS])
@@ -135,11 +136,11 @@ int64_t sys_execveat(TaskState *ts, uint64_t a[MAX_ARGS])
         return len ? -EINVAL : -ENOENT;
     }
     if (path[0] == '/' || ((int)a[0] == AT_FDCWD && len)) {
-        return exec_path(exec_name(path, buf), a[2], a[3]);
+        return exec_path(ts, exec_name(path, buf), a[2], a[3]);
     }
     if (snprintf(buf, sizeof(buf), "/proc/self/fd/%d%s%s", (int)a[0], len ? "/" : "", path) >=
         (int)sizeof(buf)) {
         return -ENAMETOOLONG;
     }
-    return exec_path(buf, a[2], a[3]);
+    return exec_path(ts, buf, a[2], a[3]);
 }

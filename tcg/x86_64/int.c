@@ -154,6 +154,11 @@ static void emit_unary(X86Gen *g, const TCGOp *op, const X86Operand *o)
     if (!is_reg(&o[1], o[0].reg)) {
         load_operand(g, w, o[0].reg, &o[1]);
     }
+    if (op->opc == TCG_OP_neg && g->flags_temp != TCG_NONE) { /* ~a + 1 leaves EFLAGS alone */
+        x86_rr(g, X_GRP3 | w, 2, o[0].reg);
+        x86_rm(g, X_LEA | w, o[0].reg, x86_at(o[0].reg, 1));
+        return;
+    }
     x86_rr(g, X_GRP3 | w, op->opc == TCG_OP_neg ? 3 : 2, o[0].reg);
 }
 

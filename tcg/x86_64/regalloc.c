@@ -643,6 +643,8 @@ static bool keeps_flags(X86Gen *g, const RuleState *r)
     switch (op->opc) {
     case TCG_OP_add:
         return !may_be_mem(g, r, 1);
+    case TCG_OP_neg:
+        return true;
     case TCG_OP_shl:
     case TCG_OP_shr:
     case TCG_OP_sar:
@@ -659,7 +661,7 @@ static bool keeps_flags(X86Gen *g, const RuleState *r)
                (TCG_FIELD_LEN(op->imm) == 8 || TCG_FIELD_LEN(op->imm) == 16 ||
                 (TCG_FIELD_LEN(op->imm) == 32 && op->sz == MO_64));
     default:
-        return false;
+        return x86_fp_keeps_flags(g, op);
     }
 }
 

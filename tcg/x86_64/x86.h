@@ -142,6 +142,10 @@ bool x86_fp_check(const X86Gen *g);
 /* Floating ops; their rules, and those of vector ops, hold for some sizes and immediates only. */
 bool x86_is_fp_op(const TCGOp *op);
 bool x86_fp_rule_applies(const TCGOp *op);
+/* The op's rule heeds g->zero_above. */
+bool x86_fp_zeroes_above(const X86Gen *g, const TCGOp *op);
+/* Here the op's rule does not destroy EFLAGS although it has X86R_FLAGS. */
+bool x86_fp_keeps_flags(const X86Gen *g, const TCGOp *op);
 bool x86_vec_rule_applies(const TCGOp *op);
 /* A 16-byte constant near the code; the returned id is for x86_put_const_disp. */
 int x86_const128(X86Gen *g, uint64_t lo, uint64_t hi);

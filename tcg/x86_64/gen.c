@@ -485,6 +485,7 @@ static void start(X86Gen *g, TCGContext *s, TranslationBlock *tb)
     g->s = s;
     g->tb = tb;
     g->error = 0;
+    g->trap_next = false;
     g->zero_above = 0;
     g->pc = tb->pc;
     g->nb_ool = g->nb_locals = g->nb_fixups = g->nb_consts = g->nb_const_refs = 0;

@@ -387,6 +387,7 @@ static GenFn *const special[TCG_OP_COUNT] = {
     [TCG_OP_brcc] = gen_brcc,
     [TCG_OP_call] = x86_gen_call,
     [TCG_OP_mul] = x86_gen_mul,
+    [TCG_OP_shl] = x86_gen_shl,
     [TCG_OP_mov] = gen_mov,
     [TCG_OP_vmov] = gen_mov,
     [TCG_OP_fmov] = gen_mov,

@@ -72,6 +72,58 @@ static void emit_add(X86Gen *g, const TCGOp *op, const X86Operand *o)
     }
 }
 
+/* d = a + (b << imm), imm 1..3 */
+static void emit_add_shifted(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    x86_rm(g, X_LEA | x_w(op->sz), o[0].reg,
+           (X86Mem){ .base = o[1].reg, .index = o[2].reg, .shift = (uint8_t)op->imm });
+}
+
+/* The addition behind shl, which is all that reads the shifted value; which: its place there. */
+static TCGOp *shifted_add(X86Gen *g, const TCGOp *shl, int *which)
+{
+    TCGOp *add = &g->s->ops[g->index + 1];
+    const TCGTemp *count = x86_temp(g, shl->arg[2]);
+    int t = shl->arg[0];
+
+    if (add->opc != TCG_OP_add || add->sz != shl->sz || count->kind != TEMP_CONST ||
+        count->val - 1 > 2 || x86_temp(g, t)->kind != TEMP_EBB || add->arg[1] == add->arg[2] ||
+        (add->arg[1] != t && add->arg[2] != t)) {
+        return NULL;
+    }
+    *which = add->arg[1] == t ? 1 : 2;
+    return x86_arg_dies(add, *which) && x86_temp(g, add->arg[3 - *which])->kind != TEMP_CONST
+               ? add
+               : NULL;
+}
+
+void x86_gen_shl(X86Gen *g, const TCGOp *op)
+{
+    static const X86OpRule rule = { .emit = emit_add_shifted };
+    int which, i = g->index;
+    TCGOp *add = shifted_add(g, op, &which), fused;
+    unsigned other;
+
+    if (!add) {
+        x86_gen_rule(g, op);
+        return;
+    }
+    other = 3u - (unsigned)which;
+    fused = *add;
+    fused.imm = (int64_t)x86_temp(g, op->arg[2])->val;
+    fused.arg[1] = add->arg[other];
+    fused.arg[2] = op->arg[1];
+    fused.life =
+        (uint16_t)((add->life & 1) | (add->life >> other & 1) << 1 | (op->life >> 1 & 1) << 2);
+    g->next[i + 1][1] = g->next[i + 1][other];
+    g->next[i + 1][2] = g->next[i][1] == i + 1 ? g->next[i + 1][1] : g->next[i][1];
+    if (fused.arg[1] == fused.arg[2]) { /* x + (x << n): one life */
+        fused.life = (uint16_t)((fused.life & 3) | (fused.life & 2) << 1);
+    }
+    g->index++;
+    x86_gen_by_rule(g, &fused, &rule);
+}
+
 static void emit_sub(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     unsigned w = x_w(op->sz);

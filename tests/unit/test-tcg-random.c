@@ -142,6 +142,21 @@ static void emit_op(Pool *p, unsigned opc)
     *tcg_emit_op(p->s, opc) = op;
 }
 
+/* What a backend may make one instruction of. */
+static void shift_and_add(Pool *p)
+{
+    TCGv_i64 t = tcg_temp_i64(p->s), a = { random_input(p, 'i') }, b = { random_input(p, 'i') };
+    unsigned sz = pick(MO_32, MO_64), shift_sz = pick(0, 3) ? sz : MO_64;
+    bool first = pick(0, 1);
+
+    tcg_gen(shl, p->s, shift_sz, t, a, tcg_const(p->s, pick(0, 4)));
+    tcg_gen(add, p->s, sz, (TCGv_i64){ random_output(p, 'i') },
+            first        ? t
+            : pick(0, 3) ? b
+                         : a,
+            first ? b : t);
+}
+
 /* A few ops that compilers' output is made of come more often than the others. */
 static void compute(Pool *p)
 {
@@ -153,6 +168,10 @@ static void compute(Pool *p)
     };
     unsigned opc;
 
+    if (pick(0, 15) == 0) {
+        shift_and_add(p);
+        return;
+    }
     if (pick(0, 1)) {
         opc = common[pick(0, G_N_ELEMENTS(common) - 1)];
     } else {
@@ -316,8 +335,32 @@ static void place_label(Pool *p)
     memset(p->count, 0, sizeof(p->count));
 }
 
+/* A comparison, one that depends on it, and a side exit by that. */
+static void compare_chain(Pool *p)
+{
+    TCGContext *s = p->s;
+    TCGv_cc first = tcg_temp_cc(s), second = tcg_temp_cc(s);
+    TCGv_i64 t = tcg_temp_i64(s), a = { random_input(p, 'i') }, b = { random_input(p, 'i') };
+    unsigned sz = pick(MO_32, MO_64);
+    int exit = tcg_new_exit(s, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = 0x4000 + s->nb_ops });
+
+    tcg_gen(sub_cc, s, sz, t, first, a, b);
+    if (pick(0, 1)) {
+        tcg_gen_cond_imm(ccmp_sub, s, sz, pick(0, 13), pick(0, 15), second, first, b, a);
+    } else {
+        tcg_gen_cond_imm(ccmp_add, s, sz, pick(0, 13), pick(0, 15), second, first, b, a);
+    }
+    tcg_gen_insn_start(s, 0x1fff);
+    tcg_gen_cond_imm(exit_cc, s, 0, pick(0, 13), exit, second);
+}
+
 static void branch(Pool *p)
 {
+    if (pick(0, 3) == 0) {
+        compare_chain(p);
+        return;
+    }
+
     bool out = pick(0, 2) == 0;
 
     if (!out && p->label < 0) {

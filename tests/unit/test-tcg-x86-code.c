@@ -190,6 +190,7 @@ static void expect_list(TCGContext *s, const char *want)
 static void test_three_addresses(void)
 {
     TCGContext *s = test_start();
+    TCGv_i64 t = tcg_temp_i64(s);
 
     tcg_gen(add, s, MO_64, r(0), r(1), r(2));
     tcg_gen(add, s, MO_32, r(0), r(0), tcg_const(s, 5));
@@ -197,9 +198,11 @@ static void test_three_addresses(void)
     tcg_gen(and, s, MO_64, r(3), r(3), r(6));
     tcg_gen(shl, s, MO_64, r(4), r(5), tcg_const(s, 3));
     tcg_gen_imm(extract, s, MO_64, TCG_FIELD(8, 4), r(5), r(4));
+    tcg_gen(shl, s, MO_64, t, r(2), tcg_const(s, 2));
+    tcg_gen(add, s, MO_64, r(2), t, r(3));
     expect_list(s, "lea rbx, [r12 + r13]; add ebx, 5; neg r12; add r12, r13; "
                    "and r14, qword ptr [rbp - 0x50]; lea r15, [r8*8]; "
-                   "rorx r8d, r15d, 8; and r8d, 0xf");
+                   "rorx r8d, r15d, 8; and r8d, 0xf; lea r13, [r14 + r13*4]");
 }
 
 static void test_memory(void)

@@ -13,7 +13,9 @@
     X(host_device) \
     X(null_co)     \
     X(blkdebug)    \
-    X(nbd)
+    X(nbd)         \
+    X(http)        \
+    X(https)
 
 #define DECLARE(name) extern const BlockDriver block_driver_##name;
 DRIVERS(DECLARE)

@@ -15,7 +15,8 @@
     X(blkdebug)    \
     X(nbd)         \
     X(http)        \
-    X(https)
+    X(https)       \
+    X(throttle)
 
 #define DECLARE(name) extern const BlockDriver block_driver_##name;
 DRIVERS(DECLARE)

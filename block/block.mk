@@ -1,6 +1,6 @@
 # The libraries of the image tools, and their checks.
-TOOL_LIBS   += $(shell pkg-config --libs libzstd 2>/dev/null)
-CHECKS      += check-block check-nbd
+TOOL_LIBS   += $(shell pkg-config --libs libzstd libcurl 2>/dev/null)
+CHECKS      += check-block check-nbd check-http
 CHECKS_SLOW += check-block-slow
 
 check-block: $(BUILD)/latimer-img $(BUILD)/latimer-io
@@ -9,6 +9,9 @@ check-block: $(BUILD)/latimer-img $(BUILD)/latimer-io
 check-nbd: $(BUILD)/latimer-img $(BUILD)/latimer-io $(BUILD)/latimer-nbd
 	@$(TAP)nbd tests/block/nbd.sh $(BUILD)
 
+check-http: $(BUILD)/latimer-img
+	@$(TAP)http tests/block/http.sh $(BUILD)
+
 # The unit tests of the same names do a little of this every day.
 check-block-slow: $(BUILD)/tests/unit/test-block-crash $(BUILD)/tests/unit/test-block-fuzz
 	@failed=0; \
@@ -16,4 +19,4 @@ check-block-slow: $(BUILD)/tests/unit/test-block-crash $(BUILD)/tests/unit/test-
 	BLOCK_FUZZ_ROUNDS=20000 $(TAP)block-fuzz $(BUILD)/tests/unit/test-block-fuzz --tap || failed=1; \
 	exit $$failed
 
-.PHONY: check-block check-nbd check-block-slow
+.PHONY: check-block check-nbd check-http check-block-slow

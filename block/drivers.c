@@ -13,7 +13,10 @@
     X(host_device) \
     X(null_co)     \
     X(blkdebug)    \
-    X(nbd)
+    X(nbd)         \
+    X(http)        \
+    X(https)       \
+    X(throttle)
 
 #define DECLARE(name) extern const BlockDriver block_driver_##name;
 DRIVERS(DECLARE)

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -113,6 +114,30 @@ static const char *exec_name(const char *path, char *buf)
     return proc_self_is_exe(path) ? proc.exe_path : translate_path(path, buf);
 }
 
+/*
+ * A name for an open file that is still good after exec: its own, or that of the descriptor, which
+ * then has to stay open.
+ */
+static const char *name_of_fd(int fd, char *buf, size_t size)
+{
+    char link[64];
+    struct stat by_name, by_fd;
+    ssize_t n;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, buf, size - 1);
+    if (n > 0) {
+        buf[n] = 0;
+        if (stat(buf, &by_name) == 0 && fstat(fd, &by_fd) == 0 && by_name.st_ino == by_fd.st_ino &&
+            by_name.st_dev == by_fd.st_dev) {
+            return buf;
+        }
+        fcntl(fd, F_SETFD, 0);
+    }
+    g_strlcpy(buf, link, size);
+    return buf;
+}
+
 int64_t sys_execve(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     char path[PATH_MAX], buf[PATH_MAX];
@@ -138,8 +163,9 @@ int64_t sys_execveat(TaskState *ts, uint64_t a[MAX_ARGS])
     if (path[0] == '/' || ((int)a[0] == AT_FDCWD && len)) {
         return exec_path(ts, exec_name(path, buf), a[2], a[3]);
     }
-    if (snprintf(buf, sizeof(buf), "/proc/self/fd/%d%s%s", (int)a[0], len ? "/" : "", path) >=
-        (int)sizeof(buf)) {
+    name_of_fd((int)a[0], buf, sizeof(buf));
+    if (len && (g_strlcat(buf, "/", sizeof(buf)) >= sizeof(buf) ||
+                g_strlcat(buf, path, sizeof(buf)) >= sizeof(buf))) {
         return -ENAMETOOLONG;
     }
     return exec_path(ts, buf, a[2], a[3]);

@@ -299,6 +299,8 @@ static bool compare_part(Check *c, uint64_t first, uint64_t *n, bool second, boo
     if (!slice && !refs) {
         return false;
     }
+    /* No block for counts that are needed: one made now would itself need counting. */
+    c->rebuild |= !slice && !block_is_zero(refs, *n * sizeof(*refs));
     for (uint64_t i = 0; i < *n; i++) {
         uint64_t want = refs ? refs[i] : 0;
         uint64_t count = slice ? qcow2_rc_read(slice, index + i, s->refcount_order) : 0;

@@ -96,13 +96,13 @@ static bool flags_dead_at(DisasContext *s, vaddr pc, int *budget)
             continue;
         case A64_CBZ:
         case A64_CBNZ:
-            if (!flags_dead_at(s, pc + ((int64_t)(int32_t)(insn << 8) >> 13 << 2), budget)) {
+            if (!flags_dead_at(s, pc + (((int64_t)(int32_t)(insn << 8) >> 13) * 4), budget)) {
                 return false;
             }
             break;
         case A64_TBZ:
         case A64_TBNZ:
-            if (!flags_dead_at(s, pc + ((int64_t)(int32_t)(insn << 13) >> 18 << 2), budget)) {
+            if (!flags_dead_at(s, pc + (((int64_t)(int32_t)(insn << 13) >> 18) * 4), budget)) {
                 return false;
             }
             break;

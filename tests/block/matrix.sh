@@ -202,6 +202,53 @@ bitmap_case() {
     done
 }
 
+# Both programs find nothing wrong, and the content is that of ref.qcow2.
+sound() { # name, image
+    run "$1" qemu-img check -q "$2"
+    run "$1" "$img" check -q "$2"
+    run "$1" qemu-img compare -q "$2" ref.qcow2
+}
+
+amend_case() {
+    local name=amend o
+    ran=$((ran + 1))
+    rm -rf ./*
+    requests 21 z >cmds
+    run "$name" "$img" create -q -f qcow2 ref.qcow2 16M
+    run "$name" qemu-io -f qcow2 ref.qcow2 <cmds
+    cp ref.qcow2 a.qcow2
+    for o in refcount_bits=64 refcount_bits=1 refcount_bits=8 refcount_bits=16 compat=0.10 \
+        compat=1.1 lazy_refcounts=on lazy_refcounts=off size=20M; do
+        run "$name $o" "$img" amend -o $o a.qcow2
+        sound "$name $o" a.qcow2
+    done
+    run "$name" "$img" snapshot -c one a.qcow2
+    run "$name" "$img" resize -q --shrink a.qcow2 2M
+    run "$name" qemu-img check -q a.qcow2
+    run "$name" "$img" resize -q a.qcow2 30M
+    run "$name" "$img" snapshot -a one a.qcow2
+    sound "resize with a snapshot" a.qcow2
+    run "$name" qemu-img create -q -f qcow2 -b ref.qcow2 -F qcow2 b.qcow2
+    run "$name" qemu-io -f qcow2 -c "write -q -z 1M 1M" b.qcow2
+    cp b.qcow2 ref2.qcow2
+    run "$name" "$img" amend -o compat=0.10 b.qcow2
+    run "$name" qemu-img compare b.qcow2 ref2.qcow2
+}
+
+repair_case() { # what to put over a 64k cluster, which one
+    local name="repair $1 $2" source=$1 cluster=$2
+    ran=$((ran + 1))
+    rm -rf ./*
+    requests 22 z >cmds
+    run "$name" qemu-img create -q -f qcow2 ref.qcow2 16M
+    run "$name" qemu-io -f qcow2 ref.qcow2 <cmds
+    cp ref.qcow2 a.qcow2
+    dd if=/dev/"$source" of=a.qcow2 bs=64k seek="$cluster" count=1 conv=notrunc status=none
+    "$img" check -q a.qcow2 >log 2>&1 && die "$name: the damage was not found"
+    run "$name" "$img" check -q -r all a.qcow2
+    sound "$name" a.qcow2
+}
+
 format_case() { # format, options, flags
     local name="$1 $2" fmt=$1 opts=${2:+-o $2} seed=$((ran + 1)) size=17825792
     ran=$((ran + 1))
@@ -326,6 +373,11 @@ for m in off metadata falloc full; do
 done
 try prealloc_case metadata extended_l2=on
 try bitmap_case
+try amend_case
+for what in zero urandom; do # the refcount table, a refcount block
+    try repair_case $what 1
+    try repair_case $what 2
+done
 for o in "" static=on; do try format_case vdi "$o" z; done
 for o in "" subformat=fixed force_size=on subformat=fixed,force_size=on; do
     try format_case vpc "$o" z

@@ -252,7 +252,10 @@ static int64_t do_clone(TaskState *ts, const CloneArgs *ca)
         (ca->flags & CLONE_FS && ca->flags & CLONE_NEWNS)) {
         return -EINVAL;
     }
-    if (!guest_ptr_ok(ca->child_tid) || !guest_ptr_ok(ca->parent_tid) || !guest_ptr_ok(ca->pidfd)) {
+    /* Arguments without their flag are not looked at: C libraries leave anything there. */
+    if ((ca->flags & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID) && !guest_ptr_ok(ca->child_tid)) ||
+        (ca->flags & CLONE_PARENT_SETTID && !guest_ptr_ok(ca->parent_tid)) ||
+        (ca->flags & CLONE_PIDFD && !guest_ptr_ok(ca->pidfd))) {
         return -EFAULT;
     }
     if (ca->flags & CLONE_THREAD) {

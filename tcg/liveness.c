@@ -144,7 +144,8 @@ static void absorb_move(Liveness *l, TCGOp *op, int nb_out)
     }
 }
 
-/* Globals and locals that are looked at when op is reached. Called before its inputs are set live. */
+/* Globals and locals that are looked at when op is reached. Called before its inputs are set live.
+ */
 static void effects(Liveness *l, const TCGOp *op, unsigned flags)
 {
     if (flags & TCG_OPF_EXIT) {

@@ -21,8 +21,8 @@ TCGOptimizer *tcg_optimizer_new(void)
 
     for (int opc = 0; opc < TCG_OP_COUNT; opc++) {
         const TCGOpDef *def = &tcg_op_defs[opc];
-        if (tcg_eval_fn[opc] && !(def->flags & TCG_OPF_FAULT) && def->out[0] != 'f' &&
-            def->nb_in > 0 && opc != TCG_OP_vmov && opc != TCG_OP_ccmov) {
+        if (tcg_eval_fn[opc] && !(def->flags & (TCG_OPF_FAULT | TCG_OPF_SZ_FP)) &&
+            def->out[0] != 'f' && def->nb_in > 0 && opc != TCG_OP_vmov && opc != TCG_OP_ccmov) {
             o->kind[opc] |= OPT_FOLD;
         }
     }
@@ -305,7 +305,7 @@ static void note_result(TCGOptimizer *o, const TCGOpDef *def)
         info->def = op - o->s->ops + 1;
         memcpy(info->in_version, in_version, sizeof(in_version));
     }
-    if (op->opc == TCG_OP_vzext) {
+    if (op->opc == TCG_OP_vzext && (!o->s->scalars_extend || tcg_is_global(o->s, op->arg[1]))) {
         info->low = op->arg[1];
         info->low_version = in_version[0];
         info->low_sz = op->sz;

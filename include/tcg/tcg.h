@@ -287,6 +287,9 @@ struct TCGContext {
     const TargetOps *target;
     CPUState *cpu; /* whose block is translated; for fetching guest code */
     bool fp_soft;  /* floating point through fpu/ only (FPCR not default, or careful mode) */
+    /* Set by the backend: zeros above a floating scalar cost it nothing, so the guest's register is
+     * as good an input as the scalar that went into it. */
+    bool scalars_extend;
     bool overflow; /* ops, temps, labels or exits ran out: translate fewer instructions */
 
     int nb_ops, nb_temps, nb_globals, nb_labels, nb_exits;

@@ -27,12 +27,13 @@ static void set_lane(TCGValue *v, unsigned sz, unsigned lane, uint64_t x)
 /* fn[]: for binary16, 32, 64. */
 static void on_lanes(const TCGOp *op, TCGValue *args, CPUState *cpu, int bytes, LaneFn *const fn[3])
 {
+    FloatStatus *st = cpu ? &cpu->fp_status : NULL; /* NULL: a sign op is folded */
     TCGValue d = { 0 };
 
     for (int i = 0; i < bytes >> op->sz; i++) {
         set_lane(&d, op->sz, i,
                  fn[op->sz - MO_16](get_lane(&args[1], op->sz, i), get_lane(&args[2], op->sz, i),
-                                    get_lane(&args[3], op->sz, i), op->imm, &cpu->fp_status));
+                                    get_lane(&args[3], op->sz, i), op->imm, st));
     }
     args[0] = d;
 }
@@ -150,7 +151,7 @@ FP_OP(ftoi64, TO_INT(float16, 64), TO_INT(float32, 64), TO_INT(float64, 64))
 EVAL(ftoi)
 {
     int fmt = TCG_FTOI_FMT(op->imm);
-    LaneFn *fn = (op->sz == MO_32 ? ftoi32_fn : ftoi64_fn)[fmt - MO_16];
+    LaneFn *fn = op->sz == MO_32 ? ftoi32_fn[fmt - MO_16] : ftoi64_fn[fmt - MO_16];
 
     args[0].u64[0] = fn(get_lane(&args[1], fmt, 0), 0, 0, op->imm, &cpu->fp_status);
 }

@@ -26,8 +26,8 @@ typedef struct Interp {
     const TranslationBlock *tb;
     const TCGGlobalDef *globals;
     unsigned nb_globals;
-    TCGValue *temps; /* [nb_temps] */
-    uint16_t label_at[TCG_MAX_LABELS];
+    TCGValue *temps;    /* [nb_temps] */
+    uint16_t *label_at; /* [TCG_MAX_LABELS], filled at the first branch */
     bool labels_known;
 } Interp;
 
@@ -322,6 +322,7 @@ static TBSlot *run(Interp *in)
 TBSlot *tci_run(CPUState *cpu, const TranslationBlock *tb, const TCIMemory *mem)
 {
     TCGValue temps[tb->nb_temps];
+    uint16_t label_at[TCG_MAX_LABELS];
     Interp in = {
         .mem = mem,
         .cpu = cpu,
@@ -329,6 +330,7 @@ TBSlot *tci_run(CPUState *cpu, const TranslationBlock *tb, const TCIMemory *mem)
         .globals = cpu->target->globals,
         .nb_globals = cpu->target->nb_globals,
         .temps = temps,
+        .label_at = label_at,
     };
 
     return run(&in);

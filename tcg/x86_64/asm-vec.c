@@ -85,7 +85,8 @@ static void put_evex(X86Gen *g, X86VOp op, unsigned reg, unsigned vvvv, RM rm, u
     x86_put8(g, (reg & 8 ? 0 : 0x80) | (rmr & 16 ? 0 : 0x40) | (rmr & 8 ? 0 : 0x20) |
                     (reg & 16 ? 0 : 0x10) | map);
     x86_put8(g, (op & VOP_EW ? 0x80 : 0) | (~vvvv & 15) << 3 | 4 | pp);
-    x86_put8(g, (z ? 0x80 : 0) | (vvvv & 16 ? 0 : 8) | k);
+    x86_put8(g, (z ? 0x80 : 0) | (op & VOP_RN_SAE ? 0x10 : 0) |
+                    (op & VOP_K_ONE ? 0x80 | X86_K_ONE : 0) | (vvvv & 16 ? 0 : 8) | k);
     x86_put8(g, op & 0xff);
     put_modrm(g, reg, rm, true, trailing);
 }

@@ -300,6 +300,8 @@ static void ool_slow_path(X86Gen *g, X86Ool *ool)
     for (int n = 0; n < nb_out; n++) {
         if (d->out[n] == 'c') {
             unpack_fcmp(g, x86_arg_disp(n), (X86FlagsForm)ool->arg);
+        } else if (d->out[n] == 'f' && ool->zero_above) {
+            x86_vload(g, 0, ool->o[n].reg, MO_64, x86_env(x86_arg_disp(n)));
         } else if (d->out[n] == 'f' || d->out[n] == 'v') {
             x86_load(g, ool->o[n].reg + X86_VREG0, TCG_TYPE_V128, x86_arg_disp(n));
         } else if (ool->o[n].reg != RAX) {
@@ -330,7 +332,8 @@ void x86_slow_path(X86Gen *g, unsigned x86_cc, const TCGOp *op, const X86Operand
         g->slow_local = x86_new_local(g);
     }
     ool = x86_new_ool(g, ool_slow_path, x86_jump_later(g, (int)x86_cc));
-    ool->op = op;
+    ool->op = &g->s->ops[g->index]; /* op may be a changed copy of it */
+    ool->zero_above = g->zero_above;
     ool->o = memcpy(&g->o_pool[g->nb_o_pool], o, (size_t)nb * sizeof(*o));
     g->nb_o_pool += nb;
     ool->arg = g->flags_new;

@@ -44,16 +44,19 @@ static void ool_poll(X86Gen *g, X86Ool *ool)
     emit_slot_exit(g, ool->arg, x86_layout.exit_poll);
 }
 
-/* jmp, call or jcc (opcode bytes op[0..len)) through a new slot; the rel32 field never crosses 8
- * bytes. */
+/*
+ * jmp, call or jcc (opcode bytes op[0..len)) through a new slot. The rel32 field lies within what
+ * the host writes at once: a cache line (Intel SDM volume 3, 9.1.1), elsewhere 8 bytes (AMD APM
+ * volume 2, 7.3.2).
+ */
 static int emit_slot_jump(X86Gen *g, vaddr pc, const uint8_t *op, unsigned len)
 {
     int slot = g->nb_slots++;
-    uintptr_t at = (uintptr_t)x86_rx(g, g->p) + len;
+    uintptr_t at = (uintptr_t)x86_rx(g, g->p) + len, span = x86_config.patch_span;
 
     g_assert(slot < g->nb_slots_max);
-    if ((at & 7) > 4) {
-        x86_nops(g, 8 - (at & 7));
+    if ((at & (span - 1)) > span - 4) {
+        x86_nops(g, (unsigned)(span - (at & (span - 1))));
     }
     memcpy(g->p, op, len);
     g->p += len;
@@ -145,15 +148,17 @@ static void emit_call(X86Gen *g, const TCGExit *e)
 /* RCX: the jump cache's entry for the pc in reg, or off to `miss`. reg is not RCX. */
 static void emit_probe(X86Gen *g, int reg)
 {
-    int shift = x86_config.target->jc_shift, up = 4 - shift;
+    int up = 4 - x86_config.target->jc_shift; /* entries are 16 bytes */
 
-    if (up > 0 && up <= 3) {
-        x86_rm(g, X_LEA, RCX,
-               (X86Mem){ .base = X86_NO_REG, .index = (uint8_t)reg, .shift = (uint8_t)up });
+    if (x86_has(X86_BMI2)) {
+        x86_vex_rr(g, X_RORX | X_W, RCX, -1, reg);
+        x86_put8(g, JUMP_CACHE_BITS);
     } else {
         x86_mov_rr(g, X_W, RCX, reg);
-        x86_shift_i(g, X_SHL, 0, RCX, up);
+        x86_shift_i(g, X_SHR, X_W, RCX, JUMP_CACHE_BITS);
     }
+    x86_alu_rr(g, X_XOR, 0, RCX, reg);
+    x86_shift_i(g, X_SHL, 0, RCX, up);
     x86_alu_ri(g, X_AND, 0, RCX, (JUMP_CACHE_SIZE - 1) << 4);
     x86_rm(g, (X_ADD * 8 + 3) | X_W, RCX, x86_env(X86_CPU(jump_cache)));
     x86_rm(g, (X_CMP * 8 + 1) | X_W, reg, x86_at(RCX, offsetof(JumpCacheEntry, pc)));

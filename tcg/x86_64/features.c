@@ -165,6 +165,14 @@ static unsigned consistent(unsigned f)
     return f;
 }
 
+static bool is_intel(void)
+{
+    unsigned a, b = 0, c, d;
+
+    __get_cpuid(0, &a, &b, &c, &d);
+    return b == signature_INTEL_ebx;
+}
+
 bool tcg_backend_init(const TCGBackendConfig *config, GError **err)
 {
     unsigned host, f;
@@ -181,6 +189,7 @@ bool tcg_backend_init(const TCGBackendConfig *config, GError **err)
     x86_config = (X86Config){ .features = consistent(f),
                               .guest_base = config->guest_base,
                               .fp_check = config->fp_check,
+                              .patch_span = is_intel() ? 64 : 8,
                               .target = config->target };
     memset(x86_rules, 0, sizeof(x86_rules));
     x86_layout_init(config->target);

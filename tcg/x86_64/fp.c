@@ -8,7 +8,7 @@
 #include "asm-vec.h"
 #include "fpu/softfloat.h"
 
-enum { JP = 0xa, JNE = 0x5, JE = 0x4, JO = 0x0 }; /* x86 condition codes */
+enum { JP = 0xa, JNE = 0x5, JE = 0x4, JO = 0x0, JAE = 0x3 }; /* x86 condition codes */
 
 /* Scalar and packed opcode of an operation share a byte; prefix and EVEX.W say format and width. */
 static X86VOp fp_op(unsigned opcode, unsigned sz, bool packed)
@@ -24,6 +24,13 @@ static X86VOp fp_op(unsigned opcode, unsigned sz, bool packed)
 static void may_trap(X86Gen *g)
 {
     g->trap_next = !x86_fp_check(g);
+}
+
+/* The same operation on lane 0, with zeros above it, where g->zero_above asks for that. */
+static X86VOp scalar_op(const X86Gen *g, unsigned opcode, unsigned sz)
+{
+    return g->zero_above ? fp_op(opcode, sz, true) | VOP_EVEX | VOP_K_ONE
+                         : fp_op(opcode, sz, false);
 }
 
 static bool is_packed(const TCGOp *op)
@@ -68,7 +75,8 @@ static const uint8_t arith_opcode[TCG_OP_COUNT] = {
 
 static void emit_arith(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    X86VOp insn = fp_op(arith_opcode[op->opc], op->sz, is_packed(op));
+    X86VOp insn = is_packed(op) ? fp_op(arith_opcode[op->opc], op->sz, true)
+                                : scalar_op(g, arith_opcode[op->opc], op->sz);
     unsigned d = o[0].reg;
 
     if (x86_fp_check(g)) {
@@ -85,8 +93,8 @@ static void emit_arith(X86Gen *g, const TCGOp *op, const X86Operand *o)
 static void emit_sqrt(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     bool packed = is_packed(op);
-    X86VOp insn = fp_op(0x51, op->sz, packed);
-    unsigned a = o[1].reg, vvvv = packed ? X86_NO_REG : a;
+    X86VOp insn = packed ? fp_op(0x51, op->sz, true) : scalar_op(g, 0x51, op->sz);
+    unsigned a = o[1].reg, vvvv = packed || g->zero_above ? X86_NO_REG : a;
 
     if (x86_fp_check(g)) {
         unsigned t = o[2].reg;
@@ -108,15 +116,35 @@ static void emit_fmadd(X86Gen *g, const TCGOp *op, const X86Operand *o)
     bool packed = is_packed(op);
     unsigned neg_product = op->imm & FLOAT_MULADD_NEG_PRODUCT ? 4 : 0;
     unsigned neg_addend = op->imm & FLOAT_MULADD_NEG_ADDEND ? 2 : 0;
-    unsigned opcode = 0xb8 + neg_product + neg_addend + !packed;
+    bool lanes = packed || g->zero_above;
+    unsigned opcode = 0xb8 + neg_product + neg_addend + !lanes;
     X86VOp insn = VOP(VPP_66, VMAP_0F38, opcode, op->sz == MO_64 ? VOP_W : 0);
-    unsigned t = o[4].reg;
+    unsigned d = o[0].reg, t = o[4].reg;
+    X86Operand in[4] = { o[0], o[1], o[2], o[3] };
 
-    x86_vmov(g, t, o[3].reg);
+    if (g->zero_above) {
+        insn |= VOP_EVEX | VOP_K_ONE;
+    }
+    if (d != o[3].reg || d == o[1].reg || d == o[2].reg) {
+        x86_vmov(g, t, o[3].reg);
+        may_trap(g);
+        x86_v3(g, insn, t, o[1].reg, o[2].reg);
+        slow_if_nan(g, op, o, op->sz, t, o[5].reg);
+        x86_vmov(g, d, t);
+        return;
+    }
+    /* in place: the slow path finds the addend in t */
+    in[3].reg = (uint8_t)t;
+    x86_vmov(g, t, d);
     may_trap(g);
-    x86_v3(g, insn, t, o[1].reg, o[2].reg);
-    slow_if_nan(g, op, o, op->sz, t, o[5].reg);
-    x86_vmov(g, o[0].reg, t);
+    x86_v3(g, insn, d, o[1].reg, o[2].reg);
+    slow_if_nan(g, op, in, op->sz, d, o[5].reg);
+}
+
+/* A logic instruction with g->zero_above. */
+static X86VOp mask_op(const X86Gen *g, X86VOp insn, unsigned sz)
+{
+    return !g->zero_above ? insn : insn | VOP_EVEX | VOP_K_ONE | (sz == MO_64 ? VOP_EW : 0);
 }
 
 /*
@@ -138,7 +166,7 @@ static void emit_minmax(X86Gen *g, const TCGOp *op, const X86Operand *o)
     may_trap(g);
     x86_v3(g, insn, t, a, b);
     x86_v3(g, insn, u, b, a);
-    x86_v3(g, min ? VOP_POR : VOP_PAND, o[0].reg, t, u);
+    x86_v3(g, mask_op(g, min ? VOP_POR : VOP_PAND, op->sz), o[0].reg, t, u);
 }
 
 /* ---- signs
@@ -153,7 +181,14 @@ static void emit_sign(X86Gen *g, const TCGOp *op, const X86Operand *o)
                                       : 0x8000800080008000ull;
     uint64_t c = neg ? sign : ~sign;
 
-    x86_v3c(g, neg ? VOP_PXOR : VOP_PAND, o[0].reg, o[1].reg, x86_const128(g, c, c));
+    if (g->zero_above && !neg) {
+        uint64_t lane = op->sz == MO_64 ? c : (uint32_t)c;
+
+        x86_v3c(g, VOP_PAND, o[0].reg, o[1].reg, x86_const128(g, lane, 0));
+        return;
+    }
+    x86_v3c(g, mask_op(g, neg ? VOP_PXOR : VOP_PAND, op->sz), o[0].reg, o[1].reg,
+            x86_const128(g, c, c));
 }
 
 /* ---- rounding and conversions
@@ -182,36 +217,132 @@ static void round_insn(X86Gen *g, unsigned sz, bool packed, unsigned d, unsigned
     x86_v3i(g, insn, d, packed ? X86_NO_REG : a, a, imm);
 }
 
-static void emit_fround(X86Gen *g, const TCGOp *op, const X86Operand *o)
+static bool has_rounding(int mode)
 {
-    unsigned imm =
-        round_imm(TCG_ROUND_MODE(op->imm)) | (TCG_ROUND_EXACT(op->imm) ? 0 : ROUND_QUIET);
-    unsigned t = o[2].reg;
+    return mode == FLOAT_ROUND_TIES_AWAY || round_imm(mode) != 0xff;
+}
 
-    if (x86_fp_check(g)) {
-        round_insn(g, op->sz, is_packed(op), t, o[1].reg, imm);
-        slow_if_nan(g, op, o, op->sz, t, o[3].reg);
-        x86_vmov(g, o[0].reg, t);
+static uint64_t lanes(unsigned sz, uint64_t v)
+{
+    return sz == MO_64 ? v : v << 32 | v;
+}
+
+/*
+ * To nearest, ties away, for scalars with AVX-512: truncates a plus the largest number below one
+ * half with a's sign. The sum is exact enough in nearest mode only, and must not raise inexact; a
+ * signalling NaN is found by the comparison.
+ */
+static void round_away_evex(X86Gen *g, unsigned sz, unsigned d, unsigned a, unsigned t)
+{
+    uint64_t below_half = lanes(sz, sz == MO_64 ? 0x3fdfffffffffffffull : 0x3effffff);
+    uint64_t sign = lanes(sz, sz == MO_64 ? 1ull << 63 : 0x80000000u);
+
+    may_trap(g);
+    x86_v3(g, sz == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, a, X86_NO_REG, a);
+    x86_v3c(g, VOP_PAND, t, a, x86_const128(g, sign, sign));
+    x86_v3c(g, VOP_POR, t, t, x86_const128(g, below_half, below_half));
+    x86_v3(g, fp_op(0x58, sz, false) | VOP_EVEX | VOP_RN_SAE, t, a, t);
+    round_insn(g, sz, false, d, t, 3 | ROUND_QUIET);
+}
+
+/*
+ * The same by exact steps: i = trunc(a), i + trunc(2 (a - i)), with a's sign for zeros. Infinities
+ * are invalid here.
+ */
+static void round_away_exact(X86Gen *g, unsigned sz, bool packed, unsigned d, unsigned a,
+                             unsigned t, unsigned u)
+{
+    uint64_t sign = lanes(sz, sz == MO_64 ? 1ull << 63 : 0x80000000u);
+
+    may_trap(g);
+    round_insn(g, sz, packed, t, a, 3 | ROUND_QUIET);
+    may_trap(g);
+    x86_v3(g, fp_op(0x5c, sz, packed), u, a, t);
+    x86_v3(g, fp_op(0x58, sz, packed), u, u, u);
+    round_insn(g, sz, packed, u, u, 3 | ROUND_QUIET);
+    x86_v3(g, fp_op(0x58, sz, packed), t, t, u);
+    x86_v3c(g, VOP_PAND, u, a, x86_const128(g, sign, sign));
+    x86_v3(g, VOP_POR, d, t, u);
+}
+
+static void slow_if_infinite(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned sz,
+                             bool packed, unsigned a, unsigned t)
+{
+    uint64_t number = lanes(sz, sz == MO_64 ? ~(1ull << 63) : 0x7fffffff);
+    uint64_t infinity = lanes(sz, sz == MO_64 ? 0x7ff0000000000000ull : 0x7f800000);
+    int inf = x86_const128(g, infinity, infinity);
+
+    x86_v3c(g, VOP_PAND, t, a, x86_const128(g, number, number));
+    if (!packed) {
+        x86_v3c(g, sz == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, t, X86_NO_REG, inf);
+        x86_slow_path(g, JE, op, o); /* equal, or unordered */
         return;
     }
-    may_trap(g);
-    round_insn(g, op->sz, is_packed(op), o[0].reg, o[1].reg, imm);
+    /* as integers: above all finite numbers */
+    x86_v3c(g,
+            (sz == MO_64 ? VOP(VPP_66, VMAP_0F38, 0x29, 0) : VOP(VPP_66, VMAP_0F, 0x76, 0)) |
+                VOP_NO_EVEX,
+            t, t, inf);
+    x86_v3(g, VOP_PTEST, t, X86_NO_REG, t);
+    x86_slow_path(g, JNE, op, o);
+}
+
+static bool is_rounding(const TCGOp *op)
+{
+    return op->opc == TCG_OP_fround || op->opc == TCG_OP_vfround;
+}
+
+/* Without the inexact flag. d may be t, not a. In checked blocks a NaN result means: evaluate. */
+static void round_quietly(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned sz, bool packed,
+                          unsigned d, unsigned a, unsigned t, unsigned u)
+{
+    int mode = is_rounding(op) ? TCG_ROUND_MODE(op->imm) : TCG_FTOI_MODE(op->imm);
+
+    if (mode != FLOAT_ROUND_TIES_AWAY) {
+        may_trap(g);
+        round_insn(g, sz, packed, d, a, round_imm(mode) | ROUND_QUIET);
+    } else if (!packed && x86_has(X86_AVX512)) {
+        round_away_evex(g, sz, d, a, t);
+    } else {
+        if (x86_fp_check(g)) {
+            slow_if_infinite(g, op, o, sz, packed, a, t);
+        }
+        round_away_exact(g, sz, packed, d, a, t, u);
+    }
+}
+
+static void emit_fround(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    unsigned sz = op->sz, mode = TCG_ROUND_MODE(op->imm), a = o[1].reg, t = o[2].reg, u = o[3].reg;
+    bool packed = is_packed(op), check = x86_fp_check(g);
+    unsigned d = check ? t : o[0].reg;
+
+    if (TCG_ROUND_EXACT(op->imm)) {
+        may_trap(g);
+        round_insn(g, sz, packed, d, a, round_imm(mode));
+    } else {
+        round_quietly(g, op, o, sz, packed, d, a, t, u);
+    }
+    if (check) {
+        slow_if_nan(g, op, o, sz, t, u);
+        x86_vmov(g, o[0].reg, t);
+    }
 }
 
 /* float <-> double; NaN payloads are carried as the guest carries them */
 static void emit_fcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    X86VOp insn = fp_op(0x5a, op->imm, false);
-    unsigned t = o[2].reg;
+    X86VOp insn = scalar_op(g, 0x5a, op->imm);
+    unsigned t = o[2].reg, a = o[1].reg, vvvv = g->zero_above ? X86_NO_REG : a;
 
     if (x86_fp_check(g)) {
-        x86_v3(g, insn, t, o[1].reg, o[1].reg);
+        x86_v3(g, insn, t, vvvv, a);
         slow_if_nan(g, op, o, op->sz, t, o[3].reg);
         x86_vmov(g, o[0].reg, t);
         return;
     }
     may_trap(g);
-    x86_v3(g, insn, o[0].reg, o[1].reg, o[1].reg);
+    x86_v3(g, insn, o[0].reg, vvvv, a);
 }
 
 static void emit_vfcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
@@ -255,8 +386,7 @@ static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
     X86VOp insn = VOP(pp, VMAP_0F, uns ? 0x78 : 0x2c, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
 
     if (mode != FLOAT_ROUND_TO_ZERO) { /* quietly: what is out of range is not inexact too */
-        may_trap(g);
-        round_insn(g, fmt, false, t, a, round_imm(mode) | ROUND_QUIET);
+        round_quietly(g, op, o, fmt, false, t, a, t, o[3].reg);
         rounded = t;
     }
     may_trap(g);
@@ -271,7 +401,7 @@ static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_slow_path(g, uns ? JE : JO, op, o);
     }
     if (rounded != a) {
-        round_insn(g, fmt, false, t, a, round_imm(mode)); /* for the inexact flag */
+        round_insn(g, fmt, false, t, a, 3); /* for the inexact flag */
     }
 }
 
@@ -314,8 +444,7 @@ static void emit_vftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
     uint64_t bad = uns ? ~0ull : wide ? 1ull << 63 : 0x8000000080000000ull;
 
     if (mode != FLOAT_ROUND_TO_ZERO) {
-        may_trap(g);
-        round_insn(g, op->sz, true, u, a, round_imm(mode) | ROUND_QUIET);
+        round_quietly(g, op, o, op->sz, true, u, a, t, u);
         rounded = u;
     }
     may_trap(g);
@@ -329,7 +458,7 @@ static void emit_vftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_slow_path(g, JNE, op, o);
     }
     if (rounded != a) {
-        round_insn(g, op->sz, true, u, a, round_imm(mode)); /* for the inexact flag */
+        round_insn(g, op->sz, true, u, a, 3); /* for the inexact flag */
     }
     x86_vmov(g, o[0].reg, t);
 }
@@ -377,7 +506,13 @@ static void emit_fsel(X86Gen *g, const TCGOp *op, const X86Operand *o)
     x86_bind_local(g, other);
     x86_vmov(g, t, o[3].reg);
     x86_bind_local(g, chosen);
-    x86_vmov(g, o[0].reg, t);
+    if (g->zero_above == 1 + MO_64) {
+        x86_v3(g, VOP_MOVQ, o[0].reg, X86_NO_REG, t);
+    } else if (g->zero_above) { /* INSERTPS: all lanes but 0 become zero */
+        x86_v3i(g, VOP(VPP_66, VMAP_0F3A, 0x21, 0), o[0].reg, t, t, 0x0e);
+    } else {
+        x86_vmov(g, o[0].reg, t);
+    }
 }
 
 bool x86_fp_check(const X86Gen *g)
@@ -403,8 +538,13 @@ bool x86_fp_rule_applies(const TCGOp *op)
     }
     switch (op->opc) {
     case TCG_OP_fround:
+        if (op->imm == TCG_ROUND(FLOAT_ROUND_TIES_AWAY, 0)) {
+            return true;
+        } /* fallthrough */
     case TCG_OP_vfround:
-        return round_imm(TCG_ROUND_MODE(op->imm)) != 0xff;
+        return TCG_ROUND_MODE(op->imm) == FLOAT_ROUND_TIES_AWAY
+                   ? !TCG_ROUND_EXACT(op->imm)
+                   : has_rounding(TCG_ROUND_MODE(op->imm));
     case TCG_OP_fcvt:
         return op->imm != MO_16;
     case TCG_OP_vfcvtl:
@@ -412,11 +552,11 @@ bool x86_fp_rule_applies(const TCGOp *op)
         return op->sz == MO_32;
     case TCG_OP_ftoi:
         return TCG_FTOI_FMT(op->imm) != MO_16 && !TCG_FTOI_FBITS(op->imm) &&
-               round_imm(TCG_FTOI_MODE(op->imm)) != 0xff && (avx512 || !TCG_FTOI_UNSIGNED(op->imm));
+               has_rounding(TCG_FTOI_MODE(op->imm)) && (avx512 || !TCG_FTOI_UNSIGNED(op->imm));
     case TCG_OP_itof:
         return !TCG_ITOF_FBITS(op->imm) && (avx512 || !TCG_ITOF_UNSIGNED(op->imm));
     case TCG_OP_vftoi:
-        return !TCG_FTOI_FBITS(op->imm) && round_imm(TCG_FTOI_MODE(op->imm)) != 0xff &&
+        return !TCG_FTOI_FBITS(op->imm) && has_rounding(TCG_FTOI_MODE(op->imm)) &&
                (avx512 || (op->sz == MO_32 && !TCG_FTOI_UNSIGNED(op->imm)));
     case TCG_OP_vitof:
         return !TCG_ITOF_FBITS(op->imm) &&
@@ -424,6 +564,36 @@ bool x86_fp_rule_applies(const TCGOp *op)
     default:
         return true;
     }
+}
+
+bool x86_fp_zeroes_above(const X86Gen *g, const TCGOp *op)
+{
+    switch (op->opc) {
+    case TCG_OP_itof: /* converts into a zeroed register */
+    case TCG_OP_fabs:
+    case TCG_OP_fsel:
+        return true;
+    case TCG_OP_fadd ... TCG_OP_fmaxnm:
+    case TCG_OP_fneg:
+    case TCG_OP_fcvt:
+        return x86_has(X86_AVX512) && !x86_fp_check(g);
+    default:
+        return false;
+    }
+}
+
+/* Where the host traps, these are not followed by a comparison. */
+bool x86_fp_keeps_flags(const X86Gen *g, const TCGOp *op)
+{
+    static const uint8_t plain[TCG_OP_COUNT] = {
+        [TCG_OP_fadd... TCG_OP_fsqrt] = 1,
+        [TCG_OP_fmin... TCG_OP_fmaxnm] = 1,
+        [TCG_OP_fcvt] = 1,
+        [TCG_OP_vfadd... TCG_OP_vfsqrt] = 1,
+        [TCG_OP_vfmin... TCG_OP_vfmaxnm] = 1,
+    };
+
+    return plain[op->opc] && !x86_fp_check(g);
 }
 
 static void rule(unsigned opc, X86EmitFn *emit, unsigned vscratch, unsigned flags)
@@ -462,7 +632,7 @@ void x86_fp_rules_init(void)
     rule(TCG_OP_fcvt, emit_fcvt, 2, X86R_FLAGS);
     rule(TCG_OP_vfcvtl, emit_vfcvt, 2, X86R_FLAGS);
     rule(TCG_OP_vfcvtn, emit_vfcvt, 2, X86R_FLAGS);
-    rule(TCG_OP_ftoi, emit_ftoi, 1, X86R_FLAGS);
+    rule(TCG_OP_ftoi, emit_ftoi, 2, X86R_FLAGS);
     rule(TCG_OP_itof, emit_itof, 0, 0);
     rule(TCG_OP_vftoi, emit_vftoi, 2, X86R_FLAGS);
     rule(TCG_OP_vitof, emit_vitof, 0, 0);

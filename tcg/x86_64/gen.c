@@ -386,6 +386,8 @@ static GenFn *const special[TCG_OP_COUNT] = {
     [TCG_OP_brcond] = gen_brcond,
     [TCG_OP_brcc] = gen_brcc,
     [TCG_OP_call] = x86_gen_call,
+    [TCG_OP_mul] = x86_gen_mul,
+    [TCG_OP_shl] = x86_gen_shl,
     [TCG_OP_mov] = gen_mov,
     [TCG_OP_vmov] = gen_mov,
     [TCG_OP_fmov] = gen_mov,
@@ -416,8 +418,49 @@ static bool has_rule(const X86Gen *g, const TCGOp *op)
     return x86_vec_rule_applies(op) && !(op->opc == TCG_OP_crc32 && op->imm == 0);
 }
 
+/*
+ * A scalar floating op whose result goes to a vector register with zeros above it: many forms give
+ * the zeros for nothing. Returns the vzext's index, or 0.
+ */
+static int zero_extended_by(const X86Gen *g, const TCGOp *op)
+{
+    int i = g->index + 1;
+
+    if (!x86_fp_zeroes_above(g, op) || !has_rule(g, op)) {
+        return 0;
+    }
+    while (i < g->s->nb_ops && g->s->ops[i].opc == TCG_OP_nop) {
+        i++;
+    }
+    const TCGOp *z = &g->s->ops[i];
+    bool same = i < g->s->nb_ops && z->opc == TCG_OP_vzext && z->arg[1] == op->arg[0] &&
+                x86_arg_dies(z, 1) && (z->sz == op->sz || op->opc == TCG_OP_fsel) && z->sz >= MO_32;
+    return same ? i : 0;
+}
+
+static void gen_zero_extended(X86Gen *g, const TCGOp *op, int z)
+{
+    const TCGOp *ext = &g->s->ops[z];
+    TCGOp fused = *op;
+
+    fused.arg[0] = ext->arg[0];
+    fused.life = (uint16_t)((op->life & ~1u) | (ext->life & 1));
+    g->next[g->index][0] = g->next[z][0];
+    g->redef[g->index] = g->redef[z];
+    g->zero_above = 1 + ext->sz;
+    x86_gen_rule(g, &fused);
+    g->zero_above = 0;
+    g->index = z;
+}
+
 static void gen_op(X86Gen *g, const TCGOp *op)
 {
+    int z = zero_extended_by(g, op);
+
+    if (z) {
+        gen_zero_extended(g, op, z);
+        return;
+    }
     if (special[op->opc]) {
         special[op->opc](g, op);
     } else if (has_rule(g, op)) {
@@ -442,6 +485,7 @@ static void start(X86Gen *g, TCGContext *s, TranslationBlock *tb)
     g->s = s;
     g->tb = tb;
     g->error = 0;
+    g->zero_above = 0;
     g->pc = tb->pc;
     g->nb_ool = g->nb_locals = g->nb_fixups = g->nb_consts = g->nb_const_refs = 0;
     g->nb_slots = g->nb_dirty_pool = g->nb_o_pool = 0;
@@ -515,7 +559,7 @@ int tcg_gen_code(TCGContext *s, TranslationBlock *tb)
 
 void *tcg_backend_context_new(TCGContext *s)
 {
-    (void)s;
+    s->scalars_extend = x86_has(X86_AVX512);
     return g_malloc(sizeof(X86Gen));
 }
 

@@ -24,6 +24,7 @@ enum {
     X86_SIDE_SIZE = 1 << 16,
     X86_NEXT_NONE = 0xffff,
     X86_NO_DISP = INT32_MIN,
+    X86_K_ONE = 2, /* mask register that holds 1 */
 };
 
 typedef uint64_t X86RegMask;
@@ -76,6 +77,7 @@ struct X86Ool {
     int arg;
     uint16_t dirty, nb_dirty; /* range of g->dirty_pool */
     const X86Operand *o;      /* operands in g->o_pool */
+    bool zero_above;          /* as X86Gen's */
 };
 
 struct X86Gen {
@@ -96,6 +98,7 @@ struct X86Gen {
     uint16_t flags_temp; /* whose value EFLAGS holds; TCG_NONE, or X86_FLAGS_BUSY */
     X86FlagsForm flags_form;
     bool trap_next; /* the next vector instruction may trap: mark it (asm-vec.c) */
+    int zero_above; /* 0, or 1 + the size of the lane above which the current op's output is zero */
     int flags_new;  /* form of the flags that the current op makes; -1 */
     X86Cond cond;   /* of an X86R_CC_IN op */
     int slow_local; /* where slow paths of the current op come back to; -1: it has none */
@@ -297,6 +300,10 @@ void x86_gen_ccsel(X86Gen *g, const TCGOp *op);
 int x86_emit_compare(X86Gen *g, int sz, TCGCond cond, const X86Operand *a, const X86Operand *b);
 /* The inputs first, first + 1 of op as operands of a comparison. */
 void x86_compare_operands(X86Gen *g, const TCGOp *op, int first, X86Operand o[2]);
+
+void x86_gen_mul(X86Gen *g, const TCGOp *op);
+/* With an addition behind it, which then is part of it. */
+void x86_gen_shl(X86Gen *g, const TCGOp *op);
 
 /* ---- calls.c ---- */
 void x86_gen_call(X86Gen *g, const TCGOp *op);

@@ -10,6 +10,16 @@ TBSlot *(*tcg_enter)(CPUState *cpu, const void *code);
 
 static const uint8_t pin_order[] = { RBX, R12, R13, R14, R15, R8, R9, R10, R11 };
 
+/*
+ * With AVX-512 guest registers and temps both have low registers (VEX forms are shorter, and
+ * comparisons into vectors have no other) before they have high ones.
+ */
+static const uint8_t vec_pins[] = { 8, 9, 10, 11, 12, 13, 14, 15 };
+static const uint8_t vec_pins_avx512[] = { 6,  7,  8,  9,  10, 11, 12, 13,
+                                           24, 25, 26, 27, 28, 29, 30, 31 };
+#define VEC_ALLOC        (X86_MASK(X86_VTMP_SSE) - 1)
+#define VEC_ALLOC_AVX512 ((X86RegMask)0xff003f)
+
 /* ---- layout ---- */
 
 static int pick_global(const TargetOps *target, bool vec, const bool *used)
@@ -37,8 +47,8 @@ static void pin(int global, int reg)
 void x86_layout_init(const TargetOps *target)
 {
     bool used[TCG_MAX_TEMPS] = { false };
-    int first_vec = x86_has(X86_AVX512) ? 16 : 8;
-    int global;
+    const uint8_t *vec_order = x86_has(X86_AVX512) ? vec_pins_avx512 : vec_pins;
+    int nb_vec = x86_has(X86_AVX512) ? sizeof(vec_pins_avx512) : sizeof(vec_pins), global;
 
     memset(&x86_layout, 0, sizeof(x86_layout));
     x86_layout.nb_globals = target->nb_globals;
@@ -58,16 +68,16 @@ void x86_layout_init(const TargetOps *target)
             pin(global, pin_order[i]);
         }
     }
-    for (int i = first_vec; i < 2 * first_vec; i++) {
+    for (int i = 0; i < nb_vec; i++) {
         global = pick_global(target, true, used);
         if (global >= 0) {
             used[global] = true;
-            pin(global, X86_VREG0 + i);
+            pin(global, X86_VREG0 + vec_order[i]);
         }
     }
-    x86_layout.alloc =
-        X86_MASK(RAX) | X86_MASK(RCX) | X86_MASK(RDX) | X86_MASK(RSI) | X86_MASK(RDI) |
-        ((X86_MASK(x86_has(X86_AVX512) ? X86_VTMP0 : X86_VTMP_SSE) - 1) << X86_VREG0);
+    x86_layout.alloc = X86_MASK(RAX) | X86_MASK(RCX) | X86_MASK(RDX) | X86_MASK(RSI) |
+                       X86_MASK(RDI) |
+                       (x86_has(X86_AVX512) ? VEC_ALLOC_AVX512 : VEC_ALLOC) << X86_VREG0;
 }
 
 /* ---- pieces ---- */
@@ -129,6 +139,18 @@ static void emit_switch_mxcsr(X86Gen *g, int32_t save, int32_t load)
     x86_bind8(g, same);
 }
 
+/* X86_K_ONE = 1; destroys RCX. C may have used it. */
+static void emit_mask(X86Gen *g)
+{
+    if (x86_has(X86_AVX512)) {
+        x86_mov_ri(g, RCX, 1);
+        x86_put8(g, 0xc5); /* kmovd k2, ecx: VEX.L0.F2.0F.W0 92 /r */
+        x86_put8(g, 0xfb);
+        x86_put8(g, 0x92);
+        x86_put8(g, 0xc0 | X86_K_ONE << 3 | RCX);
+    }
+}
+
 /* TBSlot *enter(CPUState *RDI, const void *RSI) */
 static void emit_enter(X86Gen *g)
 {
@@ -140,6 +162,7 @@ static void emit_enter(X86Gen *g)
     x86_rm(g, X_MOV_LOAD | X_W, RSP, x86_env(X86_CPU(ret_sp)));
     emit_switch_mxcsr(g, X86_CPU(saved_host_fpcr), X86_CPU(host_fpcr));
     emit_pinned(g, 0);
+    emit_mask(g);
     x86_rr(g, X_GRP5, 4, RSI);
 }
 
@@ -191,6 +214,7 @@ static void emit_thunk(X86Gen *g, const uint8_t **entry, unsigned store, unsigne
         x86_rr(g, X_GRP5, 2, RAX);
         x86_alu_ri(g, X_ADD, X_W, RSP, 8);
         emit_pinned(g, load);
+        emit_mask(g);
         x86_put8(g, 0xc3);
     }
 }
@@ -227,6 +251,7 @@ static void emit_call_slow(X86Gen *g)
     x86_rm(g, X_LEA | X_W, RDX, x86_env(x86_env_disp(0)));
     x86_rr(g, X_GRP5, 2, RAX);
     emit_vectors(g, false);
+    emit_mask(g);
     x86_mov_rr(g, X_W, RSP, RBX);
     for (int i = sizeof(regs) - 1; i >= 0; i--) {
         emit_push_pop(g, false, regs[i]);
@@ -269,6 +294,10 @@ void tcg_backend_reset_ret_stack(CPUState *cpu)
     cpu->ret_sp = (uintptr_t)bottom;
 }
 
+typedef struct Rel32 {
+    int32_t v;
+} __attribute__((packed)) Rel32;
+
 void tcg_backend_patch(TBSlot *slot, const TranslationBlock *target, ptrdiff_t rw_minus_rx)
 {
     const uint8_t *at = slot->tb->tc + slot->jmp_offset;
@@ -276,5 +305,6 @@ void tcg_backend_patch(TBSlot *slot, const TranslationBlock *target, ptrdiff_t r
     int64_t rel = to - (at + 4);
 
     g_assert(rel == (int32_t)rel);
-    __atomic_store_n((int32_t *)(uintptr_t)(at + rw_minus_rx), (int32_t)rel, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    ((volatile Rel32 *)(uintptr_t)(at + rw_minus_rx))->v = (int32_t)rel; /* one store */
 }

@@ -60,6 +60,8 @@ typedef struct X86Config {
     uint64_t guest_base; /* not 0: guest accesses take a GS prefix */
     bool fp_check;
     const TargetOps *target;
+    unsigned
+        patch_span; /* an aligned block of so many bytes is written atomically, if in one store */
 } X86Config;
 extern X86Config x86_config;
 static inline bool x86_has(unsigned features)
@@ -121,6 +123,7 @@ enum {
         1 << 15, /* the last input may also be a constant that BTS, BTR, BTC can express */
     X86R_NOT_IN1 =
         1 << 16, /* output 0 is not the register of input 1, unless that is input 0's too */
+    X86R_MEM_1 = 1 << 17, /* input 1 may be X86_MEM */
 };
 
 /* rules[opc]; filled at init from the host's features: int.c, then vec.c and fp.c for their ops. */
@@ -139,6 +142,10 @@ bool x86_fp_check(const X86Gen *g);
 /* Floating ops; their rules, and those of vector ops, hold for some sizes and immediates only. */
 bool x86_is_fp_op(const TCGOp *op);
 bool x86_fp_rule_applies(const TCGOp *op);
+/* The op's rule heeds g->zero_above. */
+bool x86_fp_zeroes_above(const X86Gen *g, const TCGOp *op);
+/* Here the op's rule does not destroy EFLAGS although it has X86R_FLAGS. */
+bool x86_fp_keeps_flags(const X86Gen *g, const TCGOp *op);
 bool x86_vec_rule_applies(const TCGOp *op);
 /* A 16-byte constant near the code; the returned id is for x86_put_const_disp. */
 int x86_const128(X86Gen *g, uint64_t lo, uint64_t hi);

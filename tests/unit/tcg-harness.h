@@ -36,10 +36,13 @@ typedef struct TestEngine {
     const char *name;
     bool liveness, optimize;
     const char
-        *host; /* host code for these features (-tcg host-features=); NULL: the interpreter */
+        *host;  /* host code for these features (-tcg host-features=); NULL: the interpreter */
+    bool traps; /* floating traps instead of checks; a trap ends the list */
 } TestEngine;
 extern const TestEngine test_engines[];
-extern int nb_test_engines; /* those that run in this process */
+extern int nb_test_engines;
+/* False, said once, if this host lacks what the engine needs. */
+bool test_engine_works(const TestEngine *engine);
 
 /* The context of all tests, with an empty list that begins an instruction. */
 TCGContext *test_start(void);

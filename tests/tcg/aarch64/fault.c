@@ -93,17 +93,18 @@ static void test_values(char *hole)
 {
     /* Values that were computed just before, flags too, must be in the frame. */
     uintptr_t at;
+    volatile long three = 3;
     seen.count = 0;
     __asm__ volatile("adr %0, 1f\n"
-                     "mov x10, #3\n"
+                     "mov x10, %2\n" /* not a constant: that would be folded */
                      "add x11, x10, #4\n"
                      "mul x12, x11, x10\n"
                      "subs x13, x10, x11\n"
                      "lsl x14, x12, #40\n"
                      "1: ldr x15, [%1]\n"
-                     "add x10, x10, #1\n"
+                     "cinc x10, x10, mi\n" /* flags that nobody reads any more may be stale */
                      : "=&r"(at)
-                     : "r"(hole)
+                     : "r"(hole), "r"(three)
                      : "x10", "x11", "x12", "x13", "x14", "x15", "cc", "memory");
     EQUAL(seen.count, 1);
     EQUAL(seen.pc, at);

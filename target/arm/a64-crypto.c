@@ -31,8 +31,7 @@ bool trans_sha1h(DisasContext *s, arg_sha1h *a)
     return true;
 }
 
-/* --- SHA-3
- * ----------------------------------------------------------------------------------------- */
+/* --- SHA-3 ----------------------------------------------------------------------------- */
 
 static TCGv_vec rotate_right(DisasContext *s, TCGv_vec v, int count)
 {

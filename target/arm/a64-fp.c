@@ -26,8 +26,7 @@ static TCGv_f64 fp_emit(DisasContext *s, TCGOpcode opc, unsigned sz, int64_t imm
 }
 #define FP_NONE ((TCGv_f64){ TCG_NONE })
 
-/* --- arithmetic ----------------------------------------------------------------------------------
- */
+/* --- arithmetic ------------------------------------------------------------------------ */
 
 bool trans_fp1(DisasContext *s, arg_fp1 *a)
 {
@@ -91,8 +90,7 @@ bool trans_frint_sized(DisasContext *s, arg_frint_sized *a)
     return true;
 }
 
-/* --- comparison, selection, moves
- * ------------------------------------------------------------------ */
+/* --- comparison, selection, moves ------------------------------------------------------ */
 
 /* The scalar zero: +0 of any format. */
 static TCGv_f64 fp_zero(DisasContext *s)
@@ -196,8 +194,7 @@ bool trans_fmov_top(DisasContext *s, arg_fmov_top *a)
     return true;
 }
 
-/* --- conversion
- * ------------------------------------------------------------------------------------ */
+/* --- conversion ------------------------------------------------------------------------ */
 
 bool trans_fcvt(DisasContext *s, arg_fcvt *a)
 {

@@ -6,8 +6,7 @@
  */
 #include "target/arm/translate-simd.h"
 
-/* --- three same
- * ------------------------------------------------------------------------------------ */
+/* --- three same ------------------------------------------------------------------------ */
 
 bool trans_simd_fp2(DisasContext *s, arg_simd_fp2 *a)
 {
@@ -108,8 +107,7 @@ bool trans_simd_freduce(DisasContext *s, arg_simd_freduce *a)
     return true;
 }
 
-/* --- helpers over the state
- * ------------------------------------------------------------------------ */
+/* --- helpers over the state ------------------------------------------------------------ */
 
 bool trans_simd_fhelp3(DisasContext *s, arg_simd_fhelp3 *a)
 {
@@ -187,8 +185,7 @@ bool trans_simd_bfdot_e(DisasContext *s, arg_simd_bfdot_e *a)
     return true;
 }
 
-/* --- bfloat16
- * -------------------------------------------------------------------------------------- */
+/* --- bfloat16 -------------------------------------------------------------------------- */
 
 /* The even (B) or odd (T) elements as singles, exactly. */
 static TCGv_vec bfloat_part(DisasContext *s, int top, TCGv_vec v)
@@ -216,8 +213,7 @@ bool trans_simd_bfmlal_e(DisasContext *s, arg_simd_bfmlal_e *a)
     return true;
 }
 
-/* --- by element
- * ------------------------------------------------------------------------------------ */
+/* --- by element ------------------------------------------------------------------------ */
 
 bool trans_simd_fmla_e(DisasContext *s, arg_simd_fmla_e *a)
 {
@@ -279,8 +275,7 @@ bool trans_simd_fmulx_e(DisasContext *s, arg_simd_fmulx_e *a)
     return true;
 }
 
-/* --- complex numbers: even lanes real, odd lanes imaginary
- * ------------------------------------------- */
+/* --- complex numbers: even lanes real, odd lanes imaginary ----------------------------- */
 
 static bool complex_size_ok(DisasContext *s, int size, int q)
 {
@@ -363,8 +358,7 @@ bool trans_simd_fcmla_e(DisasContext *s, arg_simd_fcmla_e *a)
     return true;
 }
 
-/* --- two registers
- * --------------------------------------------------------------------------------- */
+/* --- two registers --------------------------------------------------------------------- */
 
 bool trans_simd_fp1(DisasContext *s, arg_simd_fp1 *a)
 {

@@ -12,8 +12,7 @@ void simd_call(DisasContext *s, SimdDesc desc)
                TCG_NO_INDEX, TCG_NO_INDEX);
 }
 
-/* --- three same
- * ----------------------------------------------------------------------------------- */
+/* --- three same ------------------------------------------------------------------------ */
 
 bool trans_simd_int3(DisasContext *s, arg_simd_int3 *a)
 {
@@ -63,6 +62,12 @@ bool trans_simd_pair(DisasContext *s, arg_simd_pair *a)
     if (!a->q) {
         n = m = vec_join(s, n, m);
     }
+    if (n.i == m.i && a->size != MO_64) { /* even lanes with the odd ones beside them */
+        odd = vec_vi(s, TCG_OP_vshri, a->size + 1, n, 8 << a->size);
+        n = vec_vv(s, a->op, a->size, n, odd);
+        simd_write(s, a->rd, SIMD_KEEP(0, a->q, 0), vec_vv(s, TCG_OP_vuzp1, a->size, n, n));
+        return true;
+    }
     even = vec_vv(s, TCG_OP_vuzp1, a->size, n, m);
     odd = vec_vv(s, TCG_OP_vuzp2, a->size, n, m);
     simd_write(s, a->rd, SIMD_KEEP(0, a->q, 0), vec_vv(s, a->op, a->size, even, odd));
@@ -82,8 +87,7 @@ bool trans_simd_dot(DisasContext *s, arg_simd_dot *a)
     return true;
 }
 
-/* --- helpers over the state
- * ------------------------------------------------------------------------ */
+/* --- helpers over the state ------------------------------------------------------------ */
 
 bool trans_simd_help3(DisasContext *s, arg_simd_help3 *a)
 {
@@ -120,8 +124,7 @@ bool trans_simd_state(DisasContext *s, arg_simd_state *a)
     return true;
 }
 
-/* --- three different
- * ------------------------------------------------------------------------------- */
+/* --- three different ------------------------------------------------------------------- */
 
 /* The low half's elements, or the high half's, at twice their size. */
 static TCGv_vec widen(DisasContext *s, int uns, int high, unsigned size, TCGv_vec v)
@@ -213,8 +216,7 @@ bool trans_simd_addhn(DisasContext *s, arg_simd_addhn *a)
     return true;
 }
 
-/* --- two registers
- * --------------------------------------------------------------------------------- */
+/* --- two registers --------------------------------------------------------------------- */
 
 bool trans_simd_int2(DisasContext *s, arg_simd_int2 *a)
 {
@@ -305,8 +307,7 @@ bool trans_simd_shll_imm(DisasContext *s, arg_simd_shll_imm *a)
     return true;
 }
 
-/* --- across lanes
- * ---------------------------------------------------------------------------------- */
+/* --- across lanes ---------------------------------------------------------------------- */
 
 /* Reductions of integers exist of at least four lanes (eight bytes). */
 static bool across_ok(int size, int q)
@@ -342,8 +343,7 @@ bool trans_simd_addlv(DisasContext *s, arg_simd_addlv *a)
     return true;
 }
 
-/* --- by element
- * ------------------------------------------------------------------------------------ */
+/* --- by element ------------------------------------------------------------------------ */
 
 bool simd_elem(SimdElem *e, unsigned size, int l, int m, int rm, int h)
 {

@@ -17,8 +17,7 @@ static void post_index(DisasContext *s, int post, int rn, int rm, int bytes)
     }
 }
 
-/* --- sorting of lanes
- * ------------------------------------------------------------------------------ */
+/* --- sorting of lanes ------------------------------------------------------------------ */
 
 /*
  * Two and four registers: a transposition by steps of unzipping (to registers) or zipping (to
@@ -104,8 +103,7 @@ static void sort3(DisasContext *s, bool load, unsigned size, int len, TCGv_vec v
     }
 }
 
-/* --- multiple structures
- * --------------------------------------------------------------------------- */
+/* --- multiple structures --------------------------------------------------------------- */
 
 /* Loads or stores `bytes` at the base in pieces of up to 16, each the next of v[]. */
 static void move_pieces(DisasContext *s, bool load, int rn, int bytes, TCGv_vec v[4])
@@ -148,6 +146,9 @@ static void deliver(DisasContext *s, int r, TCGv_vec val)
 {
     TCGOp *op = &s->tcg->ops[s->tcg->nb_ops - 1];
 
+    if (s->tcg->overflow) { /* it may be missing, and the block is given up anyway */
+        return;
+    }
     while (op->arg[0] != val.i) {
         op--;
     }
@@ -227,8 +228,7 @@ bool trans_ldst_multi(DisasContext *s, arg_ldst_multi *a)
     return true;
 }
 
-/* --- single structures
- * ----------------------------------------------------------------------------- */
+/* --- single structures ----------------------------------------------------------------- */
 
 /* The number of elements is in two bits: R (r) below opcode<0> (more). */
 bool trans_ldst_lane(DisasContext *s, arg_ldst_lane *a)

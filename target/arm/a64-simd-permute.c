@@ -2,8 +2,7 @@
 /* A64 Advanced SIMD copy, permute, extract, table look-up, modified immediate (DDI 0487, C4.1). */
 #include "target/arm/translate-simd.h"
 
-/* --- copy
- * ------------------------------------------------------------------------------------------ */
+/* --- copy ------------------------------------------------------------------------------ */
 
 /* imm5: the lowest one tells the size, above it is the lane. */
 static int copy_size(int imm)
@@ -94,8 +93,7 @@ bool trans_ins_elem(DisasContext *s, arg_ins_elem *a)
     return true;
 }
 
-/* --- permute
- * --------------------------------------------------------------------------------------- */
+/* --- permute --------------------------------------------------------------------------- */
 
 /* Of 64-bit vectors: UZP takes both as one; ZIP2 is the half that ZIP1 leaves over. */
 bool trans_simd_permute(DisasContext *s, arg_simd_permute *a)
@@ -160,8 +158,7 @@ bool trans_simd_tbl(DisasContext *s, arg_simd_tbl *a)
     return true;
 }
 
-/* --- modified immediate
- * ---------------------------------------------------------------------------- */
+/* --- modified immediate ---------------------------------------------------------------- */
 
 /* AdvSIMDExpandImm of the manual. */
 static uint64_t expand_imm(int op, int cmode, unsigned imm8)

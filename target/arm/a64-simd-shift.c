@@ -92,8 +92,7 @@ bool trans_simd_sri(DisasContext *s, arg_simd_sri *a)
     return true;
 }
 
-/* --- saturating to the left
- * ------------------------------------------------------------------------ */
+/* --- saturating to the left ------------------------------------------------------------ */
 
 /*
  * Signed: where shifting back does not give the operand it saturates to the end of its sign.
@@ -155,8 +154,7 @@ bool trans_simd_sqshlu(DisasContext *s, arg_simd_sqshlu *a)
     return true;
 }
 
-/* --- narrowing
- * ------------------------------------------------------------------------------------- */
+/* --- narrowing ------------------------------------------------------------------------- */
 
 /* `sat`: a narrowing that saturates, `uns` to unsigned results; absent: truncation. */
 bool trans_simd_shrn(DisasContext *s, arg_simd_shrn *a)
@@ -181,8 +179,7 @@ bool trans_simd_shrn(DisasContext *s, arg_simd_shrn *a)
     return true;
 }
 
-/* --- fixed point
- * ----------------------------------------------------------------------------------- */
+/* --- fixed point ----------------------------------------------------------------------- */
 
 /* The size must be that of a floating format. */
 static bool shift_imm_fp(DisasContext *s, ShiftImm *sh, int imm, int q, int scalar)

@@ -13,8 +13,7 @@ static uint64_t helper_fjcvtzs(CPUArmState *env, uint64_t a)
 const TCGHelperInfo helper_fjcvtzs_info = { "fjcvtzs", helper_fjcvtzs, 2, true,
                                             TCG_CALL_NO_RG | TCG_CALL_NO_WG };
 
-/* --- lane by lane, in the format of d.size
- * ------------------------------------------------------------ */
+/* --- lane by lane, in the format of d.size --------------------------------------------- */
 
 /* One and the same expression for each format T; F is the lanes' member of ARMVReg. */
 #define EACH_LANE(expr)                                                 \
@@ -90,8 +89,7 @@ void simd_frint64x(CPUArmState *env, SimdDesc d)
     EACH_LANE(FRINT64X);
 }
 
-/* --- between formats
- * ------------------------------------------------------------------------------- */
+/* --- between formats ------------------------------------------------------------------- */
 
 /* Two results of 32 bits become the low half of rd, or with keep MO_128 the high half. */
 static void write_narrow(CPUArmState *env, SimdDesc d, uint64_t val)
@@ -164,8 +162,7 @@ void simd_fmlal(CPUArmState *env, SimdDesc d)
     simd_finish(env, d);
 }
 
-/* --- bfloat16
- * -------------------------------------------------------------------------------------- */
+/* --- bfloat16 -------------------------------------------------------------------------- */
 
 void simd_bfdot(CPUArmState *env, SimdDesc d)
 {

@@ -17,8 +17,7 @@ static void helper_simd(CPUArmState *env, uint64_t raw)
 
 const TCGHelperInfo helper_simd_info = { "simd", helper_simd, 2, false, 0 };
 
-/* --- lanes
- * ----------------------------------------------------------------------------------------- */
+/* --- lanes ----------------------------------------------------------------------------- */
 
 static uint64_t get_lane(const ARMVReg *v, unsigned size, int lane)
 {
@@ -86,8 +85,7 @@ static uint64_t saturate(__int128 val, int bits, bool uns, bool *sat)
     return out;
 }
 
-/* --- shifts by a register: the low byte of m, signed; to the right if negative
- * ------------------------ */
+/* --- shifts by a register: the low byte of m, signed; to the right if negative --------- */
 
 static uint64_t shift_sat(uint64_t n, uint64_t m, int bits, bool uns, bool round, bool *sat)
 {
@@ -121,13 +119,12 @@ SHIFT(uqshl, true, false)
 SHIFT(sqrshl, false, true)
 SHIFT(uqrshl, true, true)
 
-/* --- multiplication
- * ---------------------------------------------------------------------------------- */
+/* --- multiplication -------------------------------------------------------------------- */
 
 static uint64_t rdml(uint64_t d, uint64_t n, uint64_t m, int bits, int sign, bool *sat)
 {
     __int128 product = (__int128)sext(n, bits) * sext(m, bits) * 2 * sign;
-    __int128 sum = ((__int128)sext(d, bits) << bits) + product + ((__int128)1 << (bits - 1));
+    __int128 sum = sext(d, bits) * ((__int128)1 << bits) + product + ((__int128)1 << (bits - 1));
 
     return saturate(sum >> bits, bits, false, sat);
 }
@@ -178,8 +175,7 @@ void simd_usmmla(CPUArmState *env, SimdDesc d)
     matrix(env, d, false, true);
 }
 
-/* --- estimates of fractions
- * -------------------------------------------------------------------------- */
+/* --- estimates of fractions ------------------------------------------------------------ */
 
 static uint64_t urecpe_lane(uint64_t d, uint64_t n, uint64_t m, int bits, bool *sat)
 {

@@ -12,8 +12,7 @@
 #include "target/arm/helper-simd.h"
 #include "target/arm/translate.h"
 
-/* --- vector expressions ------------------------------------------------------------------------
- */
+/* --- vector expressions ---------------------------------------------------------------- */
 
 static inline TCGv_vec vec_emit(DisasContext *s, TCGOpcode opc, unsigned sz, unsigned cond,
                                 int64_t imm, TCGv_vec a, TCGv_vec b, TCGv_vec c)
@@ -68,8 +67,7 @@ static inline TCGv_vec vec_join(DisasContext *s, TCGv_vec a, TCGv_vec b)
     return vec_vv(s, TCG_OP_vzip1, MO_64, a, b);
 }
 
-/* --- constants -----------------------------------------------------------------------------------
- */
+/* --- constants ------------------------------------------------------------------------- */
 
 /* The low 1 << sz bytes of val in each lane of 64 bits. */
 static inline uint64_t splat(unsigned sz, uint64_t val)
@@ -93,8 +91,7 @@ static inline uint64_t sign_bit(unsigned sz)
     return 1ull << ((8 << sz) - 1);
 }
 
-/* --- instructions' common parts ------------------------------------------------------------------
- */
+/* --- instructions' common parts -------------------------------------------------------- */
 
 /*
  * How much of its register a result fills, as a size: `size` for the scalar forms, else half or all

@@ -27,12 +27,13 @@ static void set_lane(TCGValue *v, unsigned sz, unsigned lane, uint64_t x)
 /* fn[]: for binary16, 32, 64. */
 static void on_lanes(const TCGOp *op, TCGValue *args, CPUState *cpu, int bytes, LaneFn *const fn[3])
 {
+    FloatStatus *st = cpu ? &cpu->fp_status : NULL; /* NULL: a sign op is folded */
     TCGValue d = { 0 };
 
     for (int i = 0; i < bytes >> op->sz; i++) {
         set_lane(&d, op->sz, i,
                  fn[op->sz - MO_16](get_lane(&args[1], op->sz, i), get_lane(&args[2], op->sz, i),
-                                    get_lane(&args[3], op->sz, i), op->imm, &cpu->fp_status));
+                                    get_lane(&args[3], op->sz, i), op->imm, st));
     }
     args[0] = d;
 }

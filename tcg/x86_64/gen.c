@@ -484,6 +484,7 @@ static void start(X86Gen *g, TCGContext *s, TranslationBlock *tb)
     g->tb = tb;
     g->error = 0;
     g->zero_above = 0;
+    g->trap_next = false;
     g->pc = tb->pc;
     g->nb_ool = g->nb_locals = g->nb_fixups = g->nb_consts = g->nb_const_refs = 0;
     g->nb_slots = g->nb_dirty_pool = g->nb_o_pool = 0;

@@ -436,12 +436,21 @@ static int zero_extended_by(const X86Gen *g, const TCGOp *op)
     return same ? i : 0;
 }
 
-/* AESE and AESMC, AESD and AESIMC come in pairs, of which the host makes one instruction. */
-static int mixed_by(const X86Gen *g, const TCGOp *op)
+/*
+ * Pairs of guest instructions of which the host makes one: AESE and AESMC, AESD and AESIMC, RBIT
+ * and CLZ. Neither can fault, and nobody else sees what is between them. Returns the second's
+ * index.
+ */
+static int paired_with(const X86Gen *g, const TCGOp *op)
 {
-    int i = g->index + 1, mix = op->opc == TCG_OP_aese ? TCG_OP_aesmc : TCG_OP_aesimc;
+    static const uint8_t second[TCG_OP_COUNT] = {
+        [TCG_OP_aese] = TCG_OP_aesmc,
+        [TCG_OP_aesd] = TCG_OP_aesimc,
+        [TCG_OP_rbit] = TCG_OP_clz,
+    };
+    int i = g->index + 1;
 
-    if ((op->opc != TCG_OP_aese && op->opc != TCG_OP_aesd) || !has_rule(g, op)) {
+    if (!second[op->opc] || !has_rule(g, op)) {
         return 0;
     }
     while (i < g->s->nb_ops &&
@@ -449,8 +458,8 @@ static int mixed_by(const X86Gen *g, const TCGOp *op)
         i++;
     }
     const TCGOp *z = &g->s->ops[i];
-    bool pair = i < g->s->nb_ops && z->opc == mix && z->arg[1] == op->arg[0] &&
-                (z->arg[0] == op->arg[0] || x86_arg_dies(z, 1));
+    bool pair = i < g->s->nb_ops && z->opc == second[op->opc] && z->sz == op->sz &&
+                z->arg[1] == op->arg[0] && (z->arg[0] == op->arg[0] || x86_arg_dies(z, 1));
     return pair ? i : 0;
 }
 
@@ -459,6 +468,9 @@ static void gen_fused(X86Gen *g, const TCGOp *op, int last)
     const TCGOp *end = &g->s->ops[last];
     TCGOp fused = *op;
 
+    if (op->opc == TCG_OP_rbit) { /* leading zeros of the reversed: trailing zeros */
+        fused.opc = TCG_OP_ctz;
+    }
     fused.arg[0] = end->arg[0];
     fused.life = (uint16_t)((op->life & ~1u) | (end->life & 1));
     g->next[g->index][0] = g->next[last][0];
@@ -480,8 +492,8 @@ static bool gen_pair(X86Gen *g, const TCGOp *op)
         g->zero_above = 1 + g->s->ops[last].sz;
         gen_fused(g, op, last);
         g->zero_above = 0;
-    } else if ((last = mixed_by(g, op))) {
-        g->mix = true;
+    } else if ((last = paired_with(g, op))) {
+        g->mix = op->opc != TCG_OP_rbit;
         gen_fused(g, op, last);
         g->mix = false;
     }

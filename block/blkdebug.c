@@ -13,7 +13,7 @@ typedef struct Record {
 
 typedef struct Blkdebug {
     GMutex lock;
-    int64_t writes, cut_after; /* cut_after < 0: never */
+    int64_t writes, cut_after;                                 /* cut_after < 0: never */
     int64_t reads, fail_read, fail_write, fail_flush, flushes; /* the n-th fails; 0: none */
     int fail_errno;
     bool lose_unflushed, dead;
@@ -40,8 +40,7 @@ static bool blkdebug_parse_filename(const char *filename, BlockOpts *opts, GErro
 {
     const char *config = filename + strlen("blkdebug:"), *colon = strchr(config, ':');
     if (!colon) {
-        g_set_error(err, BLOCK_ERROR, EINVAL,
-                    "blkdebug requires both config file and image path");
+        g_set_error(err, BLOCK_ERROR, EINVAL, "blkdebug requires both config file and image path");
         return false;
     }
     if (colon != config) {
@@ -69,8 +68,8 @@ static bool blkdebug_open(BlockNode *node, BlockOpts *opts, GError **err)
                     config);
         return false;
     }
-    s->cut_after = block_opts_has(opts, "cut-after") ? (int64_t)block_opt_num(opts, t, "cut-after")
-                                                     : -1;
+    s->cut_after =
+        block_opts_has(opts, "cut-after") ? (int64_t)block_opt_num(opts, t, "cut-after") : -1;
     s->lose_unflushed = block_opt_bool(opts, t, "lose-unflushed");
     s->fail_read = block_opt_num(opts, t, "fail-read");
     s->fail_write = block_opt_num(opts, t, "fail-write");
@@ -175,8 +174,9 @@ static int blkdebug_flush(BlockNode *node)
     if (s->lose_unflushed && !s->dead && s->cut_after >= 0 && s->writes >= s->cut_after) {
         cut(node);
     }
-    int ret = s->dead ? -EIO : ++s->flushes == s->fail_flush ? -s->fail_errno
-                                                            : block_flush(node->file);
+    int ret = s->dead                         ? -EIO
+              : ++s->flushes == s->fail_flush ? -s->fail_errno
+                                              : block_flush(node->file);
     if (!ret) {
         g_array_set_size(s->log, 0);
     }

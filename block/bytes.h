@@ -8,17 +8,17 @@
 #include <stdint.h>
 #include <string.h>
 
-#define BYTES_ACCESS(bits, order, swap)                                                            \
-    static inline uint##bits##_t ld_##order##bits(const void *p)                                   \
-    {                                                                                              \
-        uint##bits##_t v;                                                                          \
-        memcpy(&v, p, sizeof(v));                                                                  \
-        return swap(v);                                                                            \
-    }                                                                                              \
-    static inline void st_##order##bits(void *p, uint##bits##_t v)                                 \
-    {                                                                                              \
-        v = swap(v);                                                                               \
-        memcpy(p, &v, sizeof(v));                                                                  \
+#define BYTES_ACCESS(bits, order, swap)                            \
+    static inline uint##bits##_t ld_##order##bits(const void *p)   \
+    {                                                              \
+        uint##bits##_t v;                                          \
+        memcpy(&v, p, sizeof(v));                                  \
+        return swap(v);                                            \
+    }                                                              \
+    static inline void st_##order##bits(void *p, uint##bits##_t v) \
+    {                                                              \
+        v = swap(v);                                               \
+        memcpy(p, &v, sizeof(v));                                  \
     }
 
 BYTES_ACCESS(16, be, GUINT16_FROM_BE)
@@ -28,9 +28,9 @@ BYTES_ACCESS(16, le, GUINT16_FROM_LE)
 BYTES_ACCESS(32, le, GUINT32_FROM_LE)
 BYTES_ACCESS(64, le, GUINT64_FROM_LE)
 
-#define ROUND_DOWN(n, d) ((n) / (d) * (d))
-#define ROUND_UP(n, d)   (((n) + (d) - 1) / (d) * (d))
-#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define ROUND_DOWN(n, d)   ((n) / (d) * (d))
+#define ROUND_UP(n, d)     (((n) + (d)-1) / (d) * (d))
+#define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
 
 #define LONG_BITS (8 * sizeof(unsigned long))
 

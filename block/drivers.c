@@ -3,16 +3,20 @@
 #include "block/block.h"
 
 #define DRIVERS(X) \
-    X(raw) \
-    X(qcow2) \
-    X(vdi) \
-    X(vpc) \
-    X(vhdx) \
-    X(file) \
+    X(raw)         \
+    X(qcow2)       \
+    X(vdi)         \
+    X(vpc)         \
+    X(vhdx)        \
+    X(vmdk)        \
+    X(file)        \
     X(host_device) \
-    X(null_co) \
-    X(blkdebug) \
-    X(nbd)
+    X(null_co)     \
+    X(blkdebug)    \
+    X(nbd)         \
+    X(http)        \
+    X(https)       \
+    X(throttle)
 
 #define DECLARE(name) extern const BlockDriver block_driver_##name;
 DRIVERS(DECLARE)

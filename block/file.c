@@ -33,7 +33,8 @@ static const BlockOpt file_create_opts[] = {
     { "preallocation", BLOCK_OPT_STR, NULL,
       "Preallocation mode (allowed values: off, falloc, full)" },
     { "nocow", BLOCK_OPT_BOOL, NULL, "Turn off copy-on-write (valid only on btrfs)" },
-    { "extent_size_hint", BLOCK_OPT_SIZE, NULL, "Extent size hint for the image file, 0 to disable" },
+    { "extent_size_hint", BLOCK_OPT_SIZE, NULL,
+      "Extent size hint for the image file, 0 to disable" },
     { 0 },
 };
 
@@ -93,8 +94,10 @@ static bool file_open(BlockNode *node, BlockOpts *opts, GError **err)
     }
     s->is_device = S_ISBLK(st.st_mode);
     if (!S_ISREG(st.st_mode) && !s->is_device && !S_ISCHR(st.st_mode)) {
-        g_set_error(err, BLOCK_ERROR, EINVAL, "Could not open '%s': '%s' is not a regular file or "
-                    "a block device", path, path);
+        g_set_error(err, BLOCK_ERROR, EINVAL,
+                    "Could not open '%s': '%s' is not a regular file or "
+                    "a block device",
+                    path, path);
         goto fail;
     }
     if (lock && !(node->flags & BLOCK_FORCE_SHARE) && S_ISREG(st.st_mode) &&
@@ -417,12 +420,12 @@ static bool file_create(const char *filename, BlockOpts *opts, GError **err)
     return ret == 0;
 }
 
-#define FILE_METHODS                                                                               \
-    .is_protocol = true, .state_size = sizeof(FileState), .open_opts = file_open_opts,             \
-    .create_opts = file_create_opts, .parse_filename = file_parse_filename, .open = file_open,     \
-    .close = file_close, .create = file_create, .pread = file_pread, .pwrite = file_pwrite,        \
-    .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush,               \
-    .status = file_status, .getlength = file_getlength, .allocated_size = file_allocated_size,     \
+#define FILE_METHODS                                                                           \
+    .is_protocol = true, .state_size = sizeof(FileState), .open_opts = file_open_opts,         \
+    .create_opts = file_create_opts, .parse_filename = file_parse_filename, .open = file_open, \
+    .close = file_close, .create = file_create, .pread = file_pread, .pwrite = file_pwrite,    \
+    .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush,           \
+    .status = file_status, .getlength = file_getlength, .allocated_size = file_allocated_size, \
     .truncate = file_truncate, .has_zero_init = file_has_zero_init
 
 const BlockDriver block_driver_file = { .name = "file", .prefixes = file_prefixes, FILE_METHODS };

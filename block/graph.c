@@ -23,7 +23,7 @@ static const BlockOpt node_opts[] = {
     { 0 },
 };
 
-G_DEFINE_QUARK(latimer-block-error, block_error)
+G_DEFINE_QUARK(latimer - block - error, block_error)
 
 const BlockDriver *block_driver_find(const char *name)
 {
@@ -295,8 +295,8 @@ static BlockNode *open_protocol(const char *filename, BlockOpts *opts, unsigned 
             block_opts_remove(opts, "image");
         }
     }
-    if (drv->is_filter && !(node->file = block_open_child(node, opts, "file", NULL, NULL, flags,
-                                                          err))) {
+    if (drv->is_filter &&
+        !(node->file = block_open_child(node, opts, "file", NULL, NULL, flags, err))) {
         return NULL;
     }
     return node_start(node, opts, err) ? g_steal_pointer(&node) : NULL;
@@ -354,9 +354,8 @@ static bool open_backing(BlockNode *node, BlockOpts *opts, GError **err)
     if (node->flags & BLOCK_BACKING_RDWR) {
         flags |= BLOCK_RDWR;
     }
-    const char *name = block_opts_has(sub, "driver") && block_opts_count(sub) > 1
-                           ? NULL
-                           : node->auto_backing_file;
+    const char *name =
+        block_opts_has(sub, "driver") && block_opts_count(sub) > 1 ? NULL : node->auto_backing_file;
     node->backing = block_open(name, node->backing_fmt, sub, flags, err);
     if (!node->backing) {
         g_prefix_error(err, "Could not open backing file: ");
@@ -377,7 +376,8 @@ static BlockNode *open_format(const BlockDriver *drv, BlockNode *file, const cha
     g_autoptr(BlockOpts) later = block_opts_new();
     for (unsigned i = 0; i < block_opts_count(backing); i++) {
         const char *key = block_opts_key(backing, i);
-        g_autofree char *full = *key == '=' ? g_strdup("backing") : g_strconcat("backing.", key, NULL);
+        g_autofree char *full =
+            *key == '=' ? g_strdup("backing") : g_strconcat("backing.", key, NULL);
         block_opts_set(later, full, block_opts_get(backing, key));
     }
     node->file = block_ref(file);
@@ -441,8 +441,8 @@ static BlockNode *open_one(const char *filename, const char *format, BlockOpts *
         block_opts_remove(opts, "filename");
         filename = name_opt;
     }
-    g_autoptr(BlockNode) file = block_open_child(&dummy, opts, "file", filename, NULL,
-                                                 child_flags(flags, opts), err);
+    g_autoptr(BlockNode) file =
+        block_open_child(&dummy, opts, "file", filename, NULL, child_flags(flags, opts), err);
     if (!file) {
         return NULL;
     }

@@ -166,8 +166,7 @@ int block_status(BlockNode *node, int64_t off, int64_t len, BlockExtent *out)
     return 0;
 }
 
-int block_status_above(BlockNode *node, BlockNode *base, int64_t off, int64_t len,
-                       BlockExtent *out)
+int block_status_above(BlockNode *node, BlockNode *base, int64_t off, int64_t len, BlockExtent *out)
 {
     int depth = 0;
     int64_t eof = INT64_MAX; /* the shortest node passed: beyond it the answer is "zeroes" */

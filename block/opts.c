@@ -111,7 +111,7 @@ const char *block_opts_key(const BlockOpts *opts, unsigned i)
 BlockOpts *block_opts_take_prefix(BlockOpts *opts, const char *prefix)
 {
     BlockOpts *taken = block_opts_new();
-    for (unsigned i = 0; i < opts->list->len; ) {
+    for (unsigned i = 0; i < opts->list->len;) {
         KeyValue *kv = &g_array_index(opts->list, KeyValue, i);
         if (g_str_has_prefix(kv->key, prefix)) {
             block_opts_set(taken, kv->key + strlen(prefix), kv->value);
@@ -171,8 +171,8 @@ static void flatten(BlockOpts *opts, const char *prefix, const Value *v)
 {
     for (unsigned i = 0; i < v->items->len; i++) {
         const Value *item = g_ptr_array_index(v->items, i);
-        g_autofree char *key = item->key ? g_strconcat(prefix, item->key, NULL)
-                                         : g_strdup_printf("%s%u", prefix, i);
+        g_autofree char *key =
+            item->key ? g_strconcat(prefix, item->key, NULL) : g_strdup_printf("%s%u", prefix, i);
         if (item->items) {
             g_autofree char *deeper = g_strconcat(key, ".", NULL);
             flatten(opts, deeper, item);

@@ -173,7 +173,8 @@ static bool raw_create(const char *filename, BlockOpts *opts, GError **err)
         return false;
     }
     if (!proto->create) {
-        g_set_error(err, BLOCK_ERROR, ENOTSUP, "Protocol driver '%s' does not support image "
+        g_set_error(err, BLOCK_ERROR, ENOTSUP,
+                    "Protocol driver '%s' does not support image "
                     "creation",
                     proto->name);
         return false;
@@ -188,8 +189,8 @@ static bool raw_measure(BlockOpts *opts, BlockNode *source, uint64_t size, Block
 {
     (void)opts;
     (void)err;
-    out->required = out->fully_allocated = source ? (uint64_t)source->size
-                                                  : ROUND_UP(size, BLOCK_SECTOR);
+    out->required = out->fully_allocated =
+        source ? (uint64_t)source->size : ROUND_UP(size, BLOCK_SECTOR);
     return true;
 }
 

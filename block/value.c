@@ -154,8 +154,8 @@ static void human_print(GString *out, const Value *v, int indent)
 {
     for (unsigned i = 0; v->items && i < v->items->len; i++) {
         const Value *item = g_ptr_array_index(v->items, i);
-        g_autofree char *name = item->key ? g_strdelimit(g_strdup(item->key), "-", ' ')
-                                          : g_strdup_printf("[%u]", i);
+        g_autofree char *name =
+            item->key ? g_strdelimit(g_strdup(item->key), "-", ' ') : g_strdup_printf("[%u]", i);
         g_string_append_printf(out, "%*s%s:", indent * 4, "", item->human ? item->human : name);
         if (item->items) {
             g_string_append_c(out, '\n');
@@ -235,7 +235,7 @@ static char *json_text(JsonParser *j)
 {
     static const char escapes[] = "\"\"\\\\//n\nt\tr\rb\bf\f";
     GString *out = g_string_new(NULL);
-    for (j->p++; *j->p != '"'; ) {
+    for (j->p++; *j->p != '"';) {
         const char *esc;
         if ((unsigned char)*j->p < 0x20) {
             g_string_free(out, true);
@@ -309,7 +309,9 @@ static Value *json_value(JsonParser *j)
         const char *word;
         ValueType type;
         int num;
-    } words[] = { { "null", VALUE_NULL, 0 }, { "true", VALUE_BOOL, 1 }, { "false", VALUE_BOOL, 0 } };
+    } words[] = { { "null", VALUE_NULL, 0 },
+                  { "true", VALUE_BOOL, 1 },
+                  { "false", VALUE_BOOL, 0 } };
     Value *v = NULL;
 
     if (++j->depth > JSON_MAX_DEPTH) {

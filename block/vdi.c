@@ -119,7 +119,8 @@ static bool vdi_check_header(BlockNode *node, Vdi *s, const uint8_t *h, GError *
                                ld_le32(h + AT_SECTOR_SIZE), ld_le32(h + AT_BLOCK_SIZE));
     }
     if ((uint64_t)s->blocks * 4 > BLOCK_MAX_METADATA || s->size > (uint64_t)s->blocks * BLOCK) {
-        return block_bad_image(node, err, "unsupported VDI image (disk size %" G_GUINT64_FORMAT
+        return block_bad_image(node, err,
+                               "unsupported VDI image (disk size %" G_GUINT64_FORMAT
                                ", image bitmap has room for %" G_GUINT64_FORMAT ")",
                                s->size, (uint64_t)s->blocks * BLOCK);
     }
@@ -146,8 +147,8 @@ static bool vdi_open(BlockNode *node, BlockOpts *opts, GError **err)
         return false;
     }
     s->map = g_try_malloc(MAX(s->blocks, 1) * 4ULL);
-    if (!s->map || !block_read_exact(node, s->table_offset, s->map, s->blocks * 4ULL, "block map",
-                                     err)) {
+    if (!s->map ||
+        !block_read_exact(node, s->table_offset, s->map, s->blocks * 4ULL, "block map", err)) {
         g_free(s->map);
         return s->map ? false : block_bad_image(node, err, "no memory for the block map");
     }
@@ -162,8 +163,9 @@ static bool vdi_open(BlockNode *node, BlockOpts *opts, GError **err)
             s->allocated = MAX(s->allocated, s->map[i] + 1);
         }
     }
-    s->table = (BlockTable){ .block_size = BLOCK, .find = vdi_find, .reserve = vdi_reserve,
-                             .enter = vdi_enter };
+    s->table = (BlockTable){
+        .block_size = BLOCK, .find = vdi_find, .reserve = vdi_reserve, .enter = vdi_enter
+    };
     g_mutex_init(&s->table.lock);
     node->size = s->size;
     return true;
@@ -233,8 +235,8 @@ static bool vdi_create(const char *filename, BlockOpts *opts, GError **err)
     bool fixed = block_opt_bool(opts, vdi_create_opts, "static");
     uint64_t blocks = DIV_ROUND_UP(size, BLOCK), map_len = ROUND_UP(blocks * 4, BLOCK_SECTOR);
     if (map_len > BLOCK_MAX_METADATA) {
-        g_set_error(err, BLOCK_ERROR, EFBIG, "Unsupported VDI image size (size is %"
-                    G_GUINT64_FORMAT ")", size);
+        g_set_error(err, BLOCK_ERROR, EFBIG,
+                    "Unsupported VDI image size (size is %" G_GUINT64_FORMAT ")", size);
         return false;
     }
     g_autoptr(BlockNode) file = block_create_file(filename, 0, NULL, err);
@@ -264,8 +266,8 @@ static bool vdi_create(const char *filename, BlockOpts *opts, GError **err)
         g_set_error(err, BLOCK_ERROR, -ret, "Error writing header: %s", g_strerror(-ret));
         return false;
     }
-    return !fixed || block_truncate(file, VDI_HEADER + map_len + blocks * BLOCK,
-                                    BLOCK_PREALLOC_OFF, err);
+    return !fixed ||
+           block_truncate(file, VDI_HEADER + map_len + blocks * BLOCK, BLOCK_PREALLOC_OFF, err);
 }
 
 const BlockDriver block_driver_vdi = {

@@ -40,17 +40,17 @@ enum {
 typedef struct Guid {
     uint8_t b[16];
 } Guid;
-#define GUID(a, b, c, d0, d1, d2, d3, d4, d5, d6, d7)                                              \
-    {                                                                                              \
-        {                                                                                          \
-            (a) & 0xff, (a) >> 8 & 0xff, (a) >> 16 & 0xff, (a) >> 24, (b) & 0xff, (b) >> 8,        \
-                (c) & 0xff, (c) >> 8, d0, d1, d2, d3, d4, d5, d6, d7                               \
-        }                                                                                          \
+#define GUID(a, b, c, d0, d1, d2, d3, d4, d5, d6, d7)                                     \
+    {                                                                                     \
+        {                                                                                 \
+            (a) & 0xff, (a) >> 8 & 0xff, (a) >> 16 & 0xff, (a) >> 24, (b)&0xff, (b) >> 8, \
+                (c)&0xff, (c) >> 8, d0, d1, d2, d3, d4, d5, d6, d7                        \
+        }                                                                                 \
     }
-static const Guid guid_bat = GUID(0x2dc27766U, 0xf623, 0x4200, 0x9d, 0x64, 0x11, 0x5e, 0x9b, 0xfd,
-                                  0x4a, 0x08);
-static const Guid guid_metadata = GUID(0x8b7ca206U, 0x4790, 0x4b9a, 0xb8, 0xfe, 0x57, 0x5f, 0x05,
-                                       0x0f, 0x88, 0x6e);
+static const Guid guid_bat =
+    GUID(0x2dc27766U, 0xf623, 0x4200, 0x9d, 0x64, 0x11, 0x5e, 0x9b, 0xfd, 0x4a, 0x08);
+static const Guid guid_metadata =
+    GUID(0x8b7ca206U, 0x4790, 0x4b9a, 0xb8, 0xfe, 0x57, 0x5f, 0x05, 0x0f, 0x88, 0x6e);
 enum { ITEM_PARAMS, ITEM_SIZE, ITEM_ID, ITEM_LOGICAL, ITEM_PHYSICAL, ITEM_PARENT, ITEMS };
 static const struct {
     Guid guid;
@@ -244,7 +244,8 @@ static bool read_headers(BlockNode *node, GError **err)
                                ld_le16(s->header + H_VERSION));
     }
     if (memcmp(s->header + H_LOG_GUID, no_guid, 16)) {
-        return block_bad_image(node, err, "not implemented: VHDX image that was not closed: its "
+        return block_bad_image(node, err,
+                               "not implemented: VHDX image that was not closed: its "
                                "log has to be replayed first");
     }
     return true;
@@ -281,8 +282,7 @@ static bool read_regions(BlockNode *node, uint64_t *meta, uint64_t *bat_len, GEr
             return block_bad_image(node, err, "region %u is required, but not known", i);
         }
     }
-    return s->bat_offset && *meta ? true
-                                  : block_bad_image(node, err, "a region is missing");
+    return s->bat_offset && *meta ? true : block_bad_image(node, err, "a region is missing");
 }
 
 static bool read_metadata(BlockNode *node, uint64_t meta, GError **err)
@@ -307,9 +307,8 @@ static bool read_metadata(BlockNode *node, uint64_t meta, GError **err)
             if (ld_le32(e + 24) & 4) {
                 return block_bad_image(node, err, "metadata item %u is required, but not known", i);
             }
-        } else if (items[k].len &&
-                   !block_read_exact(node, meta + ld_le32(e + 16), value[k], items[k].len,
-                                     "metadata", err)) {
+        } else if (items[k].len && !block_read_exact(node, meta + ld_le32(e + 16), value[k],
+                                                     items[k].len, "metadata", err)) {
             return false;
         }
         if (k < ITEMS) {
@@ -320,7 +319,8 @@ static bool read_metadata(BlockNode *node, uint64_t meta, GError **err)
         return block_bad_image(node, err, "a metadata item is missing");
     }
     if (ld_le32(value[ITEM_PARAMS] + 4) & 2) {
-        return block_bad_image(node, err, "not implemented: VHDX with a parent (differencing disk)");
+        return block_bad_image(node, err,
+                               "not implemented: VHDX with a parent (differencing disk)");
     }
     s->table.block_size = ld_le32(value[ITEM_PARAMS]);
     s->size = ld_le64(value[ITEM_SIZE]);
@@ -331,8 +331,9 @@ static bool read_metadata(BlockNode *node, uint64_t meta, GError **err)
     }
     if ((s->sector_size != 512 && s->sector_size != 4096) || s->size % s->sector_size ||
         s->size > 64ULL << 40) {
-        return block_bad_image(node, err, "sector size %u or disk size %" G_GUINT64_FORMAT
-                               " is invalid", s->sector_size, s->size);
+        return block_bad_image(node, err,
+                               "sector size %u or disk size %" G_GUINT64_FORMAT " is invalid",
+                               s->sector_size, s->size);
     }
     return true;
 }
@@ -350,8 +351,8 @@ static bool read_bat(BlockNode *node, uint64_t bat_len, GError **err)
     if (!s->bat) {
         return block_bad_image(node, err, "no memory for the block allocation table");
     }
-    if (!block_read_exact(node, s->bat_offset, s->bat, s->bat_entries * 8,
-                          "block allocation table", err)) {
+    if (!block_read_exact(node, s->bat_offset, s->bat, s->bat_entries * 8, "block allocation table",
+                          err)) {
         return false;
     }
     int64_t file_len = block_getlength(node->file);
@@ -363,8 +364,10 @@ static bool read_bat(BlockNode *node, uint64_t bat_len, GError **err)
         if ((s->bat[i] & 7) == STATE_PRESENT) {
             uint64_t at = s->bat[i] & BAT_OFFSET_MASK;
             if (at < MIB || at >= (uint64_t)file_len) {
-                return block_bad_image(node, err, "block allocation table entry %" G_GUINT64_FORMAT
-                                       " points outside the file", i);
+                return block_bad_image(node, err,
+                                       "block allocation table entry %" G_GUINT64_FORMAT
+                                       " points outside the file",
+                                       i);
             }
             s->table.end = MAX((uint64_t)s->table.end, at + s->table.block_size);
         }
@@ -531,7 +534,7 @@ static bool vhdx_create(const char *filename, BlockOpts *opts, GError **err)
     l.log = ROUND_UP(MAX(block_opt_num(opts, t, "log_size"), MIB), MIB);
     l.block = block_opt_num(opts, t, "block_size");
     if (!l.block) {
-        l.block = l.size > 32ULL << 40   ? 64 * MIB
+        l.block = l.size > 32ULL << 40    ? 64 * MIB
                   : l.size > 100ULL << 30 ? 32 * MIB
                   : l.size > 1ULL << 30   ? 16 * MIB
                                           : 8 * MIB;

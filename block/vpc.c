@@ -143,10 +143,11 @@ static bool open_dynamic(BlockNode *node, GError **err)
     }
     s->entries = ld_be32(h + DYN_ENTRIES);
     s->bat_offset = ld_be64(h + DYN_TABLE_OFFSET);
-    if ((uint64_t)s->entries * 4 > BLOCK_MAX_METADATA ||
-        (uint64_t)s->entries * block < s->size) {
-        return block_bad_image(node, err, "Page Allocation Table too small or too large (%u "
-                               "entries)", s->entries);
+    if ((uint64_t)s->entries * 4 > BLOCK_MAX_METADATA || (uint64_t)s->entries * block < s->size) {
+        return block_bad_image(node, err,
+                               "Page Allocation Table too small or too large (%u "
+                               "entries)",
+                               s->entries);
     }
     if (s->bat_offset > INT64_MAX - BLOCK_MAX_METADATA) {
         return block_bad_image(node, err, "block allocation table's offset is out of range");
@@ -203,7 +204,8 @@ static bool read_footer(BlockNode *node, GError **err)
 static uint64_t disk_size(const uint8_t *footer, const char *force)
 {
     uint64_t chs = (uint64_t)ld_be16(footer + AT_CYLINDERS) * footer[AT_HEADS] * footer[AT_SECTORS];
-    bool by_chs = !memcmp(footer + AT_CREATOR, "vpc ", 4) || !memcmp(footer + AT_CREATOR, "qemu", 4) ||
+    bool by_chs = !memcmp(footer + AT_CREATOR, "vpc ", 4) ||
+                  !memcmp(footer + AT_CREATOR, "qemu", 4) ||
                   !memcmp(footer + AT_CREATOR, "vs  ", 4);
     if (force) {
         by_chs = !strcmp(force, "chs");
@@ -281,8 +283,8 @@ static int vpc_status(BlockNode *node, int64_t off, int64_t len, BlockExtent *ou
     if (!s->fixed) {
         return block_table_status(node, off, len, out);
     }
-    out->flags = BLOCK_EXTENT_DATA | BLOCK_EXTENT_ALLOCATED | BLOCK_EXTENT_OFFSET |
-                 BLOCK_EXTENT_RECURSE;
+    out->flags =
+        BLOCK_EXTENT_DATA | BLOCK_EXTENT_ALLOCATED | BLOCK_EXTENT_OFFSET | BLOCK_EXTENT_RECURSE;
     out->file = node->file;
     out->offset = off;
     out->len = len;

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -58,16 +59,17 @@ static long vector_length(uint64_t addr)
     return n;
 }
 
-static int64_t exec_self(const char *path, uint64_t argv, long argc, uint64_t envp)
+static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long argc, uint64_t envp)
 {
     long n = 0, options = 0;
-    g_autofree char **args = NULL;
+    char **args;
     uint64_t p;
 
     while (proc.self_args && proc.self_args[options]) {
         options++;
     }
-    args = g_new(char *, options + argc + 6);
+    g_free(ts->exec_args);
+    args = ts->exec_args = g_new(char *, options + argc + 6);
     args[n++] = (char *)proc.self_name;
     for (long i = 0; i < options; i++) {
         args[n++] = proc.self_args[i];
@@ -90,7 +92,7 @@ static int64_t exec_self(const char *path, uint64_t argv, long argc, uint64_t en
 }
 
 /* path: the host's. */
-static int64_t exec_path(const char *path, uint64_t argv, uint64_t envp)
+static int64_t exec_path(TaskState *ts, const char *path, uint64_t argv, uint64_t envp)
 {
     long argc = vector_length(argv), envc = vector_length(envp);
 
@@ -98,7 +100,7 @@ static int64_t exec_path(const char *path, uint64_t argv, uint64_t envp)
         return -EFAULT;
     }
     if (needs_emulator(path)) {
-        int64_t res = exec_self(path, argv, argc, envp);
+        int64_t res = exec_self(ts, path, argv, argc, envp);
 
         if (res != -ENOENT) { /* no /proc here: the kernel may know what to do (binfmt_misc) */
             return res;
@@ -112,13 +114,37 @@ static const char *exec_name(const char *path, char *buf)
     return proc_self_is_exe(path) ? proc.exe_path : translate_path(path, buf);
 }
 
+/*
+ * A name for an open file that is still good after exec: its own, or that of the descriptor, which
+ * then has to stay open.
+ */
+static const char *name_of_fd(int fd, char *buf, size_t size)
+{
+    char link[64];
+    struct stat by_name, by_fd;
+    ssize_t n;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, buf, size - 1);
+    if (n > 0) {
+        buf[n] = 0;
+        if (stat(buf, &by_name) == 0 && fstat(fd, &by_fd) == 0 && by_name.st_ino == by_fd.st_ino &&
+            by_name.st_dev == by_fd.st_dev) {
+            return buf;
+        }
+        fcntl(fd, F_SETFD, 0);
+    }
+    g_strlcpy(buf, link, size);
+    return buf;
+}
+
 int64_t sys_execve(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     char path[PATH_MAX], buf[PATH_MAX];
     long len = copy_string_from_guest(path, a[0], sizeof(path));
 
     (void)ts;
-    return len < 0 ? len : exec_path(exec_name(path, buf), a[1], a[2]);
+    return len < 0 ? len : exec_path(ts, exec_name(path, buf), a[1], a[2]);
 }
 
 int64_t sys_execveat(TaskState *ts, uint64_t a[MAX_ARGS])
@@ -135,11 +161,12 @@ int64_t sys_execveat(TaskState *ts, uint64_t a[MAX_ARGS])
         return len ? -EINVAL : -ENOENT;
     }
     if (path[0] == '/' || ((int)a[0] == AT_FDCWD && len)) {
-        return exec_path(exec_name(path, buf), a[2], a[3]);
+        return exec_path(ts, exec_name(path, buf), a[2], a[3]);
     }
-    if (snprintf(buf, sizeof(buf), "/proc/self/fd/%d%s%s", (int)a[0], len ? "/" : "", path) >=
-        (int)sizeof(buf)) {
+    name_of_fd((int)a[0], buf, sizeof(buf));
+    if (len && (g_strlcat(buf, "/", sizeof(buf)) >= sizeof(buf) ||
+                g_strlcat(buf, path, sizeof(buf)) >= sizeof(buf))) {
         return -ENAMETOOLONG;
     }
-    return exec_path(buf, a[2], a[3]);
+    return exec_path(ts, buf, a[2], a[3]);
 }

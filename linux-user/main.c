@@ -425,14 +425,15 @@ static CPUState *create_cpu(void)
     CPUState *cpu;
 
     if (!tcg_exec_init(proc.arch->target, &opt.tcg, &err)) {
-        fatal(126, "%s", err->message);
+        fatal(126, "%s (ulimit -v tells the limit, -accel tcg,tb-size=MIB asks for less)",
+              err->message);
     }
     if (!proc.cpu_model) {
         proc.cpu_model = "max";
     }
     cpu = proc.arch->target->cpu_new(proc.cpu_model, &err);
     if (!cpu) {
-        fatal(1, "-cpu %s: %s", proc.cpu_model, err->message);
+        fatal(1, "%s", err->message);
     }
     return cpu;
 }

@@ -239,13 +239,32 @@ typedef struct GuestEpollEvent {
     uint64_t data;
 } GuestEpollEvent;
 
+/* Waits into host[0..max) and copies what came. */
+static int64_t epoll_wait_into(TaskState *ts, uint64_t a[MAX_ARGS], struct epoll_event *host,
+                               int max)
+{
+    uint64_t to = a[1];
+    int64_t res;
+
+    a[1] = (uintptr_t)host;
+    a[2] = max;
+    res = safe_syscall(host_nr_of(ts), a);
+    ts->suspended = a[4] && res == -EINTR;
+    for (int64_t n = 0; n < res; n++, to += sizeof(GuestEpollEvent)) {
+        GuestEpollEvent guest = { host[n].events, 0, host[n].data.u64 };
+
+        if (!copy_to_guest(to, &guest, sizeof(guest))) {
+            return n ? n : -EFAULT;
+        }
+    }
+    return res;
+}
+
 int64_t sys_epoll_pwait(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    enum { ROOM = 256 };
-    struct epoll_event host[ROOM];
-    GuestEpollEvent guest[ROOM];
-    int max = (int)a[2];
-    uint64_t to = a[1];
+    enum { ROOM = 128, MOST = 1 << 16 };
+    struct epoll_event room[ROOM], *host = room;
+    int max = MIN((int)a[2], MOST);
     int64_t res = read_suspend_mask(ts, a[4], a[5]);
 
     if (res < 0) {
@@ -254,15 +273,12 @@ int64_t sys_epoll_pwait(TaskState *ts, uint64_t a[MAX_ARGS])
     if (max <= 0) {
         return -EINVAL;
     }
-    a[1] = (uintptr_t)host;
-    a[2] = MIN(max, ROOM);
-    res = safe_syscall(host_nr_of(ts), a);
-    ts->suspended = a[4] && res == -EINTR;
-    for (int64_t n = 0; n < res; n++) {
-        guest[n] = (GuestEpollEvent){ host[n].events, 0, host[n].data.u64 };
+    if (max > ROOM) {
+        host = g_new(struct epoll_event, max);
     }
-    if (res > 0 && !copy_to_guest(to, guest, res * sizeof(guest[0]))) {
-        return -EFAULT;
+    res = epoll_wait_into(ts, a, host, max);
+    if (host != room) {
+        g_free(host);
     }
     return res;
 }

@@ -9,6 +9,7 @@
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -186,6 +187,64 @@ static int64_t clone_process(TaskState *ts, const CloneArgs *ca)
     return pid;
 }
 
+/* ---- vfork
+ * ------------------------------------------------------------------------------------------ */
+
+typedef struct VforkStart {
+    TaskState *child;
+    const CloneArgs *ca;
+} VforkStart;
+
+static int vfork_main(void *opaque)
+{
+    VforkStart *start = opaque;
+    TaskState *ts = start->child;
+
+    current_task = ts; /* the parent's thread-local variables are ours while it sleeps */
+    ts->tid = gettid();
+    if (start->ca->flags & CLONE_CHILD_SETTID) {
+        store_tid(start->ca->child_tid, ts->tid);
+    }
+    unblock_signals(ts);
+    cpu_loop(ts);
+}
+
+/*
+ * A child that shares our memory until it runs a program or ends; this thread sleeps so long. The
+ * child has a CPU and a host stack of its own.
+ */
+static int64_t clone_vfork(TaskState *ts, const CloneArgs *ca)
+{
+    uint64_t own = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_SETTLS | CLONE_SIGHAND;
+    VforkStart start = { .ca = ca };
+    uint8_t *stack = mmap(NULL, THREAD_STACK_SIZE, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    int64_t pid;
+
+    if (stack == MAP_FAILED) {
+        return -EAGAIN;
+    }
+    start.child = task_clone(ts, ca);
+    start.child->sighand = sighand_copy(ts->sighand);
+    start.child->altstack = ts->altstack;
+    tcg_cpu_attach(start.child->cpu);
+    block_signals();
+    pid = clone(vfork_main, stack + THREAD_STACK_SIZE, (int)((ca->flags & ~own) | ca->exit_signal),
+                &start, ca->flags & CLONE_PIDFD ? ca->pidfd : ca->parent_tid, NULL, NULL);
+    pid = pid < 0 ? -errno : pid;
+    current_task = ts;
+    if (!ts->signal_pending) {
+        unblock_signals(ts);
+    }
+    tcg_cpu_detach(start.child->cpu);
+    ts->arch->target->cpu_free(start.child->cpu);
+    g_free(start.child->exec_args);
+    g_free(start.child->sighand);
+    g_free(start.child);
+    munmap(stack, THREAD_STACK_SIZE);
+    return pid;
+}
+
 static int64_t do_clone(TaskState *ts, const CloneArgs *ca)
 {
     if ((ca->flags & CLONE_SIGHAND && !(ca->flags & CLONE_VM)) ||
@@ -193,7 +252,10 @@ static int64_t do_clone(TaskState *ts, const CloneArgs *ca)
         (ca->flags & CLONE_FS && ca->flags & CLONE_NEWNS)) {
         return -EINVAL;
     }
-    if (!guest_ptr_ok(ca->child_tid) || !guest_ptr_ok(ca->parent_tid) || !guest_ptr_ok(ca->pidfd)) {
+    /* Arguments without their flag are not looked at: C libraries leave anything there. */
+    if ((ca->flags & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID) && !guest_ptr_ok(ca->child_tid)) ||
+        (ca->flags & CLONE_PARENT_SETTID && !guest_ptr_ok(ca->parent_tid)) ||
+        (ca->flags & CLONE_PIDFD && !guest_ptr_ok(ca->pidfd))) {
         return -EFAULT;
     }
     if (ca->flags & CLONE_THREAD) {
@@ -205,7 +267,7 @@ static int64_t do_clone(TaskState *ts, const CloneArgs *ca)
                    ca->flags);
         return -EINVAL;
     }
-    return clone_process(ts, ca);
+    return ca->flags & CLONE_VM ? clone_vfork(ts, ca) : clone_process(ts, ca);
 }
 
 int64_t sys_clone(TaskState *ts, uint64_t a[MAX_ARGS])

@@ -24,6 +24,7 @@ from pathlib import Path
 WIDTH = 32
 ALL = (1 << WIDTH) - 1
 MAX_SWITCH_BITS = 9
+TABLE_BITS = 11  # the decoder's first step looks these top bits up
 IDENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*$")
 
 
@@ -177,7 +178,7 @@ def best_bit(cands, known):
     return pos if cost(pos) < len(cands) else None
 
 
-def tree(cands, known, value, out, indent):
+def tree(cands, known, out, indent):
     """Writes code that returns the index of the first of cands [(index, pattern)] that matches."""
     pad = "    " * indent
     for n, (_, p) in enumerate(cands):  # what always matches hides what follows
@@ -193,7 +194,7 @@ def tree(cands, known, value, out, indent):
         for v in sorted({p.value >> pos & field for _, p in cands}):
             sub = [(n, p) for n, p in cands if p.value >> pos & field == v]
             out.append(f"{pad}case 0x{v:x}:")
-            tree(sub, known | field << pos, value | v << pos, out, indent + 1)
+            tree(sub, known | field << pos, out, indent + 1)
         out.append(f"{pad}}}")
         out.append(f"{pad}return -1;")
     elif bit is not None:
@@ -201,7 +202,7 @@ def tree(cands, known, value, out, indent):
             sub = [(n, p) for n, p in cands if p.overlaps(1 << bit, v << bit)]
             if v:
                 out.append(f"{pad}if (insn >> {bit} & 1) {{")
-            tree(sub, known | 1 << bit, value | v << bit, out, indent + v)
+            tree(sub, known | 1 << bit, out, indent + v)
             if v:
                 out.append(f"{pad}}}")
     else:
@@ -214,6 +215,25 @@ def tree(cands, known, value, out, indent):
             out.append(f"{pad}    return {n};")
             out.append(f"{pad}}}")
         out.append(f"{pad}return -1;")
+
+
+def dispatch(name, patterns, out):
+    """A table of the top bits' values selects one of the trees; equal sets of candidates share one."""
+    shift = WIDTH - TABLE_BITS
+    known = ALL >> shift << shift
+    classes, table = {}, []
+    for top in range(1 << TABLE_BITS):
+        cands = tuple(n for n, p in enumerate(patterns) if p.overlaps(known, top << shift))
+        table.append(classes.setdefault(cands, len(classes)))
+    out.append(f"static const uint16_t {name}_classes[{len(table)}] = {{")
+    for row in range(0, len(table), 16):
+        out.append("    " + ", ".join(map(str, table[row:row + 16])) + ",")
+    out += ["};", "", f"int {name}_pattern_index(uint32_t insn)", "{",
+            f"    switch ({name}_classes[insn >> {shift}]) {{"]
+    for cands, number in classes.items():
+        out.append(f"    case {number}:")
+        tree([(n, patterns[n]) for n in cands], known, out, 2)
+    out += ["    }", "    return -1;", "}"]
 
 
 # --- output -----------------------------------------------------------------------------------------
@@ -289,9 +309,8 @@ def source(name, patterns, prefix):
     for p in patterns:
         attrs = " | ".join(f"{up}_ATTR_{a}" for a in p.attrs) or "0"
         out.append(f'    {{ "{p.name}", 0x{p.mask:08x}, 0x{p.value:08x}, {attrs}, decode_{p.name} }},')
-    out += ["};", "", f"int {name}_pattern_index(uint32_t insn)", "{"]
-    tree(list(enumerate(patterns)), 0, 0, out, 1)
-    out += ["}"]
+    out += ["};", ""]
+    dispatch(name, patterns, out)
     return "\n".join(out) + "\n"
 
 

@@ -44,12 +44,18 @@ int main(int argc, char **argv)
 {
     enum { IMAGE_OPTS = 256, OBJECT };
     static const struct option longs[] = {
-        { "help", 0, NULL, 'h' },      { "version", 0, NULL, 'V' },
-        { "cmd", 1, NULL, 'c' },       { "format", 1, NULL, 'f' },
-        { "read-only", 0, NULL, 'r' }, { "nocache", 0, NULL, 'n' },
-        { "cache", 1, NULL, 't' },     { "discard", 1, NULL, 'd' },
-        { "aio", 1, NULL, 'i' },       { "force-share", 0, NULL, 'U' },
-        { "image-opts", 0, NULL, IMAGE_OPTS }, { 0 },
+        { "help", 0, NULL, 'h' },
+        { "version", 0, NULL, 'V' },
+        { "cmd", 1, NULL, 'c' },
+        { "format", 1, NULL, 'f' },
+        { "read-only", 0, NULL, 'r' },
+        { "nocache", 0, NULL, 'n' },
+        { "cache", 1, NULL, 't' },
+        { "discard", 1, NULL, 'd' },
+        { "aio", 1, NULL, 'i' },
+        { "force-share", 0, NULL, 'U' },
+        { "image-opts", 0, NULL, IMAGE_OPTS },
+        { 0 },
     };
     Io io = { .flags = BLOCK_RDWR };
     g_autoptr(GPtrArray) cmds = g_ptr_array_new();

@@ -208,17 +208,20 @@ static int run(Server *s, const char *file)
     if (s->detect_zeroes) {
         block_opts_set(opts, "detect-zeroes", s->detect_zeroes);
     }
-    g_autoptr(BlockNode) node = block_open(s->image_opts ? NULL : file, s->fmt, opts, s->flags,
-                                           &err);
+    g_autoptr(BlockNode) node =
+        block_open(s->image_opts ? NULL : file, s->fmt, opts, s->flags, &err);
     if (!node) {
         return fail("Failed to blk_new_open '%s': %s", file, err->message);
     }
-    if (s->snapshot && (!node->drv->snapshot_load ||
-                        !node->drv->snapshot_load(node, s->snapshot, &err))) {
+    if (s->snapshot &&
+        (!node->drv->snapshot_load || !node->drv->snapshot_load(node, s->snapshot, &err))) {
         return fail("Failed to load snapshot: %s", err ? err->message : "not supported");
     }
-    s->export = (NbdExport){ .node = node, .name = s->name, .description = s->description,
-                             .read_only = !(s->flags & BLOCK_RDWR), .shared = s->shared != 1 };
+    s->export = (NbdExport){ .node = node,
+                             .name = s->name,
+                             .description = s->description,
+                             .read_only = !(s->flags & BLOCK_RDWR),
+                             .shared = s->shared != 1 };
     int fd = s->socket ? listen_unix(s->socket) : listen_tcp(s->bind, s->port);
     if (fd < 0 || listen(fd, 128) < 0) {
         return fail("Failed to listen: %s", g_strerror(errno));
@@ -248,10 +251,9 @@ static int run(Server *s, const char *file)
 static int list(const Server *s)
 {
     GError *err = NULL;
-    g_autofree char *uri = s->socket
-                               ? g_strdup_printf("nbd:unix:%s", s->socket)
-                               : g_strdup_printf("nbd:%s:%s", s->bind ? s->bind : "localhost",
-                                                 s->port);
+    g_autofree char *uri =
+        s->socket ? g_strdup_printf("nbd:unix:%s", s->socket)
+                  : g_strdup_printf("nbd:%s:%s", s->bind ? s->bind : "localhost", s->port);
     return nbd_list(uri, &err) ? 0 : fail("%s", err->message);
 }
 
@@ -259,19 +261,32 @@ int main(int argc, char **argv)
 {
     enum { CACHE = 256, DISCARD, ZEROES, IMAGE_OPTS, FORK, PID_FILE, OBJECT, TLS };
     static const struct option longs[] = {
-        { "help", 0, NULL, 'h' },          { "version", 0, NULL, 'V' },
-        { "port", 1, NULL, 'p' },          { "bind", 1, NULL, 'b' },
-        { "socket", 1, NULL, 'k' },        { "shared", 1, NULL, 'e' },
-        { "persistent", 0, NULL, 't' },    { "export-name", 1, NULL, 'x' },
-        { "description", 1, NULL, 'D' },   { "format", 1, NULL, 'f' },
-        { "read-only", 0, NULL, 'r' },     { "load-snapshot", 1, NULL, 'l' },
-        { "nocache", 0, NULL, 'n' },       { "cache", 1, NULL, CACHE },
-        { "discard", 1, NULL, DISCARD },   { "detect-zeroes", 1, NULL, ZEROES },
-        { "image-opts", 0, NULL, IMAGE_OPTS }, { "fork", 0, NULL, FORK },
-        { "pid-file", 1, NULL, PID_FILE }, { "list", 0, NULL, 'L' },
-        { "verbose", 0, NULL, 'v' },       { "connect", 1, NULL, 'c' },
-        { "disconnect", 0, NULL, 'd' },    { "object", 1, NULL, OBJECT },
-        { "tls-creds", 1, NULL, TLS },     { 0 },
+        { "help", 0, NULL, 'h' },
+        { "version", 0, NULL, 'V' },
+        { "port", 1, NULL, 'p' },
+        { "bind", 1, NULL, 'b' },
+        { "socket", 1, NULL, 'k' },
+        { "shared", 1, NULL, 'e' },
+        { "persistent", 0, NULL, 't' },
+        { "export-name", 1, NULL, 'x' },
+        { "description", 1, NULL, 'D' },
+        { "format", 1, NULL, 'f' },
+        { "read-only", 0, NULL, 'r' },
+        { "load-snapshot", 1, NULL, 'l' },
+        { "nocache", 0, NULL, 'n' },
+        { "cache", 1, NULL, CACHE },
+        { "discard", 1, NULL, DISCARD },
+        { "detect-zeroes", 1, NULL, ZEROES },
+        { "image-opts", 0, NULL, IMAGE_OPTS },
+        { "fork", 0, NULL, FORK },
+        { "pid-file", 1, NULL, PID_FILE },
+        { "list", 0, NULL, 'L' },
+        { "verbose", 0, NULL, 'v' },
+        { "connect", 1, NULL, 'c' },
+        { "disconnect", 0, NULL, 'd' },
+        { "object", 1, NULL, OBJECT },
+        { "tls-creds", 1, NULL, TLS },
+        { 0 },
     };
     static Server s = { .port = NBD_DEFAULT_PORT, .name = "", .flags = BLOCK_RDWR, .shared = 1 };
     bool do_list = false;

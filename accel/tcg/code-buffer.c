@@ -55,7 +55,9 @@ bool code_buffer_init(GError **err)
     int fd;
 
     engine.size = engine.config.buffer_size ? engine.config.buffer_size : DEFAULT_BUFFER;
-    engine.size = ROUND_UP(MAX(engine.size, 4 * REGION_SIZE), REGION_SIZE);
+    engine.region_size =
+        ROUND_UP(CLAMP(engine.size / 64, REGION_SIZE_MIN, REGION_SIZE_MAX), REGION_SIZE_MIN);
+    engine.size = ROUND_UP(MAX(engine.size, 8 * engine.region_size), engine.region_size);
     fd = make_memfd();
     if (fd < 0 || !map_buffer(fd, NULL, NULL)) {
         g_set_error(err, G_FILE_ERROR, g_file_error_from_errno(errno),
@@ -66,10 +68,10 @@ bool code_buffer_init(GError **err)
     /* The mappings keep the memory; no descriptor of ours stays where the guest could see it. */
     close(fd);
 
-    engine.nb_regions = engine.size / REGION_SIZE;
+    engine.nb_regions = engine.size / engine.region_size;
     engine.regions = g_new0(CodeRegion, engine.nb_regions);
     for (int n = 0; n < engine.nb_regions; n++) {
-        engine.regions[n].rw = engine.rw + (size_t)n * REGION_SIZE;
+        engine.regions[n].rw = engine.rw + (size_t)n * engine.region_size;
         engine.regions[n].ptr = engine.regions[n].rw;
     }
     prologue = (TCGCodeRegion){ engine.rw, engine.rw + PROLOGUE_SIZE, engine.rx - engine.rw };
@@ -161,23 +163,26 @@ static bool all_cpus_saw(uint64_t epoch)
     return true;
 }
 
+/* Free ones first, then partly used ones, then one that its owner is not using now. */
 static CodeRegion *find_region(void)
 {
-    CodeRegion *found = NULL;
+    CodeRegion *idle = NULL, *owned = NULL;
 
     for (int n = 0; n < engine.nb_regions; n++) {
         CodeRegion *region = &engine.regions[n];
-        if (region->state == REGION_IDLE) {
-            return region;
-        }
         if (region->state == REGION_RETIRED && all_cpus_saw(region->retired_epoch)) {
             region_clear(region);
         }
-        if (region->state == REGION_FREE && !found) {
-            found = region;
+        if (region->state == REGION_FREE) {
+            return region;
+        }
+        if (region->state == REGION_IDLE) {
+            idle = region;
+        } else if (region->state == REGION_OWNED && !region->busy) {
+            owned = region;
         }
     }
-    return found;
+    return idle ? idle : owned;
 }
 
 static int by_birth(const void *a, const void *b)
@@ -189,14 +194,12 @@ static int by_birth(const void *a, const void *b)
 
 /* Unlinks the older half of what is full. Its memory comes back when all have passed a quiet point.
  */
-static void retire_oldest(CPUState *self)
+static void retire_oldest(void)
 {
     g_autofree CodeRegion **full = g_new(CodeRegion *, engine.nb_regions);
     int n = 0;
 
     engine.epoch++;
-    self->epoch = engine.epoch;
-    tcg_backend_reset_ret_stack(self);
     for (int i = 0; i < engine.nb_regions; i++) {
         if (engine.regions[i].state == REGION_FULL) {
             full[n++] = &engine.regions[i];
@@ -207,7 +210,6 @@ static void retire_oldest(CPUState *self)
         region_retire(full[i]);
     }
     engine.stats.flushes++;
-    kick_others(self);
 }
 
 void code_buffer_retire_all(void)
@@ -227,22 +229,33 @@ void code_buffer_retire_all(void)
     engine.stats.flushes++;
 }
 
-void code_region_acquire(CPUState *cpu)
+static int count_state(int state)
 {
-    ThreadCode *tc = thread_code(cpu);
+    int count = 0;
+
+    for (int n = 0; n < engine.nb_regions; n++) {
+        count += (int)engine.regions[n].state == state;
+    }
+    return count;
+}
+
+/* A region for tc, with the lock held (and let go for moments while waiting). */
+static CodeRegion *acquire(CPUState *cpu)
+{
     CodeRegion *region;
 
-    pthread_mutex_lock(&engine.lock);
-    while (!(region = find_region())) {
-        bool waiting = false;
-        for (int n = 0; n < engine.nb_regions; n++) {
-            waiting |= engine.regions[n].state == REGION_RETIRED;
+    for (;;) {
+        /* Half the memory may be on its way back before code that runs is taken away. */
+        if (!count_state(REGION_FREE) && !count_state(REGION_RETIRED) &&
+            count_state(REGION_FULL) >= engine.nb_regions / 2) {
+            retire_oldest();
         }
-        if (!waiting) {
-            retire_oldest(cpu);
-            continue;
+        cpu_pass_epoch(cpu); /* this thread is at a quiet point, and must not be waited for */
+        region = find_region();
+        if (region) {
+            break;
         }
-        /* the others leave their code within microseconds; let them take the lock */
+        /* the others leave their code, or end their translation, within microseconds */
         kick_others(cpu);
         pthread_mutex_unlock(&engine.lock);
         usleep(50);
@@ -256,34 +269,67 @@ void code_region_acquire(CPUState *cpu)
     if (region->state == REGION_FREE) {
         region->born = ++engine.births;
     }
-    region->state = REGION_OWNED;
-    pthread_mutex_unlock(&engine.lock);
-    tc->region = region;
-    tc->code = (TCGCodeRegion){ region->ptr, region->rw + REGION_SIZE, engine.rx - engine.rw };
+    return region;
 }
 
-static void let_go(CPUState *cpu, int state)
+static void take(CPUState *cpu, CodeRegion *region)
 {
     ThreadCode *tc = thread_code(cpu);
 
-    if (tc->region) {
-        pthread_mutex_lock(&engine.lock);
-        tc->region->ptr = tc->code.ptr;
-        tc->region->state = state;
-        pthread_mutex_unlock(&engine.lock);
-        tc->region = NULL;
-    }
+    region->state = REGION_OWNED;
+    region->owner = tc;
+    region->busy = true;
+    tc->region = region;
+    tc->code =
+        (TCGCodeRegion){ region->ptr, region->rw + engine.region_size, engine.rx - engine.rw };
 }
 
-void code_region_release(CPUState *cpu)
+static bool owns(const ThreadCode *tc)
 {
-    let_go(cpu, REGION_IDLE);
+    return tc->region && tc->region->state == REGION_OWNED && tc->region->owner == tc;
+}
+
+void code_region_begin(CPUState *cpu)
+{
+    ThreadCode *tc = thread_code(cpu);
+
+    pthread_mutex_lock(&engine.lock);
+    take(cpu, owns(tc) ? tc->region : acquire(cpu));
+    pthread_mutex_unlock(&engine.lock);
+}
+
+void code_region_end(CPUState *cpu)
+{
+    ThreadCode *tc = thread_code(cpu);
+
+    pthread_mutex_lock(&engine.lock);
+    tc->region->ptr = tc->code.ptr;
+    tc->region->busy = false;
+    pthread_mutex_unlock(&engine.lock);
 }
 
 void code_region_next(CPUState *cpu)
 {
-    let_go(cpu, REGION_FULL);
-    code_region_acquire(cpu);
+    ThreadCode *tc = thread_code(cpu);
+
+    pthread_mutex_lock(&engine.lock);
+    tc->region->ptr = tc->code.ptr;
+    tc->region->busy = false;
+    tc->region->state = REGION_FULL;
+    take(cpu, acquire(cpu));
+    pthread_mutex_unlock(&engine.lock);
+}
+
+void code_region_release(CPUState *cpu)
+{
+    ThreadCode *tc = thread_code(cpu);
+
+    pthread_mutex_lock(&engine.lock);
+    if (owns(tc)) {
+        tc->region->state = REGION_IDLE;
+    }
+    pthread_mutex_unlock(&engine.lock);
+    tc->region = NULL;
 }
 
 void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb)
@@ -305,7 +351,7 @@ TranslationBlock *tb_find_by_host_pc(uintptr_t pc)
     if (!code_buffer_contains(pc) || engine.config.interp) {
         return NULL;
     }
-    CodeRegion *region = &engine.regions[(pc - (uintptr_t)engine.rx) / REGION_SIZE];
+    CodeRegion *region = &engine.regions[(pc - (uintptr_t)engine.rx) / engine.region_size];
     uint32_t lo = 0, hi = atomic_load_explicit(&region->nb_tbs, memory_order_acquire);
 
     while (lo < hi) {
@@ -341,8 +387,8 @@ static uint8_t *region_end(const CodeRegion *region)
 {
     uint32_t nb = atomic_load(&region->nb_tbs);
 
-    if (region->state != REGION_OWNED || !nb) {
-        return region->state == REGION_OWNED ? region->rw : region->ptr;
+    if (!region->busy || !nb) {
+        return region->busy ? region->rw : region->ptr;
     }
     const TranslationBlock *last = region->tbs[nb - 1];
     return (uint8_t *)last->tc + last->tc_size + (engine.rw - engine.rx);
@@ -371,7 +417,7 @@ void code_buffer_fork_child(CPUState *cpu, int fd)
 {
     for (int n = 0; n < engine.nb_regions; n++) {
         CodeRegion *region = &engine.regions[n];
-        if (region->state == REGION_OWNED && region != thread_code(cpu)->region) {
+        if (region->state == REGION_OWNED && region->owner != thread_code(cpu)) {
             region->ptr = region_end(region); /* its thread is not here */
             region->state = REGION_FULL;
         }

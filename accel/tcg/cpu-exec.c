@@ -127,18 +127,22 @@ void cpu_loop_exit(CPUState *cpu, int excp)
  * -----------------------------------------------------------------------------------------------
  */
 
+void cpu_pass_epoch(CPUState *cpu)
+{
+    if (cpu->epoch != engine.epoch) {
+        jump_cache_clear(cpu);
+        tcg_backend_reset_ret_stack(cpu);
+        atomic_store((_Atomic uint64_t *)&cpu->epoch, engine.epoch);
+    }
+}
+
 /* The top of the loop: no code is under way, nothing of the engine's is held. */
 static void quiet_point(CPUState *cpu)
 {
     resume_polls(cpu);
     cpu->exit_request = 0;
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit((_Atomic uint64_t *)&cpu->epoch, memory_order_relaxed) !=
-        engine.epoch) {
-        jump_cache_clear(cpu);
-        tcg_backend_reset_ret_stack(cpu);
-        atomic_store((_Atomic uint64_t *)&cpu->epoch, engine.epoch);
-    }
+    cpu_pass_epoch(cpu);
     if (cpu->ret_sp <= (uintptr_t)cpu->ret_stack + RET_STACK_ROOM) {
         tcg_backend_reset_ret_stack(cpu);
     }
@@ -175,8 +179,7 @@ static uint32_t current_tb_flags(CPUState *cpu)
 
 static void remember_jump(CPUState *cpu, TranslationBlock *tb)
 {
-    JumpCacheEntry *entry =
-        &cpu->jump_cache_own[(tb->pc >> engine.target->jc_shift) & (JUMP_CACHE_SIZE - 1)];
+    JumpCacheEntry *entry = &cpu->jump_cache_own[jump_cache_index(tb->pc, engine.target->jc_shift)];
 
     entry->code = tb->tc;
     atomic_store((_Atomic vaddr *)&entry->pc, tb->pc);
@@ -241,7 +244,11 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
     cpu->cflags_next = 0;
     TranslationBlock *tb = tb_lookup(pc, flags, cflags);
     if (!tb) {
+        uint64_t epoch = cpu->epoch;
         tb = tb_gen_code(cpu, pc, flags, cflags);
+        if (cpu->epoch != epoch) {
+            last = NULL;
+        }
     }
     if (plain && !(cflags & (CF_NO_CHAIN | CF_INTERP))) {
         if (last && last->pc == pc) {

@@ -19,7 +19,8 @@
 #include "tcg/backend.h"
 
 enum {
-    REGION_SIZE = 512 * 1024,
+    REGION_SIZE_MAX = 512 * 1024,
+    REGION_SIZE_MIN = 64 * 1024,
     REGION_MAX_TBS = 8192,
     TB_HASH_BITS = 16,
     PAGE_HASH_BITS = 12,
@@ -43,11 +44,17 @@ typedef struct ArenaChunk {
     uint8_t data[] __attribute__((aligned(16)));
 } ArenaChunk;
 
-/* A piece of the code buffer: one thread at a time appends blocks to it. */
+/*
+ * A piece of the code buffer: one thread at a time appends blocks to it. A thread keeps its region
+ * from one translation to the next, but another thread that finds none may take it in between.
+ */
+typedef struct ThreadCode ThreadCode;
 typedef struct CodeRegion {
     enum { REGION_FREE, REGION_OWNED, REGION_IDLE, REGION_FULL, REGION_RETIRED } state;
     uint8_t *rw;            /* start, writable address */
-    uint8_t *ptr;           /* end of what is used, updated when the owner lets go */
+    ThreadCode *owner;      /* with OWNED */
+    bool busy;              /* the owner is translating into it */
+    uint8_t *ptr;           /* end of what is used, while not busy */
     uint64_t born;          /* order in which regions were filled */
     uint64_t retired_epoch; /* with RETIRED: free when every CPU has seen this epoch */
     TranslationBlock **tbs; /* in the order of their code */
@@ -56,13 +63,13 @@ typedef struct CodeRegion {
 } CodeRegion;
 
 /* What a thread that translates has beside its CPU; found from TCGContext.code. */
-typedef struct ThreadCode {
+struct ThreadCode {
     TCGCodeRegion code; /* first: TCGContext.code points here */
-    CodeRegion *region; /* NULL until the first block */
+    CodeRegion *region; /* while translating; else perhaps lost to another thread */
     uint32_t tb_flags;  /* those that the jump cache and the return stack were filled under */
     bool running; /* compiled code or the interpreter is under way: its faults are the guest's */
     const TranslationBlock *tb; /* the interpreter's current block */
-} ThreadCode;
+};
 
 static inline ThreadCode *thread_code(const CPUState *cpu)
 {
@@ -80,7 +87,7 @@ typedef struct TCGEngine {
     CPUState *cpus;
 
     uint8_t *rx, *rw; /* the two mappings */
-    size_t size;
+    size_t size, region_size;
     int fork_fd; /* between tcg_fork_prepare and its end; -1 with interp=on */
     CodeRegion *regions;
     int nb_regions;
@@ -97,11 +104,16 @@ extern TCGEngine engine;
 
 /* ---- code-buffer.c ---- */
 bool code_buffer_init(GError **err);
-/* A region with room for the thread; frees old code when there is none. Called at a quiet point. */
-void code_region_acquire(CPUState *cpu);
-void code_region_release(CPUState *cpu);
-/* Called when the current region is full. */
+/*
+ * Around a translation, at a quiet point: the thread's region with room, or another one; old code
+ * is freed when there is none. The CPU may have to pass an epoch meanwhile (cpu_pass_epoch).
+ */
+void code_region_begin(CPUState *cpu);
+void code_region_end(CPUState *cpu);
+/* The region is full: another one. Between begin and end. */
 void code_region_next(CPUState *cpu);
+/* The thread ends. */
+void code_region_release(CPUState *cpu);
 /* After the block was emitted: makes it findable by host pc. */
 void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb);
 /* The block whose host code holds pc, or NULL. Async-signal-safe. */
@@ -136,6 +148,8 @@ void jump_cache_clear(CPUState *cpu);
 TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
 
 /* ---- cpu-exec.c ---- */
+/* The CPU is at a quiet point: it forgets every address of code that may be gone. */
+void cpu_pass_epoch(CPUState *cpu);
 /* Asks every other CPU to leave compiled code; the caller holds the lock. */
 void kick_others(CPUState *self);
 

@@ -154,7 +154,7 @@ static void unlink_outgoing(TranslationBlock *tb)
 
 static JumpCacheEntry *jump_cache_entry(CPUState *cpu, vaddr pc)
 {
-    return &cpu->jump_cache_own[(pc >> engine.target->jc_shift) & (JUMP_CACHE_SIZE - 1)];
+    return &cpu->jump_cache_own[jump_cache_index(pc, engine.target->jc_shift)];
 }
 
 void jump_cache_clear(CPUState *cpu)

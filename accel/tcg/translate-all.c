@@ -132,9 +132,7 @@ TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t 
     if (cflags & (CF_CAREFUL | CF_SINGLE)) {
         max_insns = 1;
     }
-    if (!tc->region) {
-        code_region_acquire(cpu);
-    }
+    code_region_begin(cpu);
     s->cpu = cpu;
     for (;;) {
         uint64_t generation = engine.generation;
@@ -150,6 +148,7 @@ TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t 
                 if (engine.config.perfmap) {
                     perfmap_add(tb);
                 }
+                code_region_end(cpu);
                 return found;
             }
             continue;

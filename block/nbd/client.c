@@ -68,9 +68,8 @@ static bool parse_uri(const char *uri, BlockOpts *opts, GError **err)
     }
     block_opts_set(opts, "export", path && *path == '/' ? path + 1 : "");
     if (is_unix) {
-        g_autoptr(GHashTable) params = query ? g_uri_parse_params(query, -1, "&",
-                                                                  G_URI_PARAMS_NONE, err)
-                                             : NULL;
+        g_autoptr(GHashTable) params =
+            query ? g_uri_parse_params(query, -1, "&", G_URI_PARAMS_NONE, err) : NULL;
         const char *sock = params ? g_hash_table_lookup(params, "socket") : NULL;
         if (!sock) {
             g_clear_error(err);
@@ -80,8 +79,8 @@ static bool parse_uri(const char *uri, BlockOpts *opts, GError **err)
         block_opts_set(opts, "path", sock);
         return true;
     }
-    block_opts_set(opts, "host", g_uri_get_host(u) && *g_uri_get_host(u) ? g_uri_get_host(u)
-                                                                         : "localhost");
+    block_opts_set(opts, "host",
+                   g_uri_get_host(u) && *g_uri_get_host(u) ? g_uri_get_host(u) : "localhost");
     if (g_uri_get_port(u) > 0) {
         block_opts_setf(opts, "port", "%d", g_uri_get_port(u));
     }
@@ -632,9 +631,8 @@ static int nbd_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned 
 static int nbd_discard(BlockNode *node, int64_t off, int64_t len)
 {
     Nbd *s = node->state;
-    return s->flags & NBD_FLAG_SEND_TRIM
-               ? pieces(s, NBD_CMD_TRIM, 0, off, NULL, NULL, len, 1 << 30)
-               : -ENOTSUP;
+    return s->flags & NBD_FLAG_SEND_TRIM ? pieces(s, NBD_CMD_TRIM, 0, off, NULL, NULL, len, 1 << 30)
+                                         : -ENOTSUP;
 }
 
 static int nbd_flush(BlockNode *node)
@@ -676,8 +674,8 @@ bool nbd_list(const char *uri, GError **err)
     }
     s.path = (char *)block_opts_get(opts, "path");
     s.host = (char *)block_opts_get(opts, "host");
-    s.port = (char *)(block_opts_has(opts, "port") ? block_opts_get(opts, "port")
-                                                   : NBD_DEFAULT_PORT);
+    s.port =
+        (char *)(block_opts_has(opts, "port") ? block_opts_get(opts, "port") : NBD_DEFAULT_PORT);
     bool ok = (s.path ? connect_unix(&s, err) : connect_tcp(&s, err)) && greet(&s, err);
     int ret = ok ? send_option(&s, NBD_OPT_LIST, NULL, 0) : 0;
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);

@@ -44,9 +44,9 @@ static const struct {
     int host;
     uint32_t wire;
 } errors[] = {
-    { EPERM, 1 },   { EIO, 5 },      { ENOMEM, 12 },   { EINVAL, 22 },    { ENOSPC, 28 },
-    { EROFS, 1 },   { EDQUOT, 28 },  { EFBIG, 28 },    { EOVERFLOW, 75 }, { ENOTSUP, 95 },
-    { ESHUTDOWN, 108 },
+    { EPERM, 1 },      { EIO, 5 },      { ENOMEM, 12 },     { EINVAL, 22 },
+    { ENOSPC, 28 },    { EROFS, 1 },    { EDQUOT, 28 },     { EFBIG, 28 },
+    { EOVERFLOW, 75 }, { ENOTSUP, 95 }, { ESHUTDOWN, 108 },
 };
 
 uint32_t nbd_errno_to_wire(int err)

@@ -78,11 +78,11 @@ enum {
 };
 
 /* Error replies to options have the highest bit set. */
-#define NBD_REP_ERR(n)       (0x80000000U + (n))
-#define NBD_REP_ERR_UNSUP    NBD_REP_ERR(1)
-#define NBD_REP_ERR_POLICY   NBD_REP_ERR(2)
-#define NBD_REP_ERR_INVALID  NBD_REP_ERR(3)
-#define NBD_REP_ERR_UNKNOWN  NBD_REP_ERR(6)
+#define NBD_REP_ERR(n)      (0x80000000U + (n))
+#define NBD_REP_ERR_UNSUP   NBD_REP_ERR(1)
+#define NBD_REP_ERR_POLICY  NBD_REP_ERR(2)
+#define NBD_REP_ERR_INVALID NBD_REP_ERR(3)
+#define NBD_REP_ERR_UNKNOWN NBD_REP_ERR(6)
 
 /* All of it or an error: 0, -errno, or -ECONNRESET when the peer is gone. */
 int nbd_read(int fd, void *buf, size_t len);

@@ -43,8 +43,8 @@ static uint16_t export_flags(const NbdExport *e)
                      NBD_FLAG_SEND_CACHE | NBD_FLAG_SEND_DF;
     /* All connections share one node and one cache, so a flush on one is a flush on all. */
     flags |= e->shared ? NBD_FLAG_CAN_MULTI_CONN : 0;
-    return flags | (e->read_only ? NBD_FLAG_READ_ONLY
-                                 : NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES);
+    return flags |
+           (e->read_only ? NBD_FLAG_READ_ONLY : NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES);
 }
 
 static int reply(Conn *c, uint32_t opt, uint32_t type, const void *data, uint32_t len)
@@ -95,8 +95,7 @@ static int opt_info(Conn *c, uint32_t opt, const uint8_t *data, uint32_t len, bo
 {
     uint32_t name_len = len >= 6 ? ld_be32(data) : 0;
     uint8_t msg[14];
-    if (len < 6 || name_len > len - 6 ||
-        len != 6 + name_len + 2U * ld_be16(data + 4 + name_len)) {
+    if (len < 6 || name_len > len - 6 || len != 6 + name_len + 2U * ld_be16(data + 4 + name_len)) {
         return reply_error(c, opt, NBD_REP_ERR_INVALID, "malformed request");
     }
     const NbdExport *e = find_export(c, (const char *)data + 4, name_len);
@@ -378,8 +377,8 @@ static void run_job(gpointer data, gpointer opaque)
 {
     Conn *c = opaque;
     Job *j = data;
-    bool change = j->cmd == NBD_CMD_WRITE || j->cmd == NBD_CMD_WRITE_ZEROES ||
-                  j->cmd == NBD_CMD_TRIM;
+    bool change =
+        j->cmd == NBD_CMD_WRITE || j->cmd == NBD_CMD_WRITE_ZEROES || j->cmd == NBD_CMD_TRIM;
     if (j->cmd == NBD_CMD_FLUSH) {
         send_result(c, j, block_flush(c->export->node));
     } else if (change && c->export->read_only) {
@@ -419,8 +418,11 @@ static void transmission(Conn *c)
 {
     uint8_t h[28];
     while (nbd_read(c->fd, h, sizeof(h)) == 0 && ld_be32(h) == NBD_REQUEST_MAGIC) {
-        Job j = { .flags = ld_be16(h + 4), .cmd = ld_be16(h + 6), .cookie = ld_be64(h + 8),
-                  .off = ld_be64(h + 16), .len = ld_be32(h + 24) };
+        Job j = { .flags = ld_be16(h + 4),
+                  .cmd = ld_be16(h + 6),
+                  .cookie = ld_be64(h + 8),
+                  .off = ld_be64(h + 16),
+                  .len = ld_be32(h + 24) };
         void *data;
         if (j.cmd == NBD_CMD_DISC) {
             break;

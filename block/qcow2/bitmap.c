@@ -57,7 +57,8 @@ static bool read_entry(Qcow2 *s, const uint8_t *p, uint64_t left, uint64_t *used
     if (p[16] != TYPE_DIRTY || b->flags & ~7U || b->bm.granularity_bits < 9 ||
         b->bm.granularity_bits > 31 || b->table_offset & (s->cluster_size - 1) ||
         (extra && !(b->flags & FLAG_EXTRA_OK)) || !name_len || name_len > 1023) {
-        return bad(s, err, EINVAL, "an entry's type, flags, granularity, name or offset is invalid");
+        return bad(s, err, EINVAL,
+                   "an entry's type, flags, granularity, name or offset is invalid");
     }
     b->bm.nbits = qcow2_bitmap_bits(s->size, b->bm.granularity_bits);
     if ((uint64_t)b->table_size * 8 > BLOCK_MAX_METADATA || b->bm.nbits / 8 > BLOCK_MAX_METADATA ||
@@ -246,8 +247,7 @@ static int store(Qcow2 *s, Qcow2Bitmap *b)
         st_be64(table + i * 8, entry);
     }
     int64_t at = clusters ? qcow2_alloc(s, clusters, clusters, NULL, NULL) : 0;
-    int ret = at < 0 ? (int)at
-                     : block_pwrite(s->node->file, at, table, clusters * s->cluster_size);
+    int ret = at < 0 ? (int)at : block_pwrite(s->node->file, at, table, clusters * s->cluster_size);
     ret = ret ? ret : free_table(s, b);
     if (!ret) {
         b->table_offset = at;

@@ -12,14 +12,20 @@ typedef struct Check {
     unsigned fix;
     GHashTable *chunks; /* cluster >> CHUNK_BITS (as pointer) -> uint32_t[CHUNK] */
     uint64_t file_clusters;
-    uint64_t top;        /* clusters: one above the highest that is referred to */
-    bool rebuild;        /* the refcount structure itself is damaged */
-    uint64_t next_host;  /* for fragmentation */
+    uint64_t top;       /* clusters: one above the highest that is referred to */
+    bool rebuild;       /* the refcount structure itself is damaged */
+    uint64_t next_host; /* for fragmentation */
+    uint64_t last_key;  /* of the chunk looked at last: neighbours follow each other */
+    uint32_t *last_chunk;
 } Check;
 
 static uint32_t *count_of(Check *c, uint64_t cluster, bool create)
 {
-    gpointer key = GSIZE_TO_POINTER((cluster >> CHUNK_BITS) + 1);
+    uint64_t number = (cluster >> CHUNK_BITS) + 1;
+    if (number == c->last_key) {
+        return c->last_chunk + (cluster & (CHUNK - 1));
+    }
+    gpointer key = GSIZE_TO_POINTER(number);
     uint32_t *chunk = g_hash_table_lookup(c->chunks, key);
     if (!chunk && create) {
         if (g_hash_table_size(c->chunks) >= MAX_CHUNKS) {
@@ -28,7 +34,12 @@ static uint32_t *count_of(Check *c, uint64_t cluster, bool create)
         chunk = g_new0(uint32_t, CHUNK);
         g_hash_table_insert(c->chunks, key, chunk);
     }
-    return chunk ? chunk + (cluster & (CHUNK - 1)) : NULL;
+    if (!chunk) {
+        return NULL;
+    }
+    c->last_key = number;
+    c->last_chunk = chunk;
+    return chunk + (cluster & (CHUNK - 1));
 }
 
 static uint64_t references(void *opaque, uint64_t cluster)
@@ -88,8 +99,10 @@ static void check_l2_entry(Check *c, uint64_t entry, uint64_t bitmap, bool activ
     bool external = s->data != s->node->file;
     if (entry & QCOW2_COMPRESSED) {
         if (external || entry & QCOW2_COPIED) {
-            error(c, "compressed cluster for guest offset %#" G_GINT64_MODIFIER "x is marked as "
-                  "copied or in an image with external data", guest);
+            error(c,
+                  "compressed cluster for guest offset %#" G_GINT64_MODIFIER "x is marked as "
+                  "copied or in an image with external data",
+                  guest);
         }
         qcow2_compressed_extent(s, entry, &off, &len);
         refer(c, off, len, "compressed cluster");
@@ -99,8 +112,10 @@ static void check_l2_entry(Check *c, uint64_t entry, uint64_t bitmap, bool activ
         return;
     }
     if (off & (s->cluster_size - 1)) {
-        error(c, "offset=%" G_GINT64_MODIFIER "x: Cluster is not properly aligned; L2 entry "
-              "corrupted", off);
+        error(c,
+              "offset=%" G_GINT64_MODIFIER "x: Cluster is not properly aligned; L2 entry "
+              "corrupted",
+              off);
         return;
     }
     for (unsigned sub = 0; sub < s->subs; sub++) {
@@ -132,7 +147,8 @@ static void check_l1(Check *c, const uint64_t *l1, uint32_t n, bool active)
             continue;
         }
         if (off & (s->cluster_size - 1)) {
-            error(c, "l1 entry %u: L2 table offset %#" G_GINT64_MODIFIER "x is not aligned", i, off);
+            error(c, "l1 entry %u: L2 table offset %#" G_GINT64_MODIFIER "x is not aligned", i,
+                  off);
             continue;
         }
         refer(c, off, s->cluster_size, "L2 table");
@@ -203,8 +219,10 @@ static void check_refcount_structure(Check *c)
             continue;
         }
         if (off & (s->cluster_size - 1) || off >> s->cluster_bits >= c->file_clusters) {
-            error(c, "refcount block %u is not cluster aligned or past the end of the file; refcount "
-                  "table entry corrupted", i);
+            error(c,
+                  "refcount block %u is not cluster aligned or past the end of the file; refcount "
+                  "table entry corrupted",
+                  i);
             c->rebuild = true;
             continue;
         }
@@ -242,7 +260,10 @@ static int differs(Check *c, uint64_t cluster, uint64_t count, uint64_t refs, bo
     if (!quiet) {
         g_printerr("%s cluster %" G_GUINT64_FORMAT " refcount=%" G_GUINT64_FORMAT
                    " reference=%" G_GUINT64_FORMAT "\n",
-                   mend ? "Repairing" : leak ? "Leaked" : "ERROR", cluster, count, refs);
+                   mend   ? "Repairing"
+                   : leak ? "Leaked"
+                          : "ERROR",
+                   cluster, count, refs);
     }
     if (mend) {
         ret = refs > c->s->refcount_max ? -EOVERFLOW : qcow2_rc_set(c->s, cluster, refs);
@@ -258,31 +279,51 @@ static int differs(Check *c, uint64_t cluster, uint64_t count, uint64_t refs, bo
     return ret;
 }
 
-static uint64_t compare(Check *c, bool quiet)
+/* Compares the counts of up to one chunk from `first`; *n is how many. Tells of counts that are
+ * too low in the first pass and too high in the second: were a repair cut in between, no count
+ * may be too low. Returns whether any is too high. */
+static bool compare_part(Check *c, uint64_t first, uint64_t *n, bool second, bool quiet,
+                         uint64_t *top)
 {
     Qcow2 *s = c->s;
-    uint64_t top = 0, per = 1ULL << s->rb_bits;
-    uint64_t end = MAX(c->file_clusters, c->top), stride = MIN(per, CHUNK);
-    /* Counts up first: were we cut in between, they must not be too low. */
-    for (int pass = 0; pass < 2; pass++) {
-        for (uint64_t i = 0; i < end; i++) {
-            uint64_t count = 0, refs = references(c, i);
-            if (!(i & (stride - 1)) && !count_of(c, i, false) &&
-                (i >> s->rb_bits >= s->rt_size || !s->rt[i >> s->rb_bits])) {
-                i += stride - 1;
-                continue;
-            }
-            if (qcow2_rc_get(s, i, &count)) {
-                c->res->check_errors += pass == 0;
-                continue;
-            }
-            if (count || refs) {
-                top = i + 1;
-            }
-            if (pass == 0 ? count < refs : count > refs) {
-                differs(c, i, count, refs, quiet);
-            }
-            meta_cache_trim(s->rc_cache);
+    uint64_t index;
+    const uint32_t *refs = count_of(c, first, false);
+    bool high = false;
+    int ret;
+    const uint8_t *slice = qcow2_rc_slice(s, first, &index, n, &ret);
+    *n = MIN(*n, CHUNK - (first & (CHUNK - 1)));
+    if (ret) {
+        c->res->check_errors += !second;
+        return false;
+    }
+    if (!slice && !refs) {
+        return false;
+    }
+    /* No block for counts that are needed: one made now would itself need counting. */
+    c->rebuild |= !slice && !block_is_zero(refs, *n * sizeof(*refs));
+    for (uint64_t i = 0; i < *n; i++) {
+        uint64_t want = refs ? refs[i] : 0;
+        uint64_t count = slice ? qcow2_rc_read(slice, index + i, s->refcount_order) : 0;
+        if (count || want) {
+            *top = MAX(*top, first + i + 1);
+        }
+        high |= count > want;
+        if (second ? count > want : count < want) {
+            differs(c, first + i, count, want, quiet);
+            slice = qcow2_rc_slice(s, first, &index, &(uint64_t){ 0 }, &ret);
+        }
+    }
+    meta_cache_trim(s->rc_cache);
+    return high;
+}
+
+static uint64_t compare(Check *c, bool quiet)
+{
+    uint64_t top = 0, end = MAX(c->file_clusters, c->top);
+    bool high = false;
+    for (int pass = 0; pass < (high ? 2 : 1); pass++) {
+        for (uint64_t i = 0, n; i < end; i += n) {
+            high |= compare_part(c, i, &n, pass, quiet, &top);
         }
     }
     return top;
@@ -312,8 +353,10 @@ static void check_copied(Check *c)
             uint64_t entry = ld_be64(l2 + j), data = entry & QCOW2_OFFSET;
             if (entry & QCOW2_COPIED && !(entry & QCOW2_COMPRESSED) && data &&
                 references(c, data >> s->cluster_bits) > 1) {
-                error(c, "OFLAG_COPIED data cluster: l2_entry=%" G_GINT64_MODIFIER "x refcount=%"
-                      G_GUINT64_FORMAT, entry, references(c, data >> s->cluster_bits));
+                error(c,
+                      "OFLAG_COPIED data cluster: l2_entry=%" G_GINT64_MODIFIER
+                      "x refcount=%" G_GUINT64_FORMAT,
+                      entry, references(c, data >> s->cluster_bits));
             }
         }
     }
@@ -377,8 +420,9 @@ int qcow2_rebuild_refcounts(Qcow2 *s, unsigned order, Qcow2CountFn get, void *op
         st_be64(rt_be + range * 8, rt[range]);
         ret = block_pwrite(s->node->file, rt[range], block, s->cluster_size);
     }
-    ret = ret ? ret : block_pwrite(s->node->file, base << s->cluster_bits, rt_be,
-                                   rt_clusters * s->cluster_size);
+    ret = ret ? ret
+              : block_pwrite(s->node->file, base << s->cluster_bits, rt_be,
+                             rt_clusters * s->cluster_size);
     ret = ret ? ret : qcow2_barrier(s);
     if (ret) {
         return ret;
@@ -410,7 +454,9 @@ static int repair(Check *c)
     if (c->rebuild && c->fix & BLOCK_FIX_ERRORS) {
         /* Count without the old structure, then write a new one. */
         BlockCheckResult ignored = { 0 };
-        Check fresh = { .s = s, .res = &ignored, .file_clusters = c->file_clusters,
+        Check fresh = { .s = s,
+                        .res = &ignored,
+                        .file_clusters = c->file_clusters,
                         .chunks = g_hash_table_new_full(NULL, NULL, NULL, g_free) };
         g_printerr("Rebuilding refcount structure\n");
         collect(&fresh);
@@ -451,7 +497,9 @@ int qcow2_check(BlockNode *node, unsigned fix, BlockCheckResult *res)
         ret = qcow2_commit(s);
         ret = ret ? ret : qcow2_commit(s);
     }
-    Check c = { .s = s, .res = res, .fix = fix,
+    Check c = { .s = s,
+                .res = res,
+                .fix = fix,
                 .chunks = g_hash_table_new_full(NULL, NULL, NULL, g_free),
                 .file_clusters = DIV_ROUND_UP((uint64_t)len, s->cluster_size) };
     res->total_clusters = DIV_ROUND_UP(s->size, s->cluster_size);

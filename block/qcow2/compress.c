@@ -15,8 +15,9 @@ void qcow2_compressed_extent(const Qcow2 *s, uint64_t entry, uint64_t *off, uint
 
 static int inflate_cluster(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len)
 {
-    z_stream z = { .next_in = (uint8_t *)in, .avail_in = in_len, .next_out = out,
-                   .avail_out = out_len };
+    z_stream z = {
+        .next_in = (uint8_t *)in, .avail_in = in_len, .next_out = out, .avail_out = out_len
+    };
     if (inflateInit2(&z, -12) != Z_OK) {
         return -EIO;
     }
@@ -86,8 +87,9 @@ static size_t compress_cluster(const Qcow2 *s, const uint8_t *in, uint8_t *out)
         size_t n = ZSTD_compress(out, room, in, s->cluster_size, ZSTD_CLEVEL_DEFAULT);
         return ZSTD_isError(n) ? 0 : n;
     }
-    z_stream z = { .next_in = (uint8_t *)in, .avail_in = s->cluster_size, .next_out = out,
-                   .avail_out = room };
+    z_stream z = {
+        .next_in = (uint8_t *)in, .avail_in = s->cluster_size, .next_out = out, .avail_out = room
+    };
     if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -12, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
         return 0;
     }

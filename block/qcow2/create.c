@@ -21,8 +21,8 @@ const BlockOpt qcow2_create_opts[] = {
     { 0 },
 };
 
-const char *const qcow2_amend_opts[] = { "size",          "compat",         "backing_file",
-                                         "backing_fmt",   "data_file",      "data_file_raw",
+const char *const qcow2_amend_opts[] = { "size",           "compat",        "backing_file",
+                                         "backing_fmt",    "data_file",     "data_file_raw",
                                          "lazy_refcounts", "refcount_bits", NULL };
 
 static const char *const compression_names[] = { "zlib", "zstd", NULL };
@@ -77,13 +77,15 @@ static bool check_together(const Params *p, GError **err)
                            : p->compression         ? "Non-zlib compression type is"
                                                     : NULL;
         if (what) {
-            return invalid(err, "%s only supported with compatibility level 1.1 and above (use "
-                           "version=v3 or greater)", what);
+            return invalid(err,
+                           "%s only supported with compatibility level 1.1 and above (use "
+                           "version=v3 or greater)",
+                           what);
         }
     }
     if (p->ext_l2 && p->cluster_size < 16384) {
         return invalid(err, "Extended L2 entries are only supported with cluster sizes of at "
-                       "least 16384 bytes");
+                            "least 16384 bytes");
     }
     if (p->data_raw && !p->data_file) {
         return invalid(err, "data-file-raw requires data-file");
@@ -93,11 +95,12 @@ static bool check_together(const Params *p, GError **err)
     }
     if (p->backing && p->prealloc != BLOCK_PREALLOC_OFF && !p->ext_l2) {
         return invalid(err, "Backing file and preallocation can only be used at the same time if "
-                       "extended_l2 is enabled");
+                            "extended_l2 is enabled");
     }
     if (p->size / l2_span >= QCOW2_MAX_L1 / 8) {
-        return invalid(err, "The image size is too large for clusters of %" G_GUINT64_FORMAT
-                       " bytes", p->cluster_size);
+        return invalid(err,
+                       "The image size is too large for clusters of %" G_GUINT64_FORMAT " bytes",
+                       p->cluster_size);
     }
     if (p->backing && strlen(p->backing) > 1023) {
         return invalid(err, "Backing file name too long");
@@ -200,8 +203,8 @@ bool qcow2_create(const char *filename, BlockOpts *opts, GError **err)
                     ret == -ENOSPC ? "it does not fit the first cluster" : g_strerror(-ret));
         return false;
     }
-    g_autoptr(BlockNode) node = block_open(filename, "qcow2", NULL,
-                                           BLOCK_RDWR | BLOCK_NO_BACKING | BLOCK_NO_FLUSH, err);
+    g_autoptr(BlockNode) node =
+        block_open(filename, "qcow2", NULL, BLOCK_RDWR | BLOCK_NO_BACKING | BLOCK_NO_FLUSH, err);
     return node && block_truncate(node, p.size, p.prealloc, err);
 }
 
@@ -293,16 +296,18 @@ bool qcow2_measure(BlockOpts *opts, BlockNode *source, uint64_t size, BlockMeasu
 /* Version 2 has no zero flag: such clusters become unallocated or real zeroes. */
 static int expand_zeroes(Qcow2 *s)
 {
-    for (uint64_t off = 0; off < s->size; ) {
+    for (uint64_t off = 0; off < s->size;) {
         ClusterRun run;
         g_mutex_lock(&s->lock);
         int ret = qcow2_map(s, off, s->size - off, &run);
         if (!ret && run.type == CLUSTER_ZERO && !s->node->backing_file) {
-            ret = qcow2_drop(s, ROUND_DOWN(off, s->cluster_size), ROUND_UP(run.len, s->cluster_size));
+            ret =
+                qcow2_drop(s, ROUND_DOWN(off, s->cluster_size), ROUND_UP(run.len, s->cluster_size));
         }
         g_mutex_unlock(&s->lock);
-        for (uint64_t at = 0; !ret && run.type == CLUSTER_ZERO && s->node->backing_file &&
-                              at < run.len; at += s->cluster_size) {
+        for (uint64_t at = 0;
+             !ret && run.type == CLUSTER_ZERO && s->node->backing_file && at < run.len;
+             at += s->cluster_size) {
             uint64_t n = MIN(s->cluster_size, run.len - at);
             g_autofree uint8_t *zeroes = g_malloc0(n);
             ret = qcow2_pwrite(s->node, off + at, zeroes, n);
@@ -392,14 +397,14 @@ static bool amend_features(Qcow2 *s, BlockOpts *opts, GError **err)
         bool on = block_opt_bool(opts, t, "lazy_refcounts");
         if (on && s->version < 3) {
             return invalid(err, "Lazy refcounts only supported with compatibility level 1.1 and "
-                           "above (use compat=1.1 or greater)");
+                                "above (use compat=1.1 or greater)");
         }
         compat = on ? compat | QCOW2_COMPAT_LAZY : compat & ~(uint64_t)QCOW2_COMPAT_LAZY;
     }
     if (block_opts_has(opts, "data_file") || block_opts_has(opts, "data_file_raw")) {
         if (!s->node->data) {
             return invalid(err, "data-file can only be set for images that use an external data "
-                           "file");
+                                "file");
         }
         if (block_opts_has(opts, "data_file_raw")) {
             bool raw = block_opt_bool(opts, t, "data_file_raw");
@@ -453,7 +458,7 @@ bool qcow2_amend(BlockNode *node, BlockOpts *opts, GError **err)
         }
         if (bits != 16 && s->version < 3) {
             return invalid(err, "Refcount widths other than 16 bits require compatibility level "
-                           "1.1 or above (use compat=1.1 or greater)");
+                                "1.1 or above (use compat=1.1 or greater)");
         }
         if (bits != 1U << s->refcount_order &&
             failed(s, err, change_width(s, __builtin_ctzll(bits)), "could not change refcounts")) {

@@ -74,8 +74,8 @@ static bool tables_inside(Qcow2 *s, GError **err)
 static bool read_tables(Qcow2 *s, BlockOpts *opts, GError **err)
 {
     unsigned slice = MIN(s->cluster_size, 4096);
-    s->l2_cache = meta_cache_new(s->node->file, slice,
-                                 block_opt_num(opts, qcow2_open_opts, "l2-cache-size"));
+    s->l2_cache =
+        meta_cache_new(s->node->file, slice, block_opt_num(opts, qcow2_open_opts, "l2-cache-size"));
     s->rc_cache = meta_cache_new(s->node->file, slice,
                                  block_opt_num(opts, qcow2_open_opts, "refcount-cache-size"));
     s->rt_size = ((uint64_t)s->rt_clusters << s->cluster_bits) / 8;

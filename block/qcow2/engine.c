@@ -142,7 +142,8 @@ static bool hits_metadata(const Qcow2 *s, uint64_t host, uint64_t len)
 
 static int mark_corrupt(Qcow2 *s, uint64_t off, uint64_t host)
 {
-    g_printerr("qcow2: '%s': guest offset %#" G_GINT64_MODIFIER "x lies on metadata or past the end, at host "
+    g_printerr("qcow2: '%s': guest offset %#" G_GINT64_MODIFIER
+               "x lies on metadata or past the end, at host "
                "offset %#" G_GINT64_MODIFIER "x: write refused, image marked corrupt\n",
                s->node->filename, off, host);
     g_mutex_lock(&s->lock);
@@ -153,9 +154,9 @@ static int mark_corrupt(Qcow2 *s, uint64_t off, uint64_t host)
 
 /* One allocating write: where it goes, and what must be copied around it. */
 typedef struct AllocWrite {
-    uint64_t off, len;         /* guest bytes */
+    uint64_t off, len;           /* guest bytes */
     uint64_t cow_start, cow_end; /* guest bytes that must be written beside them: around */
-    uint64_t host;             /* of the cluster that holds off */
+    uint64_t host;               /* of the cluster that holds off */
     uint64_t clusters;
     bool new_clusters, fresh, cow_zero;
     bool whole; /* every subcluster of it becomes data */
@@ -262,10 +263,10 @@ static int write_allocating(Qcow2 *s, uint64_t off, const uint8_t *buf, uint64_t
         return ret;
     }
     bool unallocated = run->type == CLUSTER_UNALLOCATED && !w.whole;
-    bool head_zero = w.cow_zero || (unallocated && backing_is_zero(s, w.cow_start,
-                                                                   off - w.cow_start));
-    bool tail_zero = w.cow_zero ||
-                     (unallocated && backing_is_zero(s, off + w.len, w.cow_end - off - w.len));
+    bool head_zero =
+        w.cow_zero || (unallocated && backing_is_zero(s, w.cow_start, off - w.cow_start));
+    bool tail_zero =
+        w.cow_zero || (unallocated && backing_is_zero(s, off + w.len, w.cow_end - off - w.len));
     uint64_t within = off & (s->cluster_size - 1);
     ret = copy_around(s, &w, w.cow_start, off, head_zero);
     ret = ret ? ret : block_pwrite(s->data, w.host + within, buf, w.len);
@@ -540,8 +541,8 @@ int qcow2_status(BlockNode *node, int64_t off, int64_t len, BlockExtent *out)
                      (may_have_holes(s) ? BLOCK_EXTENT_RECURSE : 0);
         break;
     case CLUSTER_ZERO:
-        out->flags = BLOCK_EXTENT_ZERO | BLOCK_EXTENT_ALLOCATED |
-                     (run.allocated ? BLOCK_EXTENT_OFFSET : 0);
+        out->flags =
+            BLOCK_EXTENT_ZERO | BLOCK_EXTENT_ALLOCATED | (run.allocated ? BLOCK_EXTENT_OFFSET : 0);
         break;
     case CLUSTER_COMPRESSED:
         out->flags = BLOCK_EXTENT_DATA | BLOCK_EXTENT_ALLOCATED | BLOCK_EXTENT_COMPRESSED;

@@ -18,10 +18,9 @@ static const struct {
     uint8_t type, bit;
     const char *name;
 } feature_names[] = {
-    { 0, 0, "dirty bit" },         { 0, 1, "corrupt bit" },
-    { 0, 2, "external data file" }, { 0, 3, "compression type" },
-    { 0, 4, "extended L2 entries" }, { 1, 0, "lazy refcounts" },
-    { 2, 0, "bitmaps" },           { 2, 1, "raw external data" },
+    { 0, 0, "dirty bit" },        { 0, 1, "corrupt bit" },         { 0, 2, "external data file" },
+    { 0, 3, "compression type" }, { 0, 4, "extended L2 entries" }, { 1, 0, "lazy refcounts" },
+    { 2, 0, "bitmaps" },          { 2, 1, "raw external data" },
 };
 
 static bool bad(Qcow2 *s, GError **err, int code, const char *fmt, ...) G_GNUC_PRINTF(4, 5);
@@ -110,8 +109,10 @@ static bool read_extension(Qcow2 *s, uint32_t type, const uint8_t *p, uint32_t l
             s->bitmap_dir_size > BLOCK_MAX_METADATA ||
             s->bitmap_dir_offset & (s->cluster_size - 1) || !s->bitmap_dir_offset ||
             s->bitmap_dir_offset > INT64_MAX - BLOCK_MAX_METADATA) {
-            return bad(s, err, EINVAL, "bitmaps_ext: invalid number of bitmaps (%u), directory "
-                       "size or offset", s->nb_bitmaps);
+            return bad(s, err, EINVAL,
+                       "bitmaps_ext: invalid number of bitmaps (%u), directory "
+                       "size or offset",
+                       s->nb_bitmaps);
         }
         return true;
     case EXT_FEATURES:
@@ -129,7 +130,7 @@ static bool read_extensions(Qcow2 *s, const uint8_t *buf, uint32_t from, uint32_
                             bool only_features, const uint8_t **table, uint32_t *table_len,
                             GError **err)
 {
-    for (uint32_t p = from; p + 8 <= end; ) {
+    for (uint32_t p = from; p + 8 <= end;) {
         uint32_t type = ld_be32(buf + p), len = ld_be32(buf + p + 4);
         if (type == EXT_END) {
             break;
@@ -174,8 +175,10 @@ static bool check_fixed(Qcow2 *s, const uint8_t *h, GError **err)
         return bad(s, err, EINVAL, "qcow2 header too short");
     }
     if (s->header_length > 1U << s->cluster_bits || s->header_length % 8) {
-        return bad(s, err, EINVAL, "qcow2 header of %u bytes exceeds cluster size or is not a "
-                   "multiple of 8", s->header_length);
+        return bad(s, err, EINVAL,
+                   "qcow2 header of %u bytes exceeds cluster size or is not a "
+                   "multiple of 8",
+                   s->header_length);
     }
     if (s->refcount_order > 6) {
         return bad(s, err, EINVAL, "Reference count entry width too large; may not exceed 64 bits");
@@ -243,8 +246,10 @@ static bool check_features(Qcow2 *s, const uint8_t *buf, uint32_t ext_end, GErro
     }
     if (s->compression > QCOW2_ZSTD ||
         (s->compression != QCOW2_ZLIB) != !!(s->incompat & QCOW2_INCOMPAT_COMPRESSION)) {
-        return bad(s, err, EINVAL, "qcow2: unknown compression type %d, or its feature bit is "
-                   "wrong", s->compression);
+        return bad(s, err, EINVAL,
+                   "qcow2: unknown compression type %d, or its feature bit is "
+                   "wrong",
+                   s->compression);
     }
     return true;
 }

@@ -155,7 +155,8 @@ int qcow2_map(Qcow2 *s, uint64_t off, uint64_t len, ClusterRun *out)
         uint64_t cluster_end = MIN((pos | (s->cluster_size - 1)) + 1, end);
         uint64_t host = entry & QCOW2_OFFSET;
         bool compressed = entry & QCOW2_COMPRESSED;
-        bool allocated = !compressed && (host || (s->data != s->node->file && entry & QCOW2_COPIED));
+        bool allocated =
+            !compressed && (host || (s->data != s->node->file && entry & QCOW2_COPIED));
         bool copied = entry & QCOW2_COPIED;
         while (pos < cluster_end) {
             unsigned sub = (pos & (s->cluster_size - 1)) >> s->sub_bits;

@@ -54,11 +54,11 @@ enum { QCOW2_CRYPT_NONE, QCOW2_CRYPT_AES, QCOW2_CRYPT_LUKS };
 enum { QCOW2_ZLIB, QCOW2_ZSTD };
 
 /* Limits on what an image may make us hold. */
-#define QCOW2_MAX_L1        (32 * 1024 * 1024) /* bytes of an L1 table */
-#define QCOW2_MAX_RT        (8 * 1024 * 1024)  /* bytes of the refcount table */
-#define QCOW2_MAX_SNAPSHOTS 65536
+#define QCOW2_MAX_L1             (32 * 1024 * 1024) /* bytes of an L1 table */
+#define QCOW2_MAX_RT             (8 * 1024 * 1024)  /* bytes of the refcount table */
+#define QCOW2_MAX_SNAPSHOTS      65536
 #define QCOW2_MAX_SNAPSHOT_TABLE (16 * 1024 * 1024)
-#define QCOW2_MAX_BITMAPS   65535
+#define QCOW2_MAX_BITMAPS        65535
 
 typedef struct MetaCache MetaCache;
 
@@ -128,25 +128,25 @@ typedef struct Qcow2 {
     uint32_t l1_dirty_lo, l1_dirty_hi; /* entries to write: [lo, hi) */
     MetaCache *l2_cache;
 
-    uint64_t *rt; /* refcount table, host byte order */
+    uint64_t *rt;     /* refcount table, host byte order */
     uint32_t rt_size; /* entries */
     uint64_t rt_offset;
     uint32_t rt_clusters;
     uint32_t rt_dirty_lo, rt_dirty_hi;
     bool rt_moved; /* the header does not point to rt_offset yet */
     MetaCache *rc_cache;
-    unsigned rb_bits; /* log2 of entries in a refcount block */
-    uint64_t free_hint; /* no free cluster below this number */
+    unsigned rb_bits;    /* log2 of entries in a refcount block */
+    uint64_t free_hint;  /* no free cluster below this number */
     uint64_t high_water; /* bytes: nothing at or above was ever written; holes read as zeroes */
-    GArray *pending; /* PendingFree */
+    GArray *pending;     /* PendingFree */
 
-    bool lazy;       /* reference counts are written on close only */
+    bool lazy;               /* reference counts are written on close only */
     bool read_only_metadata; /* the image is open read-only */
-    uint64_t comp_next; /* next free byte in the cluster that compressed data fills, or 0 */
+    uint64_t comp_next;      /* next free byte in the cluster that compressed data fills, or 0 */
 
     GPtrArray *snapshots; /* Qcow2Snapshot */
     uint64_t snapshots_offset, snapshots_size;
-    GPtrArray *bitmaps; /* Qcow2Bitmap, once read */
+    GPtrArray *bitmaps;  /* Qcow2Bitmap, once read */
     bool bitmaps_in_use; /* marked so on disk: this process records */
     bool record_bitmaps; /* some are enabled and loaded */
 
@@ -195,6 +195,9 @@ void meta_cache_trim(MetaCache *c);
 uint64_t qcow2_rc_read(const uint8_t *block, uint64_t i, unsigned order);
 void qcow2_rc_write(uint8_t *block, uint64_t i, unsigned order, uint64_t value);
 int qcow2_rc_get(Qcow2 *s, uint64_t cluster, uint64_t *count);
+/* For scanning: the counts around `cluster` as they lie in memory, its index among them in *index,
+ * how many follow from there in *n. NULL with *ret 0: no block, all zero. */
+const uint8_t *qcow2_rc_slice(Qcow2 *s, uint64_t cluster, uint64_t *index, uint64_t *n, int *ret);
 int qcow2_rc_set(Qcow2 *s, uint64_t cluster, uint64_t count);
 /* Adds `delta` (+1, -1) to `n` counts. */
 int qcow2_rc_add(Qcow2 *s, uint64_t first, uint64_t n, int delta);
@@ -311,8 +314,7 @@ bool qcow2_create(const char *filename, BlockOpts *opts, GError **err);
 bool qcow2_measure(BlockOpts *opts, BlockNode *source, uint64_t size, BlockMeasure *out,
                    GError **err);
 bool qcow2_amend(BlockNode *node, BlockOpts *opts, GError **err);
-bool qcow2_change_backing(BlockNode *node, const char *filename, const char *format,
-                          GError **err);
+bool qcow2_change_backing(BlockNode *node, const char *filename, const char *format, GError **err);
 int qcow2_make_empty(BlockNode *node);
 
 #endif

@@ -72,6 +72,14 @@ int qcow2_rc_get(Qcow2 *s, uint64_t cluster, uint64_t *count)
     return ret;
 }
 
+const uint8_t *qcow2_rc_slice(Qcow2 *s, uint64_t cluster, uint64_t *index, uint64_t *n, int *ret)
+{
+    uint64_t off, per = (uint64_t)meta_cache_slice(s->rc_cache) * 8 >> s->refcount_order;
+    const uint8_t *slice = slice_of(s, cluster, index, &off, ret);
+    *n = per - (cluster & (per - 1));
+    return slice;
+}
+
 /* Clusters needed, beside [start, start + n), for refcount blocks and a larger table so that all
  * of them, themselves included, have counts. */
 static uint64_t overhead(Qcow2 *s, uint64_t start, uint64_t n, uint32_t *new_rt)
@@ -97,12 +105,14 @@ static uint64_t overhead(Qcow2 *s, uint64_t start, uint64_t n, uint32_t *new_rt)
     }
 }
 
-/* First run of `min` to `n` clusters with count zero at or after `from`. */
-static int find_free(Qcow2 *s, uint64_t from, uint64_t min, uint64_t n, uint64_t *start,
-                     uint64_t *len)
+/* First run of `min` to `n` clusters with count zero at or after the hint. *first is the very
+ * first free cluster, which may be in a hole too small. */
+static int find_free(Qcow2 *s, uint64_t min, uint64_t n, uint64_t *start, uint64_t *len,
+                     uint64_t *first)
 {
     const uint64_t end = s->high_water >> s->cluster_bits;
-    uint64_t run = 0, c = from;
+    uint64_t run = 0, c = s->free_hint;
+    *first = UINT64_MAX;
     for (; run < n; c++) {
         uint64_t count = 0;
         if (c < end) { /* nothing was ever allocated above */
@@ -112,6 +122,7 @@ static int find_free(Qcow2 *s, uint64_t from, uint64_t min, uint64_t n, uint64_t
             }
         }
         if (!count) {
+            *first = MIN(*first, c);
             run++;
         } else if (run >= min) {
             break;
@@ -181,14 +192,14 @@ static int set_counts(Qcow2 *s, uint64_t first, uint64_t n, uint64_t value)
 
 int64_t qcow2_alloc(Qcow2 *s, uint64_t min, uint64_t n, uint64_t *got, bool *fresh)
 {
-    uint64_t start, len, extra = 0, need, from = s->free_hint;
+    uint64_t start, len, first, extra = 0, need;
     uint32_t new_rt;
     int ret = qcow2_mark_dirty(s);
     if (ret) {
         return ret;
     }
     for (;;) {
-        ret = find_free(s, from, min + extra, n + extra, &start, &len);
+        ret = find_free(s, min + extra, n + extra, &start, &len, &first);
         if (ret) {
             return ret;
         }
@@ -223,9 +234,7 @@ int64_t qcow2_alloc(Qcow2 *s, uint64_t min, uint64_t n, uint64_t *got, bool *fre
     if (ret) {
         return ret;
     }
-    if (start == s->free_hint) {
-        s->free_hint = start + len + need;
-    }
+    s->free_hint = first == start ? start + len + need : first;
     if (fresh) {
         *fresh = above;
     }

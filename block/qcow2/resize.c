@@ -36,7 +36,7 @@ int qcow2_preallocate(Qcow2 *s, uint64_t from, uint64_t to, BlockPrealloc mode)
 {
     uint64_t end = ROUND_UP(to, s->cluster_size);
     uint64_t bitmap = s->node->backing_file ? 0 : UINT32_MAX;
-    for (uint64_t off = ROUND_DOWN(from, s->cluster_size); off < end; ) {
+    for (uint64_t off = ROUND_DOWN(from, s->cluster_size); off < end;) {
         ClusterRun run;
         uint64_t got, want;
         int ret = qcow2_map(s, off, end - off, &run);
@@ -183,8 +183,8 @@ bool qcow2_truncate(BlockNode *node, int64_t size, BlockPrealloc prealloc, GErro
     }
     if (qcow2_l1_entries_for(s, size) * 8 > QCOW2_MAX_L1) {
         g_set_error(err, BLOCK_ERROR, EFBIG,
-                    "'%s': size %" G_GINT64_FORMAT " is too large for clusters of %" G_GUINT64_FORMAT
-                    " bytes",
+                    "'%s': size %" G_GINT64_FORMAT
+                    " is too large for clusters of %" G_GUINT64_FORMAT " bytes",
                     node->filename, size, s->cluster_size);
         return false;
     }

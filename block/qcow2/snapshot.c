@@ -73,9 +73,8 @@ bool qcow2_read_snapshots(Qcow2 *s, uint32_t n, uint64_t offset, GError **err)
         return bad(s, err, EINVAL, "its offset or number of entries is invalid");
     }
     int64_t file_len = s->node->file->size;
-    uint64_t size = (int64_t)offset < file_len
-                        ? MIN(file_len - offset, (uint64_t)QCOW2_MAX_SNAPSHOT_TABLE)
-                        : 0;
+    uint64_t size =
+        (int64_t)offset < file_len ? MIN(file_len - offset, (uint64_t)QCOW2_MAX_SNAPSHOT_TABLE) : 0;
     /* Entries have no common size: read what there could be, in steps. */
     g_autofree uint8_t *buf = NULL;
     uint64_t have = 0, pos = 0;
@@ -139,8 +138,9 @@ static int walk(Qcow2 *s, const uint64_t *l1, uint32_t n, WalkFn fn)
         if (!off) {
             continue;
         }
-        int ret = off & (s->cluster_size - 1) ? -EIO
-                                              : block_pread(s->node->file, off, l2, s->cluster_size);
+        int ret = off & (s->cluster_size - 1)
+                      ? -EIO
+                      : block_pread(s->node->file, off, l2, s->cluster_size);
         ret = ret ? ret : walk_l2(s, l2, fn);
         ret = ret ? ret : fn(s, off, 1);
         if (ret) {
@@ -343,8 +343,8 @@ static Qcow2Snapshot *find_or_fail(Qcow2 *s, const char *name, GError **err)
 {
     int i = find(s, name);
     if (i < 0) {
-        g_set_error(err, BLOCK_ERROR, ENOENT, "'%s': there is no snapshot '%s'",
-                    s->node->filename, name);
+        g_set_error(err, BLOCK_ERROR, ENOENT, "'%s': there is no snapshot '%s'", s->node->filename,
+                    name);
         return NULL;
     }
     return g_ptr_array_index(s->snapshots, i);

@@ -15,9 +15,9 @@
 #define BLOCK_ERROR block_error_quark()
 GQuark block_error_quark(void);
 
-#define BLOCK_SECTOR      512
+#define BLOCK_SECTOR 512
 /* Largest image: as every offset must fit a signed 64-bit file offset, rounded to sectors. */
-#define BLOCK_MAX_SIZE    (INT64_MAX & ~(int64_t)(BLOCK_SECTOR - 1))
+#define BLOCK_MAX_SIZE (INT64_MAX & ~(int64_t)(BLOCK_SECTOR - 1))
 /* Largest single allocation made on an image's word (tables, directories). */
 #define BLOCK_MAX_METADATA (64 * 1024 * 1024)
 
@@ -80,8 +80,8 @@ typedef struct BlockSnapshot {
 typedef struct BlockCheckResult {
     int64_t corruptions, leaks, check_errors;
     int64_t corruptions_fixed, leaks_fixed;
-    int64_t image_end;                            /* bytes; 0 if not known */
-    int64_t total_clusters;                       /* 0 when the format counts none */
+    int64_t image_end;      /* bytes; 0 if not known */
+    int64_t total_clusters; /* 0 when the format counts none */
     int64_t allocated_clusters, fragmented, compressed;
 } BlockCheckResult;
 enum {
@@ -153,8 +153,7 @@ struct BlockDriver {
     bool (*measure)(BlockOpts *opts, BlockNode *source, uint64_t size, BlockMeasure *out,
                     GError **err);
     bool (*amend)(BlockNode *node, BlockOpts *opts, GError **err);
-    bool (*change_backing)(BlockNode *node, const char *filename, const char *format,
-                           GError **err);
+    bool (*change_backing)(BlockNode *node, const char *filename, const char *format, GError **err);
     int (*make_empty)(BlockNode *node);
     GPtrArray *(*snapshot_list)(BlockNode *node); /* of BlockSnapshot */
     bool (*snapshot_create)(BlockNode *node, const char *name, GError **err);
@@ -194,8 +193,7 @@ BlockNode *block_open(const char *filename, const char *format, const BlockOpts 
                       unsigned flags, GError **err);
 /* For drivers: opens the child described by "NAME.*" (taken out of opts) or by `filename`. */
 BlockNode *block_open_child(BlockNode *parent, BlockOpts *opts, const char *name,
-                            const char *filename, const char *format, unsigned flags,
-                            GError **err);
+                            const char *filename, const char *format, unsigned flags, GError **err);
 BlockNode *block_ref(BlockNode *node);
 /* Drops a reference; the last one flushes and closes. NULL is fine. */
 void block_unref(BlockNode *node);

@@ -54,7 +54,8 @@ bool block_opts_check(const BlockOpts *opts, const BlockOpt *table, GError **err
 const char *block_opt_str(const BlockOpts *opts, const BlockOpt *table, const char *key);
 bool block_opt_bool(const BlockOpts *opts, const BlockOpt *table, const char *key);
 uint64_t block_opt_num(const BlockOpts *opts, const BlockOpt *table, const char *key);
-/* Index of the value in `names` (NULL-terminated), 0 when not given; an error that lists them when not there. */
+/* Index of the value in `names` (NULL-terminated), 0 when not given; an error that lists them when
+ * not there. */
 bool block_opt_enum(const BlockOpts *opts, const BlockOpt *table, const char *key,
                     const char *const *names, int *out, GError **err);
 /* The table as `-o help` prints it, sorted; only those in `names` (NULL: all). Free with g_free. */

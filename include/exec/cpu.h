@@ -36,7 +36,12 @@ typedef struct JumpCacheEntry {
     const void *code; /* host code */
 } JumpCacheEntry;
 enum { JUMP_CACHE_BITS = 12, JUMP_CACHE_SIZE = 1 << JUMP_CACHE_BITS };
-/* An address in the guest selects entry (pc >> jc_shift) & (JUMP_CACHE_SIZE - 1). */
+/* The entry for a guest address; compiled code computes the same. Page-aligned functions must not
+ * meet. */
+static inline unsigned jump_cache_index(vaddr pc, int jc_shift)
+{
+    return (unsigned)((pc ^ pc >> JUMP_CACHE_BITS) >> jc_shift) & (JUMP_CACHE_SIZE - 1);
+}
 
 struct CPUState {
     const TargetOps *target;

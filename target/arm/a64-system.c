@@ -312,11 +312,11 @@ static const SysReg sysregs[] = {
 };
 /* clang-format on */
 
-/* The space of CPU identification (op0 3, op1 0, CRn 0, CRm 1…7): constants of the model, else 0.
+/* The space of CPU identification (op0 3, op1 0, CRn 0, CRm 2…7): constants of the model, else 0.
  */
 static bool id_register(DisasContext *s, arg_sysreg *a)
 {
-    if (!a->read || !a->o0 || a->op1 || a->crn || a->crm < 1 || a->crm > 7) {
+    if (!a->read || !a->o0 || a->op1 || a->crn || a->crm < 2 || a->crm > 7) {
         return false;
     }
     tcg_gen_movi(s->tcg, reg_dest(s, a->rt), arm_id_register(s->env, a->crm, a->op2));

@@ -77,8 +77,8 @@ static char *known_names(bool models)
 static bool bad_property(GError **err, const char *what, const char *prop)
 {
     g_autofree char *names = known_names(false);
-    g_set_error(err, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "-cpu: %s '%s'; properties are %s",
-                what, prop, names);
+    g_set_error(err, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s '%s'; properties are %s", what,
+                prop, names);
     return false;
 }
 
@@ -123,7 +123,7 @@ static bool configure(CPUArmState *env, const char *spec, GError **err)
     if (!model) {
         g_autofree char *names = known_names(true);
         g_set_error(err, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "-cpu: unknown model '%s'; models are %s", words[0] ? words[0] : "", names);
+                    "unknown model '%s'; models are %s", words[0] ? words[0] : "", names);
         return false;
     }
     env->model = model;

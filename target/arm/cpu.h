@@ -92,7 +92,7 @@ void arm_set_fpsr(CPUArmState *env, uint32_t val);
 uint32_t arm_get_pstate(const CPUArmState *env);
 void arm_set_pstate(CPUArmState *env, uint32_t val);
 /*
- * The ID register op0 3, op1 0, CRn 0, CRm crm (1..7), op2, as Linux shows it to EL0: the features
+ * The ID register op0 3, op1 0, CRn 0, CRm crm (2..7), op2, as Linux shows it to EL0: the features
  * of this CPU, 0 in what it hides. DDI 0487 D19.2.
  */
 uint64_t arm_id_register(const CPUArmState *env, int crm, int op2);

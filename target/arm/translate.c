@@ -11,7 +11,7 @@
 enum {
     MAX_INSNS = 64,
     MAX_SIDE_EXITS = 8,
-    LOOK_AHEAD = 8,   /* instructions that the search for dead flags reads */
+    LOOK_AHEAD = 16,  /* instructions that the search for dead flags reads */
     NEAR_RANGE = 256, /* bytes by which the look-ahead may widen a range rather than open one */
     PAGE = 4096,
 };
@@ -96,13 +96,13 @@ static bool flags_dead_at(DisasContext *s, vaddr pc, int *budget)
             continue;
         case A64_CBZ:
         case A64_CBNZ:
-            if (!flags_dead_at(s, pc + ((int64_t)(int32_t)(insn << 8) >> 13 << 2), budget)) {
+            if (!flags_dead_at(s, pc + (((int64_t)(int32_t)(insn << 8) >> 13) * 4), budget)) {
                 return false;
             }
             break;
         case A64_TBZ:
         case A64_TBNZ:
-            if (!flags_dead_at(s, pc + ((int64_t)(int32_t)(insn << 13) >> 18 << 2), budget)) {
+            if (!flags_dead_at(s, pc + (((int64_t)(int32_t)(insn << 13) >> 18) * 4), budget)) {
                 return false;
             }
             break;
@@ -318,13 +318,18 @@ static unsigned allowed_btypes(uint32_t insn)
     return NONE;
 }
 
+static bool page_guarded(DisasContext *s)
+{
+    return guest_page_flags && guest_page_flags(s->pc) & GUEST_PAGE_BTI &&
+           dc_feature(s, ARM_FEAT_BTI);
+}
+
 /* At the start of a block of a process with guarded pages: check BTYPE, and clear it. */
 static void check_btype(DisasContext *s, vaddr pc)
 {
     unsigned bad = ~allowed_btypes(fetch(pc)) & 15;
-    bool guarded = guest_page_flags && guest_page_flags(pc) & GUEST_PAGE_BTI;
 
-    if (guarded && bad) {
+    if (bad && page_guarded(s)) {
         TCGv_i64 btype = tcg_temp_i64(s->tcg), bit = tcg_temp_i64(s->tcg);
         int exit = tcg_new_exit(s->tcg, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = pc });
 
@@ -430,6 +435,9 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
     tb->ranges[0].end = tb->pc + 4;
     if (bad_start(&s)) {
         return;
+    }
+    if (!s.env->guarded && page_guarded(&s)) {
+        s.env->guarded = true; /* this thread's blocks keep BTYPE from the next one on */
     }
     if (tb->flags & ARM_TBF_BTI) {
         tcg_gen_insn_start(tcg, s.pc);

@@ -148,15 +148,17 @@ static void emit_call(X86Gen *g, const TCGExit *e)
 /* RCX: the jump cache's entry for the pc in reg, or off to `miss`. reg is not RCX. */
 static void emit_probe(X86Gen *g, int reg)
 {
-    int shift = x86_config.target->jc_shift, up = 4 - shift;
+    int up = 4 - x86_config.target->jc_shift; /* entries are 16 bytes */
 
-    if (up > 0 && up <= 3) {
-        x86_rm(g, X_LEA, RCX,
-               (X86Mem){ .base = X86_NO_REG, .index = (uint8_t)reg, .shift = (uint8_t)up });
+    if (x86_has(X86_BMI2)) {
+        x86_vex_rr(g, X_RORX | X_W, RCX, -1, reg);
+        x86_put8(g, JUMP_CACHE_BITS);
     } else {
         x86_mov_rr(g, X_W, RCX, reg);
-        x86_shift_i(g, X_SHL, 0, RCX, up);
+        x86_shift_i(g, X_SHR, X_W, RCX, JUMP_CACHE_BITS);
     }
+    x86_alu_rr(g, X_XOR, 0, RCX, reg);
+    x86_shift_i(g, X_SHL, 0, RCX, up);
     x86_alu_ri(g, X_AND, 0, RCX, (JUMP_CACHE_SIZE - 1) << 4);
     x86_rm(g, (X_ADD * 8 + 3) | X_W, RCX, x86_env(X86_CPU(jump_cache)));
     x86_rm(g, (X_CMP * 8 + 1) | X_W, reg, x86_at(RCX, offsetof(JumpCacheEntry, pc)));

@@ -302,6 +302,10 @@ int x86_emit_compare(X86Gen *g, int sz, TCGCond cond, const X86Operand *a, const
 /* The inputs first, first + 1 of op as operands of a comparison. */
 void x86_compare_operands(X86Gen *g, const TCGOp *op, int first, X86Operand o[2]);
 
+void x86_gen_mul(X86Gen *g, const TCGOp *op);
+/* With an addition behind it, which then is part of it. */
+void x86_gen_shl(X86Gen *g, const TCGOp *op);
+
 /* ---- calls.c ---- */
 void x86_gen_call(X86Gen *g, const TCGOp *op);
 void x86_gen_eval(X86Gen *g, const TCGOp *op);

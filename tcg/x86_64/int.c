@@ -72,6 +72,58 @@ static void emit_add(X86Gen *g, const TCGOp *op, const X86Operand *o)
     }
 }
 
+/* d = a + (b << imm), imm 1..3 */
+static void emit_add_shifted(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    x86_rm(g, X_LEA | x_w(op->sz), o[0].reg,
+           (X86Mem){ .base = o[1].reg, .index = o[2].reg, .shift = (uint8_t)op->imm });
+}
+
+/* The addition behind shl, which is all that reads the shifted value; which: its place there. */
+static TCGOp *shifted_add(X86Gen *g, const TCGOp *shl, int *which)
+{
+    TCGOp *add = &g->s->ops[g->index + 1];
+    const TCGTemp *count = x86_temp(g, shl->arg[2]);
+    int t = shl->arg[0];
+
+    if (add->opc != TCG_OP_add || add->sz != shl->sz || count->kind != TEMP_CONST ||
+        count->val - 1 > 2 || x86_temp(g, t)->kind != TEMP_EBB || add->arg[1] == add->arg[2] ||
+        (add->arg[1] != t && add->arg[2] != t)) {
+        return NULL;
+    }
+    *which = add->arg[1] == t ? 1 : 2;
+    return x86_arg_dies(add, *which) && x86_temp(g, add->arg[3 - *which])->kind != TEMP_CONST
+               ? add
+               : NULL;
+}
+
+void x86_gen_shl(X86Gen *g, const TCGOp *op)
+{
+    static const X86OpRule rule = { .emit = emit_add_shifted };
+    int which, i = g->index;
+    TCGOp *add = shifted_add(g, op, &which), fused;
+    unsigned other;
+
+    if (!add) {
+        x86_gen_rule(g, op);
+        return;
+    }
+    other = 3u - (unsigned)which;
+    fused = *add;
+    fused.imm = (int64_t)x86_temp(g, op->arg[2])->val;
+    fused.arg[1] = add->arg[other];
+    fused.arg[2] = op->arg[1];
+    fused.life =
+        (uint16_t)((add->life & 1) | (add->life >> other & 1) << 1 | (op->life >> 1 & 1) << 2);
+    g->next[i + 1][1] = g->next[i + 1][other];
+    g->next[i + 1][2] = g->next[i][1] == i + 1 ? g->next[i + 1][1] : g->next[i][1];
+    if (fused.arg[1] == fused.arg[2]) { /* x + (x << n): one life */
+        fused.life = (uint16_t)((fused.life & 3) | (fused.life & 2) << 1);
+    }
+    g->index++;
+    x86_gen_by_rule(g, &fused, &rule);
+}
+
 static void emit_sub(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     unsigned w = x_w(op->sz);
@@ -130,6 +182,25 @@ static void emit_mul(X86Gen *g, const TCGOp *op, const X86Operand *o)
         move_if(g, w, d, o[1].reg);
         x86_ro(g, X_IMUL | w, d, &o[2]);
     }
+}
+
+/* The low half without EFLAGS. Input 0 in RDX; the scratch register takes the high half. */
+static void emit_mul_bmi2(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    x86_vex_ro(g, X_MULX | x_w(op->sz), o[3].reg, o[0].reg, &o[2]);
+}
+
+void x86_gen_mul(X86Gen *g, const TCGOp *op)
+{
+    static const X86OpRule keep = {
+        .emit = emit_mul_bmi2,
+        .flags = X86R_COMM | X86R_MEM_LAST,
+        .iscratch = 1,
+        .fix_in = { X86R_IN(RDX) },
+    };
+
+    x86_gen_by_rule(g, op,
+                    g->flags_temp != TCG_NONE && x86_has(X86_BMI2) ? &keep : &x86_rules[op->opc]);
 }
 
 /* Input 0 in RDX: MULX leaves the others alone. */
@@ -303,7 +374,7 @@ static int shift_ext(int opc)
 /* d = a rotated right by n; EFLAGS survive with BMI2 */
 static void emit_ror_i(X86Gen *g, unsigned w, int d, const X86Operand *a, int n)
 {
-    if (x86_has(X86_BMI2) && n && !is_reg(a, d)) {
+    if (x86_has(X86_BMI2) && n && (!is_reg(a, d) || g->flags_temp != TCG_NONE)) {
         x86_vex_ro(g, X_RORX | w, d, -1, a);
         x86_put8(g, (unsigned)n);
     } else {
@@ -312,16 +383,24 @@ static void emit_ror_i(X86Gen *g, unsigned w, int d, const X86Operand *a, int n)
     }
 }
 
+/* With BMI2, EFLAGS survive if they hold something. */
 static void emit_shift_const(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned w, int n)
 {
+    static const unsigned opx[] = { X_SHLX, X_SHRX, X_SARX };
+    bool keep = g->flags_temp != TCG_NONE && x86_has(X86_BMI2);
     int d = o[0].reg, ext = shift_ext(op->opc);
 
     if (ext == X_ROR) {
         emit_ror_i(g, w, d, &o[1], n);
-    } else if (ext == X_SHL && n <= 3 && n && o[1].kind == X86_REG && d != o[1].reg) {
+    } else if (ext == X_SHL && n <= 3 && n && o[1].kind == X86_REG && (d != o[1].reg || keep)) {
         x86_rm(g, X_LEA | w, d,
                n == 1 ? (X86Mem){ .base = o[1].reg, .index = o[1].reg }
                       : (X86Mem){ .base = X86_NO_REG, .index = o[1].reg, .shift = (uint8_t)n });
+    } else if (keep && n) {
+        int t = x86_reg_alloc(g, X86_INT_MASK, 0);
+
+        x86_mov_ri(g, t, (uint64_t)n);
+        x86_vex_ro(g, opx[op->opc - TCG_OP_shl] | w, d, t, &o[1]);
     } else {
         load_operand(g, w, d, &o[1]);
         shift_i(g, ext, w, d, n);
@@ -829,7 +908,7 @@ static void mul_div_rules(void)
 {
     rule(TCG_OP_mul, emit_mul, X86R_COMM | X86R_IMM_LAST | X86R_MEM_LAST | X86R_FLAGS, 0);
     if (x86_has(X86_BMI2)) {
-        rule(TCG_OP_muluh, emit_muluh_bmi2, X86R_MEM_LAST, 0);
+        rule(TCG_OP_muluh, emit_muluh_bmi2, X86R_MEM_LAST | X86R_COMM, 0);
         x86_rules[TCG_OP_muluh].fix_in[0] = X86R_IN(RDX);
     } else {
         rule(TCG_OP_muluh, emit_mulh, X86R_FLAGS | X86R_MEM_LAST, 0);
@@ -912,7 +991,7 @@ void x86_int_rules_init(void)
     rule(TCG_OP_add_cc, emit_add_cc, alu | X86R_COMM, 0);
     rule(TCG_OP_sub_cc, emit_sub_cc, alu | X86R_OUT_OPT | X86R_NOT_IN1, 0);
     rule(TCG_OP_and_cc, emit_and_cc, alu | X86R_COMM | X86R_OUT_OPT, 0);
-    alu = X86R_IMM_1 | X86R_FLAGS | X86R_NOT_IN1;
+    alu = X86R_IMM_1 | X86R_MEM_1 | X86R_FLAGS | X86R_NOT_IN1;
     rule(TCG_OP_adc, emit_carry, alu | X86R_CC_ADC, 0);
     rule(TCG_OP_adc_cc, emit_carry, alu | X86R_CC_ADC | X86R_CC_OUT, 0);
     rule(TCG_OP_sbc, emit_carry, alu | X86R_CC_SBB, 0);

@@ -294,6 +294,10 @@ void tcg_backend_reset_ret_stack(CPUState *cpu)
     cpu->ret_sp = (uintptr_t)bottom;
 }
 
+typedef struct Rel32 {
+    int32_t v;
+} __attribute__((packed)) Rel32;
+
 void tcg_backend_patch(TBSlot *slot, const TranslationBlock *target, ptrdiff_t rw_minus_rx)
 {
     const uint8_t *at = slot->tb->tc + slot->jmp_offset;
@@ -301,5 +305,6 @@ void tcg_backend_patch(TBSlot *slot, const TranslationBlock *target, ptrdiff_t r
     int64_t rel = to - (at + 4);
 
     g_assert(rel == (int32_t)rel);
-    __atomic_store_n((int32_t *)(uintptr_t)(at + rw_minus_rx), (int32_t)rel, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    ((volatile Rel32 *)(uintptr_t)(at + rw_minus_rx))->v = (int32_t)rel; /* one store */
 }

@@ -451,7 +451,8 @@ static bool may_be_mem(X86Gen *g, const RuleState *r, int n)
     unsigned flags = r->rule->flags;
     const X86Temp *t = &g->t[r->in[n]];
 
-    return ((flags & X86R_MEM_ANY) || (flags & X86R_MEM_LAST && n == r->def->nb_in - 1)) &&
+    return ((flags & X86R_MEM_ANY) || (flags & X86R_MEM_LAST && n == r->def->nb_in - 1) ||
+            (flags & X86R_MEM_1 && n == 1)) &&
            t->reg == X86_NO_REG && t->in_mem && t->disp != X86_NO_DISP &&
            r->next[n] == X86_NEXT_NONE && !is_const(g, r->in[n]);
 }
@@ -460,10 +461,12 @@ static void swap_inputs(X86Gen *g, RuleState *r)
 {
     int a = r->def->nb_in - 2, b = a + 1;
 
-    if (is_const(g, r->in[b])) {
+    bool fixed = r->rule->fix_in[0] && g->t[r->in[b]].reg == r->rule->fix_in[0] - 1;
+
+    if (is_const(g, r->in[b]) && !fixed) {
         return;
     }
-    if (is_const(g, r->in[a]) ||
+    if (is_const(g, r->in[a]) || fixed ||
         (g->t[r->in[a]].reg == X86_NO_REG && g->t[r->in[b]].reg != X86_NO_REG)) {
         uint16_t t = r->in[a], next = r->next[a];
         bool d = r->dies[a];
@@ -480,6 +483,12 @@ static void swap_inputs(X86Gen *g, RuleState *r)
 static int fixed_reg(const RuleState *r, int n)
 {
     return n < 2 && r->rule->fix_in[n] ? r->rule->fix_in[n] - 1 : -1;
+}
+
+/* What is in the fixed register does not outlive the op. */
+static bool is_lost(const RuleState *r, int reg)
+{
+    return (r->rule->clobber >> reg & 1) || r->rule->fix_out == X86R_IN(reg);
 }
 
 static void place_fixed(X86Gen *g, RuleState *r)
@@ -502,9 +511,7 @@ static void place_fixed(X86Gen *g, RuleState *r)
         bool stays = false;
 
         for (int n = 0; n < 2 && n < r->def->nb_in; n++) {
-            bool lost = (r->rule->clobber >> reg & 1) || r->rule->fix_out == X86R_IN(reg);
-
-            stays |= fixed_reg(r, n) == reg && r->in[n] == temp && (r->dies[n] || !lost);
+            stays |= fixed_reg(r, n) == reg && r->in[n] == temp && (r->dies[n] || !is_lost(r, reg));
         }
         if (!stays) {
             x86_reg_claim(g, reg);
@@ -515,6 +522,11 @@ static void place_fixed(X86Gen *g, RuleState *r)
 
         if (reg >= 0 && !may_be_imm(g, r, n)) {
             x86_temp_copy(g, r->in[n], reg);
+            if (g->t[r->in[n]].reg == X86_NO_REG && g->holder[reg] == TCG_NONE &&
+                !is_lost(r, reg)) { /* more than a copy: it may be wanted there again */
+                g->t[r->in[n]].reg = (uint8_t)reg;
+                set_holder(g, reg, r->in[n]);
+            }
             r->o[r->def->nb_out + n] = (X86Operand){ .kind = X86_REG, .reg = (uint8_t)reg };
         }
     }
@@ -636,7 +648,9 @@ static bool keeps_flags(X86Gen *g, const RuleState *r)
     case TCG_OP_shl:
     case TCG_OP_shr:
     case TCG_OP_sar:
-        return x86_has(X86_BMI2) && !is_const(g, r->in[1]);
+        return x86_has(X86_BMI2);
+    case TCG_OP_rotr:
+        return x86_has(X86_BMI2) && may_be_imm(g, r, 1);
     case TCG_OP_ld:
     case TCG_OP_st:
     case TCG_OP_ld_env:

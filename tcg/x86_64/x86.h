@@ -123,6 +123,7 @@ enum {
         1 << 15, /* the last input may also be a constant that BTS, BTR, BTC can express */
     X86R_NOT_IN1 =
         1 << 16, /* output 0 is not the register of input 1, unless that is input 0's too */
+    X86R_MEM_1 = 1 << 17, /* input 1 may be X86_MEM */
 };
 
 /* rules[opc]; filled at init from the host's features: int.c, then vec.c and fp.c for their ops. */

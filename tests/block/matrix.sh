@@ -6,7 +6,7 @@ set -u
 build=${1:-build}
 img=$PWD/$build/latimer-img io=$PWD/$build/latimer-io
 command -v qemu-img >/dev/null && command -v qemu-io >/dev/null || {
-    echo "SKIP matrix: qemu-img is not installed (Debian package: qemu-utils)"
+    echo "1..0 # SKIP qemu-img is not installed (Debian package: qemu-utils)"
     exit 0
 }
 dir=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
@@ -15,7 +15,7 @@ cd "$dir" || exit 1
 failed=0 ran=0
 
 die() {
-    echo "FAIL $*"
+    echo "# FAIL $*"
     failed=$((failed + 1))
 }
 
@@ -23,7 +23,7 @@ die() {
 run() {
     local name=$1
     shift
-    "$@" >log 2>&1 || { die "$name: $*"; sed 's/^/    /' log | tail -5; return 1; }
+    "$@" >log 2>&1 || { die "$name: $*"; sed 's/^/#     /' log | tail -5; return 1; }
 }
 
 # The same pseudo-random requests for both programs: offsets and lengths of odd sizes.
@@ -202,6 +202,100 @@ bitmap_case() {
     done
 }
 
+# Both programs find nothing wrong, and the content is that of ref.qcow2.
+sound() { # name, image
+    run "$1" qemu-img check -q "$2"
+    run "$1" "$img" check -q "$2"
+    run "$1" qemu-img compare -q "$2" ref.qcow2
+}
+
+amend_case() {
+    local name=amend o
+    ran=$((ran + 1))
+    rm -rf ./*
+    requests 21 z >cmds
+    run "$name" "$img" create -q -f qcow2 ref.qcow2 16M
+    run "$name" qemu-io -f qcow2 ref.qcow2 <cmds
+    cp ref.qcow2 a.qcow2
+    for o in refcount_bits=64 refcount_bits=1 refcount_bits=8 refcount_bits=16 compat=0.10 \
+        compat=1.1 lazy_refcounts=on lazy_refcounts=off size=20M; do
+        run "$name $o" "$img" amend -o $o a.qcow2
+        sound "$name $o" a.qcow2
+    done
+    run "$name" "$img" snapshot -c one a.qcow2
+    run "$name" "$img" resize -q --shrink a.qcow2 2M
+    run "$name" qemu-img check -q a.qcow2
+    run "$name" "$img" resize -q a.qcow2 30M
+    run "$name" "$img" snapshot -a one a.qcow2
+    sound "resize with a snapshot" a.qcow2
+    run "$name" qemu-img create -q -f qcow2 -b ref.qcow2 -F qcow2 b.qcow2
+    run "$name" qemu-io -f qcow2 -c "write -q -z 1M 1M" b.qcow2
+    cp b.qcow2 ref2.qcow2
+    run "$name" "$img" amend -o compat=0.10 b.qcow2
+    run "$name" qemu-img compare b.qcow2 ref2.qcow2
+}
+
+repair_case() { # what to put over a 64k cluster, which one
+    local name="repair $1 $2" source=$1 cluster=$2
+    ran=$((ran + 1))
+    rm -rf ./*
+    requests 22 z >cmds
+    run "$name" qemu-img create -q -f qcow2 ref.qcow2 16M
+    run "$name" qemu-io -f qcow2 ref.qcow2 <cmds
+    cp ref.qcow2 a.qcow2
+    dd if=/dev/"$source" of=a.qcow2 bs=64k seek="$cluster" count=1 conv=notrunc status=none
+    "$img" check -q a.qcow2 >log 2>&1 && die "$name: the damage was not found"
+    run "$name" "$img" check -q -r all a.qcow2
+    sound "$name" a.qcow2
+}
+
+format_case() { # format, options, flags
+    local name="$1 $2" fmt=$1 opts=${2:+-o $2} seed=$((ran + 1)) size=17825792
+    ran=$((ran + 1))
+    rm -rf ./*
+    mkdir q l
+    requests $seed "$3" >cmds
+    # shellcheck disable=SC2086
+    run "$name" qemu-img create -q -f "$fmt" $opts q/x.$fmt $size || return
+    # shellcheck disable=SC2086
+    run "$name" "$img" create -q -f "$fmt" $opts l/x.$fmt $size || return
+    run "$name" qemu-io -f "$fmt" q/x.$fmt <cmds
+    run "$name" "$io" -f "$fmt" l/x.$fmt <cmds
+    run "$name" qemu-img convert -f "$fmt" -O raw q/x.$fmt q.raw
+    for d in q l; do
+        run "$name" qemu-img compare -f "$fmt" -F raw $d/x.$fmt q.raw
+        run "$name" "$img" compare -f "$fmt" -F raw $d/x.$fmt q.raw
+        [ "$fmt" = vpc ] || run "$name" qemu-img check -f "$fmt" $d/x.$fmt
+        [ "$fmt" = vpc ] || run "$name" "$img" check -f "$fmt" $d/x.$fmt
+    done
+    # each writes to the other's image
+    requests $((seed + 100)) "$3" >cmds
+    run "$name" qemu-io -f "$fmt" l/x.$fmt <cmds
+    run "$name" "$io" -f "$fmt" q/x.$fmt <cmds
+    run "$name" qemu-img compare -f "$fmt" -F "$fmt" q/x.$fmt l/x.$fmt
+    run "$name" "$img" compare -f "$fmt" -F "$fmt" q/x.$fmt l/x.$fmt
+    case $2 in *fixed* | *Flat) ;; *) # probed by content
+        run "$name" "$img" info l/x.$fmt
+        grep -q "file format: $fmt" log || die "$name: not recognised" ;;
+    esac
+}
+
+stream_case() {
+    local name="vmdk streamOptimized" p
+    ran=$((ran + 1))
+    rm -rf ./*
+    requests 11 z >cmds
+    run "$name" qemu-img create -q -f raw a.raw 16M
+    run "$name" qemu-io -f raw a.raw <cmds
+    for p in qemu-img "$img"; do
+        rm -f s.vmdk
+        run "$name" "$p" convert -f raw -O vmdk -o subformat=streamOptimized -c a.raw s.vmdk ||
+            run "$name" "$p" convert -f raw -O vmdk -o subformat=streamOptimized a.raw s.vmdk
+        run "$name" qemu-img compare -f raw -F vmdk a.raw s.vmdk
+        run "$name" "$img" compare -f raw -F vmdk a.raw s.vmdk
+    done
+}
+
 text_case() { # same words for the same image
     local name=text c
     ran=$((ran + 1))
@@ -229,45 +323,72 @@ text_case() { # same words for the same image
         sed -i 's/latimer-img/qemu-img/' l.out
         sed -i 's/[0-9.]*% fragmented/% fragmented/' q.out l.out
         if ! cmp -s q.out l.out; then
-            die "$name: $c"; diff q.out l.out | head -6
+            die "$name: $c"; diff q.out l.out | head -6 | sed 's/^/#     /'
         fi
         [ $qs = $ls ] || die "$name: $c: exit status $ls, not $qs"
     done
 }
 
+# One line of TAP for a case: it is ok when nothing in it failed.
+try() {
+    local before=$failed
+    "$@"
+    cd "$dir" || exit 1
+    if [ $failed = $before ]; then
+        echo "ok $ran - $*"
+    else
+        echo "not ok $ran - $*"
+    fi
+}
+
 for cs in 512 4k 64k 2M; do
-    qcow2_case "cluster_size=$cs" "cluster_size=$cs" zd
+    try qcow2_case "cluster_size=$cs" "cluster_size=$cs" zd
 done
-qcow2_case "compat=0.10" compat=0.10 ""
-qcow2_case "lazy refcounts" lazy_refcounts=on zd
-qcow2_case "extended L2" extended_l2=on zd
-qcow2_case "extended L2, 16k" extended_l2=on,cluster_size=16k zd
-qcow2_case "data file" data_file=data z
-qcow2_case "raw data file" data_file=data,data_file_raw=on z
+try qcow2_case "compat=0.10" compat=0.10 ""
+try qcow2_case "lazy refcounts" lazy_refcounts=on zd
+try qcow2_case "extended L2" extended_l2=on zd
+try qcow2_case "extended L2, 16k" extended_l2=on,cluster_size=16k zd
+try qcow2_case "data file" data_file=data z
+try qcow2_case "raw data file" data_file=data,data_file_raw=on z
 for bits in 1 2 4 8 32 64; do
-    qcow2_case "refcount_bits=$bits" refcount_bits=$bits,cluster_size=4k zd
+    try qcow2_case "refcount_bits=$bits" refcount_bits=$bits,cluster_size=4k zd
 done
-compressed_case "zlib" cluster_size=64k
-compressed_case "zstd" compression_type=zstd
-compressed_case "zlib 4k" cluster_size=4k
-compressed_case "zlib 2M" cluster_size=2M
-compressed_case "v2" compat=0.10
-compressed_case "refcount_bits=1" refcount_bits=1
-compressed_case "extended L2 zstd" extended_l2=on,compression_type=zstd
+try compressed_case "zlib" cluster_size=64k
+try compressed_case "zstd" compression_type=zstd
+try compressed_case "zlib 4k" cluster_size=4k
+try compressed_case "zlib 2M" cluster_size=2M
+try compressed_case "v2" compat=0.10
+try compressed_case "refcount_bits=1" refcount_bits=1
+try compressed_case "extended L2 zstd" extended_l2=on,compression_type=zstd
 for o in cluster_size=64k cluster_size=4k,refcount_bits=8 extended_l2=on compat=0.10 \
     lazy_refcounts=on; do
-    backing_case "$o" "$o"
+    try backing_case "$o" "$o"
 done
 for o in cluster_size=64k cluster_size=512 extended_l2=on; do
-    resize_case "$o" "$o"
+    try resize_case "$o" "$o"
 done
 for m in off metadata falloc full; do
-    prealloc_case $m cluster_size=64k
-    prealloc_case $m cluster_size=4k
+    try prealloc_case $m cluster_size=64k
+    try prealloc_case $m cluster_size=4k
 done
-prealloc_case metadata extended_l2=on
-bitmap_case
-text_case
+try prealloc_case metadata extended_l2=on
+try bitmap_case
+try amend_case
+for what in zero urandom; do # the refcount table, a refcount block
+    try repair_case $what 1
+    try repair_case $what 2
+done
+for o in "" static=on; do try format_case vdi "$o" z; done
+for o in "" subformat=fixed force_size=on subformat=fixed,force_size=on; do
+    try format_case vpc "$o" z
+done
+for o in "" subformat=fixed block_size=1M; do try format_case vhdx "$o" z; done
+for o in "" subformat=monolithicFlat subformat=twoGbMaxExtentSparse subformat=twoGbMaxExtentFlat \
+    zeroed_grain=on adapter_type=lsilogic; do
+    try format_case vmdk "$o" z
+done
+try stream_case
+try text_case
 
-echo "matrix: $ran cases, $failed failures"
+echo "1..$ran"
 [ $failed = 0 ]

@@ -14,8 +14,23 @@ run() { # name, command
     local name=$1
     shift
     ran=$((ran + 1))
-    timeout 60 "$@" >log 2>&1 || { echo "FAIL $name: $*"; tail -5 log | sed 's/^/    /'; failed=$((failed + 1)); return 1; }
+    if timeout 60 "$@" >log 2>&1; then
+        echo "ok $ran - $name"
+    else
+        echo "not ok $ran - $name: $*"
+        tail -5 log | sed 's/^/#     /'
+        failed=$((failed + 1))
+        return 1
+    fi
 }
+is() { # name, then the exit status of what was to be true
+    ran=$((ran + 1))
+    [ "$2" = 0 ] && { echo "ok $ran - $1"; return; }
+    echo "not ok $ran - $1"
+    failed=$((failed + 1))
+}
+skip() { ran=$((ran + 1)); echo "ok $ran # SKIP $*"; }
+not() { ! "$@" >log 2>&1; }
 alive() { case $(ps -o stat= -p "$(cat "$1.pid")") in '' | Z*) return 1 ;; esac; } # a zombie is not
 stop() { kill "$(cat "$1.pid")" 2>/dev/null; while alive "$1"; do sleep 0.05; done; rm -f "$1.pid"; }
 
@@ -30,18 +45,18 @@ uri="nbd+unix:///exp?socket=$dir/s"
 run "own client" "$img" compare -f raw -F raw a.raw "$uri"
 run "own info" "$img" info "$uri"
 run "own list" "$nbd" -L -k "$dir/s"
-grep -q "export: 'exp'" log || { echo "FAIL list"; failed=$((failed + 1)); }
+grep -q "export: 'exp'" log; is "the list names it" $?
 run "own map" "$img" map --output=json "$uri"
-grep -q '"zero": true' log || { echo "FAIL no block status over NBD"; failed=$((failed + 1)); }
+grep -q '"zero": true' log; is "block status over NBD" $?
 # others' clients
 if command -v qemu-img >/dev/null; then
     run "qemu-img client" qemu-img compare -f raw -F raw a.raw "$uri"
     run "qemu-img map" qemu-img map --output=json "$uri"
     cp log q.map
     run "own map" "$img" map --output=json "$uri"
-    diff q.map log >/dev/null || { echo "FAIL map differs"; failed=$((failed + 1)); }
+    cmp -s q.map log; is "the same map" $?
 else
-    echo "SKIP nbd: qemu-img as client: not installed (Debian package: qemu-utils)"
+    skip "qemu-img as client: not installed (Debian package: qemu-utils)"
 fi
 if command -v nbdinfo >/dev/null; then
     run nbdinfo nbdinfo "$uri"
@@ -49,13 +64,15 @@ if command -v nbdinfo >/dev/null; then
     run nbdcopy nbdcopy "$uri" copy.raw
     run "nbdcopy's copy" cmp a.raw copy.raw
 else
-    echo "SKIP nbd: nbdinfo, nbdcopy: not installed (Debian package: libnbd-bin)"
+    skip "nbdinfo, nbdcopy: not installed (Debian package: libnbd-bin)"
 fi
 # writing through the server, many requests in flight
 for i in 1 2 3 4 5 6 7 8 9; do
     echo "aio_write -q -P $i $((i * 1000000)) 300000"
 done >cmds
-{ cat cmds; echo aio_flush; } | run "own writes" "$io" -f raw "$uri"
+cp cmds cmds.flush
+echo aio_flush >>cmds.flush
+run "own writes" "$io" -f raw "$uri" <cmds.flush
 run "same writes" "$io" -f raw a.raw <cmds
 run "written" "$img" compare -f raw -F raw a.raw "$uri"
 stop s
@@ -67,7 +84,7 @@ port=$((20000 + $$ % 20000))
 run "start tcp" "$nbd" --fork --pid-file=t.pid -r -f raw -b 127.0.0.1 -p $port a.raw
 run "own client tcp" "$img" compare -f raw -F raw a.raw "nbd://127.0.0.1:$port"
 sleep 0.3
-alive t && { echo "FAIL: the server did not end with its last client"; failed=$((failed + 1)); }
+not alive t; is "the server ends with its last client" $?
 rm -f t.pid
 
 # others' servers, our client
@@ -78,6 +95,8 @@ if command -v qemu-nbd >/dev/null; then
     run "same write" "$io" -f raw -c "write -q -P 9 5000 100000" a.raw
     run "client of qemu-nbd" "$img" compare -f raw -F raw a.raw "nbd:unix:$dir/q"
     stop q
+else
+    skip "qemu-nbd: not installed (Debian package: qemu-utils)"
 fi
 if command -v nbdkit >/dev/null; then
     run nbdkit nbdkit -U "$dir/k" -P k.pid -e x file "$dir/a.raw"
@@ -86,15 +105,15 @@ if command -v nbdkit >/dev/null; then
     run "its result" "$img" compare -f raw -F qcow2 a.raw k.qcow2
     kill "$(cat k.pid)"; rm -f k.pid
 else
-    echo "SKIP nbd: nbdkit: not installed (Debian package: nbdkit)"
+    skip "nbdkit: not installed (Debian package: nbdkit)"
 fi
 
 # refusals
 run "start" "$nbd" --fork --pid-file=r.pid -t -r -f raw -k "$dir/r" a.raw
-"$io" -f raw -c "write 0 512" "nbd:unix:$dir/r" >log 2>&1 && { echo "FAIL: write to a read-only export"; failed=$((failed + 1)); }
-"$img" info "nbd:unix:$dir/r:exportname=nope" >log 2>&1 && { echo "FAIL: unknown export opened"; failed=$((failed + 1)); }
-grep -q "not available" log || { echo "FAIL: $(cat log)"; failed=$((failed + 1)); }
-"$img" info "nbd:unix:$dir/nosuch" >log 2>&1 && { echo "FAIL: no server, yet opened"; failed=$((failed + 1)); }
+not "$io" -f raw -c "write 0 512" "nbd:unix:$dir/r"; is "no write to a read-only export" $?
+not "$img" info "nbd:unix:$dir/r:exportname=nope"; is "no unknown export" $?
+grep -q "not available" log; is "its message" $?
+not "$img" info "nbd:unix:$dir/nosuch"; is "no server, nothing opened" $?
 stop r
 
 # a lost connection comes back
@@ -105,5 +124,5 @@ run "reconnect" "$io" --image-opts -c "read -q 0 64k" -c "sleep 1500" -c "read 0
 wait
 stop v
 
-echo "nbd: $ran steps, $failed failures"
+echo "1..$ran"
 [ $failed = 0 ]

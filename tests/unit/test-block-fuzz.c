@@ -4,6 +4,7 @@
  * in time, with no crash and no large allocation. BLOCK_FUZZ_ROUNDS: images per format. */
 #include "block/block.h"
 #include "block/bytes.h"
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -44,7 +45,8 @@ static gchar *make_image(const Kind *k, const char *path, gsize *len)
     memset(buf, 0x5a, sizeof(buf));
     g_assert_cmpint(block_pwrite(n, 65536, buf, sizeof(buf)), ==, 0);
     if (n->drv->pwrite_compressed) {
-        g_assert_cmpint(block_pwrite_compressed(n, 262144, buf, sizeof(buf)), ==, 0);
+        int ret = block_pwrite_compressed(n, 262144, buf, sizeof(buf));
+        g_assert_true(ret == 0 || ret == -ENOTSUP);
     }
     if (n->drv->bitmap_op) {
         g_assert_true(n->drv->bitmap_op(n, BLOCK_BITMAP_ADD, "bitmap", 65536, &err));
@@ -75,8 +77,9 @@ static gsize pick_place(GRand *r, const uint8_t *data, gsize len)
 
 static void damage(GRand *r, uint8_t *data, gsize len)
 {
-    static const uint64_t edges[] = { 0, 1, 0xff, 0x7fffffff, 0x80000000, UINT32_MAX, INT64_MAX,
-                                      UINT64_MAX, 1ULL << 63, 0x200, 0x10000, 1ULL << 40 };
+    static const uint64_t edges[] = { 0,          1,          0xff,      0x7fffffff,
+                                      0x80000000, UINT32_MAX, INT64_MAX, UINT64_MAX,
+                                      1ULL << 63, 0x200,      0x10000,   1ULL << 40 };
     int n = g_rand_int_range(r, 1, 5);
     while (n--) {
         gsize at = pick_place(r, data, len), width = 1 << g_rand_int_range(r, 0, 4);
@@ -139,7 +142,7 @@ static void test_fuzz(gconstpointer opaque)
     GRand *r = g_rand_new_with_seed(42);
     int saved = dup(STDERR_FILENO);
     g_assert_nonnull(freopen("/dev/null", "w", stderr));
-    for (int i = 0, n = rounds ? atoi(rounds) : 300; i < n; i++) {
+    for (int i = 0, n = rounds ? atoi(rounds) : 100; i < n; i++) {
         g_autofree gchar *bad = g_memdup2(good, len);
         damage(r, (uint8_t *)bad, len);
         for (int rw = 0; rw < 3; rw++) {

@@ -142,6 +142,21 @@ static void emit_op(Pool *p, unsigned opc)
     *tcg_emit_op(p->s, opc) = op;
 }
 
+/* What a backend may make one instruction of. */
+static void shift_and_add(Pool *p)
+{
+    TCGv_i64 t = tcg_temp_i64(p->s), a = { random_input(p, 'i') }, b = { random_input(p, 'i') };
+    unsigned sz = pick(MO_32, MO_64), shift_sz = pick(0, 3) ? sz : MO_64;
+    bool first = pick(0, 1);
+
+    tcg_gen(shl, p->s, shift_sz, t, a, tcg_const(p->s, pick(0, 4)));
+    tcg_gen(add, p->s, sz, (TCGv_i64){ random_output(p, 'i') },
+            first        ? t
+            : pick(0, 3) ? b
+                         : a,
+            first ? b : t);
+}
+
 /* A few ops that compilers' output is made of come more often than the others. */
 static void compute(Pool *p)
 {
@@ -153,6 +168,10 @@ static void compute(Pool *p)
     };
     unsigned opc;
 
+    if (pick(0, 15) == 0) {
+        shift_and_add(p);
+        return;
+    }
     if (pick(0, 1)) {
         opc = common[pick(0, G_N_ELEMENTS(common) - 1)];
     } else {
@@ -270,21 +289,37 @@ static void help_read(uint64_t env, uint64_t a)
     cpu->field[1] = cpu->r[3] ^ cpu->v[7].u64[0] ^ a;
 }
 
+static uint64_t help_six(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    return a + b * 3 + c * 5 + d * 7 + e * 11 + f * 13;
+}
+
+static uint64_t help_six_anything(uint64_t env, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+                                  uint64_t f)
+{
+    TestCPU *cpu = (TestCPU *)(uintptr_t)env;
+
+    cpu->r[5] += cpu->r[4];
+    return help_six(cpu->r[2], b, c, d, e, f);
+}
+
 static const TCGHelperInfo helpers[] = {
     { "anything", help_anything, 2, true, 0 },
     { "pure", help_pure, 3, true, TCG_CALL_NO_RG | TCG_CALL_NO_WG | TCG_CALL_NO_SE },
     { "read", help_read, 2, false, TCG_CALL_NO_WG },
+    { "six", help_six, 6, true, TCG_CALL_NO_RG | TCG_CALL_NO_WG },
+    { "six_anything", help_six_anything, 6, true, 0 },
 };
 
 static void call(Pool *p)
 {
-    const TCGHelperInfo *info = &helpers[pick(0, 2)];
-    TCGv_i64 args[3];
+    const TCGHelperInfo *info = &helpers[pick(0, G_N_ELEMENTS(helpers) - 1)];
+    TCGv_i64 args[6];
 
     for (int i = 0; i < info->nargs; i++) {
         args[i].i = random_input(p, 'i');
     }
-    if (info->func != help_pure) {
+    if (info->func != help_pure && info->func != help_six) {
         args[0] = tcg_env(p->s);
     }
     tcg_gen_call(p->s, info, info->has_ret ? (TCGv_i64){ random_output(p, 'i') } : TCG_NO_INDEX,
@@ -300,8 +335,32 @@ static void place_label(Pool *p)
     memset(p->count, 0, sizeof(p->count));
 }
 
+/* A comparison, one that depends on it, and a side exit by that. */
+static void compare_chain(Pool *p)
+{
+    TCGContext *s = p->s;
+    TCGv_cc first = tcg_temp_cc(s), second = tcg_temp_cc(s);
+    TCGv_i64 t = tcg_temp_i64(s), a = { random_input(p, 'i') }, b = { random_input(p, 'i') };
+    unsigned sz = pick(MO_32, MO_64);
+    int exit = tcg_new_exit(s, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = 0x4000 + s->nb_ops });
+
+    tcg_gen(sub_cc, s, sz, t, first, a, b);
+    if (pick(0, 1)) {
+        tcg_gen_cond_imm(ccmp_sub, s, sz, pick(0, 13), pick(0, 15), second, first, b, a);
+    } else {
+        tcg_gen_cond_imm(ccmp_add, s, sz, pick(0, 13), pick(0, 15), second, first, b, a);
+    }
+    tcg_gen_insn_start(s, 0x1fff);
+    tcg_gen_cond_imm(exit_cc, s, 0, pick(0, 13), exit, second);
+}
+
 static void branch(Pool *p)
 {
+    if (pick(0, 3) == 0) {
+        compare_chain(p);
+        return;
+    }
+
     bool out = pick(0, 2) == 0;
 
     if (!out && p->label < 0) {
@@ -362,6 +421,34 @@ static void random_list(bool floating)
     test_run_all(s, cpu, 2, "random list");
 }
 
+/* An access to nowhere; t is written. */
+static void fault(Pool *p, TCGv_i64 t)
+{
+    TCGv_i64 nowhere = tcg_const(p->s, 0x10), v = { random_input(p, 'i') };
+    TCGOp op = { .opc = TCG_OP_atomic_cas128 };
+
+    tcg_gen_mov(p->s, t, v);
+    switch (pick(0, 5)) {
+    case 0:
+        tcg_gen_st(p->s, random_memop(false, false), v, nowhere, TCG_NO_INDEX, 0);
+        break;
+    case 1:
+        tcg_gen_atomic_rmw(p->s, MO_32, pick(0, TCG_ATOMIC_UMIN), t, nowhere, v);
+        break;
+    case 2:
+        tcg_gen_atomic_cas(p->s, MO_64, t, nowhere, v, t);
+        break;
+    case 3:
+        fill(p, &op);
+        op.arg[2] = nowhere.i;
+        *tcg_emit_op(p->s, op.opc) = op;
+        break;
+    default:
+        tcg_gen_ld(p->s, random_memop(false, true), t, nowhere, TCG_NO_INDEX, 0);
+        break;
+    }
+}
+
 /*
  * A load from nowhere in the middle: the state at the fault, as the side table gives it, must be
  * the interpreter's, and nothing behind it may have happened.
@@ -381,7 +468,7 @@ static void faulting_list(void)
         place_label(&p);
     }
     tcg_gen_insn_start(s, 0x1800);
-    tcg_gen_ld(s, MO_64, t, tcg_const(s, 0x10), TCG_NO_INDEX, 0);
+    fault(&p, t);
     for (int i = 0; i < TEST_INTS;
          i++) { /* so that values before are not stored yet; flags live on */
         tcg_gen(add, s, MO_64, tcg_global_i64(TEST_R + i), tcg_global_i64(TEST_R + i), t);

@@ -58,7 +58,7 @@ static void cpu_init(TestCPU *cpu)
 
 static void know(const TranslationBlock *tb)
 {
-    jump_cache[tb->pc >> 2 & (JUMP_CACHE_SIZE - 1)] = (JumpCacheEntry){ tb->pc, tb->tc };
+    jump_cache[jump_cache_index(tb->pc, 2)] = (JumpCacheEntry){ tb->pc, tb->tc };
 }
 
 static TBSlot *slot_to(const TranslationBlock *tb, vaddr pc)

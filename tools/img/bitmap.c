@@ -118,7 +118,7 @@ int img_bitmap(int argc, char **argv)
     }
     if (!actions->len) {
         return img_usage("bitmap", "Need at least one of --add, --remove, --clear, --enable, "
-                         "--disable, or --merge");
+                                   "--disable, or --merge");
     }
     if ((granularity && !add) || granularity > 1U << 31) {
         return img_usage("bitmap", "granularity only supported with --add, up to 2G");

@@ -112,9 +112,12 @@ static int check_image(BlockNode *node, unsigned fix, bool json, bool quiet)
 int img_check(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "output", 1, NULL, IMG_OPT_OUTPUT },         { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS }, { "force-share", 0, NULL, 'U' },
-        { "repair", 1, NULL, 'r' },                    { "format", 1, NULL, 'f' },
+        { "output", 1, NULL, IMG_OPT_OUTPUT },
+        { "object", 1, NULL, IMG_OPT_OBJECT },
+        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
+        { "force-share", 0, NULL, 'U' },
+        { "repair", 1, NULL, 'r' },
+        { "format", 1, NULL, 'f' },
         { 0 },
     };
     ImgOpen how = { .flags = BLOCK_NO_BACKING | BLOCK_CHECK };

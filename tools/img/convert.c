@@ -12,8 +12,8 @@ typedef struct Convert {
     int nsrc;
     BlockNode *dst;
     int64_t total;
-    int64_t unit;      /* bytes: pieces begin at multiples of it */
-    int64_t sparse;    /* bytes; 0: write everything */
+    int64_t unit;   /* bytes: pieces begin at multiples of it */
+    int64_t sparse; /* bytes; 0: write everything */
     bool compress, ordered, salvage, keep_backing, dst_zero;
     int64_t rate; /* bytes a second, 0: no limit */
 
@@ -82,8 +82,8 @@ static int64_t take_piece(Convert *c, int64_t *off, PieceKind *kind)
     if (c->ext.flags & BLOCK_EXTENT_ZERO) {
         *kind = c->sparse ? PIECE_ZERO : PIECE_DATA;
     } else {
-        *kind = c->keep_backing && !(c->ext.flags & BLOCK_EXTENT_ALLOCATED) ? PIECE_SKIP
-                                                                           : PIECE_DATA;
+        *kind =
+            c->keep_backing && !(c->ext.flags & BLOCK_EXTENT_ALLOCATED) ? PIECE_SKIP : PIECE_DATA;
     }
     if (*kind == PIECE_DATA) {
         end = MIN(end, ROUND_DOWN(*off, CHUNK) + CHUNK);
@@ -158,7 +158,7 @@ static int write_data(Convert *c, int64_t off, const uint8_t *buf, int64_t len)
     while (len) {
         bool zero = false;
         int64_t n = step ? run_length(buf, off, len, step, &zero) : len;
-        int ret = zero ? write_zeroes(c, off, n)
+        int ret = zero          ? write_zeroes(c, off, n)
                   : c->compress ? block_pwrite_compressed(c->dst, off, buf, n)
                                 : block_pwrite(c->dst, off, buf, n);
         if (ret) {
@@ -173,7 +173,7 @@ static int write_data(Convert *c, int64_t off, const uint8_t *buf, int64_t len)
 
 static int write_piece(Convert *c, int64_t off, const uint8_t *buf, int64_t len, PieceKind kind)
 {
-    int ret = kind == PIECE_SKIP ? 0
+    int ret = kind == PIECE_SKIP   ? 0
               : kind == PIECE_ZERO ? write_zeroes(c, off, len)
                                    : write_data(c, off, buf, len);
     if (ret) {
@@ -555,7 +555,8 @@ static int convert(Convert *c, Args *a, char **files, int nfiles)
 
 int img_convert(int argc, char **argv)
 {
-    Args a = { .out_fmt = "raw", .sparse = 4096,
+    Args a = { .out_fmt = "raw",
+               .sparse = 4096,
                .threads = CLAMP(sysconf(_SC_NPROCESSORS_ONLN), 1, 8) };
     Convert c = { 0 };
     int ret = parse(&a, argc, argv);

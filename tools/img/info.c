@@ -5,8 +5,8 @@
 
 void img_print_snapshots(GPtrArray *list)
 {
-    printf("Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK",
-           "ICOUNT");
+    printf("Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE",
+           "VM CLOCK", "ICOUNT");
     for (unsigned i = 0; i < list->len; i++) {
         BlockSnapshot *sn = g_ptr_array_index(list, i);
         g_autofree char *size = block_size_to_str(sn->vm_state_size);
@@ -107,8 +107,8 @@ static void human_info(BlockNode *node)
         printf("cluster_size: %" G_GINT64_FORMAT "\n", block_cluster_size(node));
     }
     if (node->backing_file) {
-        bool differs = node->auto_backing_file && strcmp(node->auto_backing_file,
-                                                         node->backing_file);
+        bool differs =
+            node->auto_backing_file && strcmp(node->auto_backing_file, node->backing_file);
         printf("backing file: %s", node->backing_file);
         printf(differs ? " (actual path: %s)\n" : "\n", node->auto_backing_file);
         if (node->backing_fmt) {
@@ -127,12 +127,9 @@ static void human_info(BlockNode *node)
 int img_info(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "output", 1, NULL, IMG_OPT_OUTPUT },
-        { "backing-chain", 0, NULL, IMG_OPT_BACKING_CHAIN },
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "force-share", 0, NULL, 'U' },
-        { 0 },
+        { "output", 1, NULL, IMG_OPT_OUTPUT }, { "backing-chain", 0, NULL, IMG_OPT_BACKING_CHAIN },
+        { "object", 1, NULL, IMG_OPT_OBJECT }, { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
+        { "force-share", 0, NULL, 'U' },       { 0 },
     };
     ImgOpen how = { .flags = BLOCK_NO_BACKING | BLOCK_NO_IO };
     bool json = false, chain = false;
@@ -195,8 +192,7 @@ int img_info(int argc, char **argv)
         how.image_opts = false;
     }
     if (json) {
-        g_autofree char *text =
-            value_to_json(chain ? all : g_ptr_array_index(all->items, 0), true);
+        g_autofree char *text = value_to_json(chain ? all : g_ptr_array_index(all->items, 0), true);
         puts(text);
     }
     return 0;

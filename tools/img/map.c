@@ -56,7 +56,9 @@ static int get_entry(BlockNode *node, int64_t pos, int64_t len, Entry *e)
         img_error("Failed to read image metadata: %s", g_strerror(-ret));
         return 1;
     }
-    *e = (Entry){ .start = pos, .len = ext.len, .depth = ext.depth,
+    *e = (Entry){ .start = pos,
+                  .len = ext.len,
+                  .depth = ext.depth,
                   .flags = ext.flags & (BLOCK_EXTENT_DATA | BLOCK_EXTENT_ZERO |
                                         BLOCK_EXTENT_ALLOCATED | BLOCK_EXTENT_OFFSET) };
     if (ext.flags & BLOCK_EXTENT_OFFSET) {

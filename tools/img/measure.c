@@ -108,8 +108,8 @@ int img_measure(int argc, char **argv)
         if (!node) {
             return 1;
         }
-        if (snapshot && (!node->drv->snapshot_load ||
-                         !node->drv->snapshot_load(node, snapshot, &err))) {
+        if (snapshot &&
+            (!node->drv->snapshot_load || !node->drv->snapshot_load(node, snapshot, &err))) {
             img_error("Failed to load snapshot: %s", err ? err->message : "not supported");
             return 1;
         }

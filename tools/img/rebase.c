@@ -44,7 +44,7 @@ static int keep_content(BlockNode *node, BlockNode *new, ImgProgress *progress)
                 ret = block_status_above(node->backing, NULL, off, n, &x);
                 n = ret ? n : MIN(n, x.len);
             }
-            if (!ret && new && off < new->size) {
+            if (!ret && new &&off < new->size) {
                 ret = block_status_above(new, NULL, off, n, &y);
                 n = ret ? n : MIN(n, y.len);
             }
@@ -79,7 +79,8 @@ static int rebase(BlockNode *node, const char *backing, const char *fmt, bool un
     if (!unsafe) {
         if (*backing) {
             g_autofree char *path = block_path_combine(node->filename, backing);
-            ImgOpen open = { .fmt = fmt, .cache = how->cache,
+            ImgOpen open = { .fmt = fmt,
+                             .cache = how->cache,
                              .flags = how->flags & BLOCK_FORCE_SHARE };
             new = img_open(&open, path);
             if (!new) {

@@ -2,7 +2,8 @@
 /* latimer-img resize */
 #include "tools/img/img.h"
 
-static int resize(BlockNode *node, const char *text, BlockPrealloc prealloc, bool shrink, bool quiet)
+static int resize(BlockNode *node, const char *text, BlockPrealloc prealloc, bool shrink,
+                  bool quiet)
 {
     char sign = *text == '+' || *text == '-' ? *text++ : 0;
     GError *err = NULL;
@@ -10,7 +11,7 @@ static int resize(BlockNode *node, const char *text, BlockPrealloc prealloc, boo
     if (!img_parse_size("size", text, &n)) {
         return 1;
     }
-    int64_t total = sign == '+' ? node->size + (int64_t)n
+    int64_t total = sign == '+'   ? node->size + (int64_t)n
                     : sign == '-' ? node->size - (int64_t)n
                                   : (int64_t)n;
     if (total <= 0 || (sign == '+' && n > INT64_MAX - (uint64_t)node->size)) {

@@ -341,7 +341,8 @@ static int cmd_discard(Io *io, int argc, char **argv)
             return 1;
         }
     }
-    if (argc - optind != 2 || !parse_num(argv[optind], &off) || !parse_num(argv[optind + 1], &len)) {
+    if (argc - optind != 2 || !parse_num(argv[optind], &off) ||
+        !parse_num(argv[optind + 1], &len)) {
         return fail("discard expects an offset and a length");
     }
     double start = now();
@@ -423,7 +424,8 @@ static int cmd_alloc(Io *io, int argc, char **argv)
         sum += ext.flags & BLOCK_EXTENT_ALLOCATED ? n : 0;
     }
     g_autofree char *at = block_size_to_str(off);
-    printf("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT " bytes allocated at offset %s\n", sum, len, at);
+    printf("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT " bytes allocated at offset %s\n", sum, len,
+           at);
     return 0;
 }
 
@@ -447,8 +449,7 @@ static int cmd_map(Io *io, int argc, char **argv)
             n += ext.len;
         }
         g_autofree char *len = block_size_to_str(n), *off = block_size_to_str(at);
-        printf("%s (0x%" G_GINT64_MODIFIER "x) bytes %s at offset %s (0x%" G_GINT64_MODIFIER
-               "x)\n",
+        printf("%s (0x%" G_GINT64_MODIFIER "x) bytes %s at offset %s (0x%" G_GINT64_MODIFIER "x)\n",
                len, n, allocated ? "    allocated" : "not allocated", off, at);
     }
     return 0;

@@ -18,7 +18,7 @@ typedef struct Io {
 } Io;
 
 bool io_open(Io *io, const char *name);
-int io_close(Io *io); /* 1 if an asynchronous request failed */
+int io_close(Io *io);                 /* 1 if an asynchronous request failed */
 int io_run(Io *io, const char *line); /* 0, or 1 when the command failed */
 void io_print_commands(void);
 

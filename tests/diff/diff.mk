@@ -1,0 +1,29 @@
+# Random instructions, here and on another emulator or a real machine:
+#   make diff AGAINST='qemu-aarch64 -cpu max' [N=20000] [SEED=1] [SEQ=1] [MATCH=REGEX] [EXCLUDE=REGEX]
+DIFF_BUILD   = $(BUILD)/tests/diff
+DIFF_RUNNER  = $(DIFF_BUILD)/runner-aarch64
+DIFF_CC     ?= $(firstword $(shell command -v aarch64-linux-gnu-gcc-12) aarch64-linux-gnu-gcc)
+DIFF_JSON    = $(BUILD)/gen/target/arm/decode-a64.json
+N           ?= 20000
+SEED        ?= 1
+SEQ         ?= 1
+MATCH       ?= .
+EXCLUDE     ?= ^$$
+
+$(DIFF_RUNNER): tests/diff/runner.c tests/diff/machine-native.c tests/diff/runner.h
+	@mkdir -p $(@D)
+	$(DIFF_CC) -O1 -static -Wall -Wextra -o $@ tests/diff/runner.c tests/diff/machine-native.c
+
+# The same on the library alone, without linux-user: LATIMER_ACCEL, LATIMER_HOST and LATIMER_CPU choose.
+$(DIFF_BUILD)/runner-latimer: tests/diff/runner.c tests/diff/machine-latimer.c tests/diff/runner.h $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -Itests/diff -o $@ tests/diff/runner.c tests/diff/machine-latimer.c $(LIB) $(PKG_LIBS) -lpthread -lm
+
+diff: $(BUILD)/latimer-user $(DIFF_RUNNER) ## random instructions compared: AGAINST='qemu-aarch64 -cpu max'
+	$(if $(AGAINST),,$(error AGAINST names the other emulator, as in AGAINST='qemu-aarch64 -cpu max'))
+	python3 tests/diff/generate.py $(DIFF_JSON) $(DIFF_BUILD)/words -n $(N) -s $(SEED) -m '$(MATCH)' -x '$(EXCLUDE)'
+	SEQ=$(SEQ) $(AGAINST) $(DIFF_RUNNER) $(DIFF_BUILD)/words > $(DIFF_BUILD)/reference
+	SEQ=$(SEQ) $(BUILD)/latimer-user $(DIFF_RUNNER) $(DIFF_BUILD)/words > $(DIFF_BUILD)/ours
+	tests/diff/compare.py $(DIFF_JSON) $(DIFF_BUILD)/reference $(DIFF_BUILD)/ours
+
+.PHONY: diff

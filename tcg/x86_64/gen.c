@@ -438,27 +438,73 @@ static int zero_extended_by(const X86Gen *g, const TCGOp *op)
     return same ? i : 0;
 }
 
-static void gen_zero_extended(X86Gen *g, const TCGOp *op, int z)
+/*
+ * Pairs of guest instructions of which the host makes one: AESE and AESMC, AESD and AESIMC, RBIT
+ * and CLZ. Neither can fault, and nobody else sees what is between them. Returns the second's
+ * index.
+ */
+static int paired_with(const X86Gen *g, const TCGOp *op)
 {
-    const TCGOp *ext = &g->s->ops[z];
+    static const uint8_t second[TCG_OP_COUNT] = {
+        [TCG_OP_aese] = TCG_OP_aesmc,
+        [TCG_OP_aesd] = TCG_OP_aesimc,
+        [TCG_OP_rbit] = TCG_OP_clz,
+    };
+    int i = g->index + 1;
+
+    if (!second[op->opc] || !has_rule(g, op)) {
+        return 0;
+    }
+    while (i < g->s->nb_ops &&
+           (g->s->ops[i].opc == TCG_OP_nop || g->s->ops[i].opc == TCG_OP_insn_start)) {
+        i++;
+    }
+    const TCGOp *z = &g->s->ops[i];
+    bool pair = i < g->s->nb_ops && z->opc == second[op->opc] && z->sz == op->sz &&
+                z->arg[1] == op->arg[0] && (z->arg[0] == op->arg[0] || x86_arg_dies(z, 1));
+    return pair ? i : 0;
+}
+
+static void gen_fused(X86Gen *g, const TCGOp *op, int last)
+{
+    const TCGOp *end = &g->s->ops[last];
     TCGOp fused = *op;
 
-    fused.arg[0] = ext->arg[0];
-    fused.life = (uint16_t)((op->life & ~1u) | (ext->life & 1));
-    g->next[g->index][0] = g->next[z][0];
-    g->redef[g->index] = g->redef[z];
-    g->zero_above = 1 + ext->sz;
+    if (op->opc == TCG_OP_rbit) { /* leading zeros of the reversed: trailing zeros */
+        fused.opc = TCG_OP_ctz;
+    }
+    fused.arg[0] = end->arg[0];
+    fused.life = (uint16_t)((op->life & ~1u) | (end->life & 1));
+    g->next[g->index][0] = g->next[last][0];
+    g->redef[g->index] = g->redef[last];
     x86_gen_rule(g, &fused);
-    g->zero_above = 0;
-    g->index = z;
+    for (int i = g->index; i < last; i++) {
+        if (g->s->ops[i].opc == TCG_OP_insn_start) {
+            g->pc = (vaddr)g->s->ops[i].imm;
+        }
+    }
+    g->index = last;
+}
+
+static bool gen_pair(X86Gen *g, const TCGOp *op)
+{
+    int last;
+
+    if ((last = zero_extended_by(g, op))) {
+        g->zero_above = 1 + g->s->ops[last].sz;
+        gen_fused(g, op, last);
+        g->zero_above = 0;
+    } else if ((last = paired_with(g, op))) {
+        g->mix = op->opc != TCG_OP_rbit;
+        gen_fused(g, op, last);
+        g->mix = false;
+    }
+    return last != 0;
 }
 
 static void gen_op(X86Gen *g, const TCGOp *op)
 {
-    int z = zero_extended_by(g, op);
-
-    if (z) {
-        gen_zero_extended(g, op, z);
+    if (gen_pair(g, op)) {
         return;
     }
     if (special[op->opc]) {
@@ -487,6 +533,7 @@ static void start(X86Gen *g, TCGContext *s, TranslationBlock *tb)
     g->error = 0;
     g->trap_next = false;
     g->zero_above = 0;
+    g->trap_next = false;
     g->pc = tb->pc;
     g->nb_ool = g->nb_locals = g->nb_fixups = g->nb_consts = g->nb_const_refs = 0;
     g->nb_slots = g->nb_dirty_pool = g->nb_o_pool = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* latimer-user: options, and the steps from a file name to running guest code. */
+#include "linux-user/symbols.h"
 #include "linux-user/user.h"
 #include "util/log.h"
 
@@ -160,6 +161,7 @@ static void opt_perfmap(const char *arg)
 {
     (void)arg;
     opt.tcg.perfmap = true;
+    symbols_enable();
 }
 static void opt_gdb(const char *arg)
 {

@@ -3,6 +3,7 @@
  * The guest's address space: where mappings go, and the system calls that change them. Guest code
  * is data for the host, so nothing here is ever executable there; PROT_EXEC lives in the page map.
  */
+#include "linux-user/symbols.h"
 #include "linux-user/user.h"
 #include "util/log.h"
 
@@ -210,6 +211,9 @@ int64_t guest_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uin
         set_pages(res, res + len, page_flags_of_prot(prot));
     }
     pthread_mutex_unlock(&mm.lock);
+    if (res >= 0 && prot & PROT_EXEC && !(flags & MAP_ANONYMOUS)) {
+        symbols_add_mapping(fd, res, offset);
+    }
     return res;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The guest architectures of user mode. */
+/* The guest architectures of user mode, and what the process is. */
 #include "linux-user/user.h"
+
+UserProcess proc;
 
 static const UserArch *const archs[] = { &aarch64_user_arch };
 

@@ -16,8 +16,6 @@
 #define LATIMER_VERSION "0.1"
 #endif
 
-UserProcess proc;
-
 /* What the command line says beside UserProcess. */
 static struct {
     TCGConfig tcg;

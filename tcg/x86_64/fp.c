@@ -261,6 +261,8 @@ static void round_away_exact(X86Gen *g, unsigned sz, bool packed, unsigned d, un
     x86_v3(g, fp_op(0x58, sz, packed), u, u, u);
     round_insn(g, sz, packed, u, u, 3 | ROUND_QUIET);
     x86_v3(g, fp_op(0x58, sz, packed), t, t, u);
+    /* zeros keep a's sign, whatever the rounding mode made of x - x */
+    x86_v3c(g, VOP_PAND, t, t, x86_const128(g, ~sign, ~sign));
     x86_v3c(g, VOP_PAND, u, a, x86_const128(g, sign, sign));
     x86_v3(g, VOP_POR, d, t, u);
 }

@@ -120,13 +120,16 @@ static void test_locks(void)
     g_clear_error(&err);
     g_assert_null(block_open(path, "raw", NULL, 0, &err));
     g_clear_error(&err);
-    g_autoptr(BlockNode) b = block_open(path, "raw", NULL, BLOCK_FORCE_SHARE, &err);
+    BlockNode *b = block_open(path, "raw", NULL, BLOCK_FORCE_SHARE, &err);
     g_assert_no_error(err);
     g_clear_pointer(&a, block_unref);
-    g_autoptr(BlockNode) c = block_open(path, "raw", NULL, 0, &err), d = NULL;
+    BlockNode *c = block_open(path, "raw", NULL, 0, &err);
     g_assert_no_error(err);
-    d = block_open(path, "raw", NULL, 0, &err); /* readers share */
+    BlockNode *d = block_open(path, "raw", NULL, 0, &err); /* readers share */
     g_assert_no_error(err);
+    block_unref(b);
+    block_unref(c);
+    block_unref(d);
     g_unlink(path);
 }
 

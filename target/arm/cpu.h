@@ -32,7 +32,6 @@ typedef struct CPUArmState {
     uint32_t pstate; /* ARM_PSTATE_DIT, ARM_PSTATE_SSBS */
     bool guarded;    /* the process maps pages with PROT_BTI: BTYPE is kept and checked */
     uint8_t btype;   /* PSTATE.BTYPE after an indirect branch to a guarded page */
-    bool pauth_fast; /* PAC by a fast hash instead of QARMA (pauth-impdef) */
     ARMVReg v[32];
     ARMVReg qc;    /* FPSR.QC is set if any bit of this is */
     uint32_t fpcr; /* as last written; parent.fp_status follows it */
@@ -40,6 +39,8 @@ typedef struct CPUArmState {
     /* Load-exclusive's reservation: the address (~0: none) and the values seen there. */
     uint64_t excl_addr, excl_val, excl_high;
     uint64_t pac_key[5][2]; /* APIA APIB APDA APDB APGA: low, high */
+    /* From here on what a reset keeps. */
+    bool pauth_fast; /* PAC by a fast hash instead of QARMA (pauth-impdef) */
     uint64_t features[(ARM_FEAT_COUNT + 63) / 64];
     const struct ARMCPUModel *model;
     uint64_t midr, ctr, dczid; /* as MRS from EL0 shows them */

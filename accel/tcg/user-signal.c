@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Host signals that compiled code raises: the guest's faults, tagged addresses, floating traps. */
 #include <string.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "internal.h"
 #include "util/log.h"
@@ -57,7 +59,8 @@ static void memory_fault(CPUState *cpu, const TranslationBlock *tb, const siginf
  */
 static void leave_c_code(CPUState *cpu, const ucontext_t *uc)
 {
-    pthread_sigmask(SIG_SETMASK, &uc->uc_sigmask, NULL);
+    /* not libc's: that would leave out its own two signals, which here are the guest's */
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &uc->uc_sigmask, NULL, _NSIG / 8);
     siglongjmp(cpu->jmp_env, 1);
 }
 

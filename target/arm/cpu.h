@@ -39,10 +39,10 @@ typedef struct CPUArmState {
     /* Load-exclusive's reservation: the address (~0: none) and the values seen there. */
     uint64_t excl_addr, excl_val, excl_high;
     uint64_t pac_key[5][2]; /* APIA APIB APDA APDB APGA: low, high */
-    /* From here on what a reset keeps. */
-    bool pauth_fast; /* PAC by a fast hash instead of QARMA (pauth-impdef) */
+    /* From here on: the model's, not touched by a reset. */
     uint64_t features[(ARM_FEAT_COUNT + 63) / 64];
     const struct ARMCPUModel *model;
+    bool pauth_fast;           /* PAC by a fast hash instead of QARMA (pauth-impdef) */
     uint64_t midr, ctr, dczid; /* as MRS from EL0 shows them */
     uint64_t cntfrq;           /* Hz of CNTVCT_EL0 */
 } CPUArmState;

@@ -35,6 +35,18 @@ static void check_codes(const char *model)
     arm_target.cpu_free(cpu);
 }
 
+/* The fast algorithm is the default, and a reset (cpu_new ends with one) keeps the choice. */
+static void test_choice(void)
+{
+    CPUState *fast = arm_target.cpu_new("max", NULL);
+    CPUState *slow = arm_target.cpu_new("max,pauth-impdef=off", NULL);
+
+    g_assert_true(((CPUArmState *)fast)->pauth_fast);
+    g_assert_false(((CPUArmState *)slow)->pauth_fast);
+    arm_target.cpu_free(fast);
+    arm_target.cpu_free(slow);
+}
+
 static void test_codes(void)
 {
     check_codes("max");
@@ -46,5 +58,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/arm/pauth/qarma5", test_qarma5);
     g_test_add_func("/arm/pauth/codes", test_codes);
+    g_test_add_func("/arm/pauth/choice", test_choice);
     return g_test_run();
 }

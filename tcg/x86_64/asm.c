@@ -318,6 +318,15 @@ void x86_vzero(X86Gen *g, int reg)
     }
 }
 
+void x86_vbroadcast(X86Gen *g, unsigned flags, int reg, int size_log2, X86Mem m)
+{
+    static const uint8_t opcode[] = { 0x78, 0x79, 0x58, 0x59 }; /* VPBROADCASTB and so on */
+
+    x86_vec_rm(
+        g, opcode[size_log2] | X_0F38 | X_66 | flags | (size_log2 == MO_64 && reg >= 16 ? X_W : 0),
+        reg, -1, m, size_log2);
+}
+
 void x86_vload(X86Gen *g, unsigned flags, int reg, int size_log2, X86Mem m)
 {
     switch (size_log2) {

@@ -137,6 +137,8 @@ void x86_nops(X86Gen *g, unsigned n);
 
 /* Vector moves, by whatever the host has (asm.c): 128 bits, or the low size bytes with zeros above.
  */
+/* One element into all lanes; needs AVX2. */
+void x86_vbroadcast(X86Gen *g, unsigned flags, int reg, int size_log2, X86Mem m);
 void x86_vload(X86Gen *g, unsigned flags, int reg, int size_log2, X86Mem m);
 void x86_vstore(X86Gen *g, unsigned flags, int reg, int size_log2, X86Mem m);
 void x86_vzero(X86Gen *g, int reg);

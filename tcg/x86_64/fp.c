@@ -8,7 +8,7 @@
 #include "asm-vec.h"
 #include "fpu/softfloat.h"
 
-enum { JP = 0xa, JNE = 0x5, JE = 0x4, JO = 0x0, JAE = 0x3 }; /* x86 condition codes */
+enum { JP = 0xa, JNE = 0x5, JE = 0x4, JO = 0x0 }; /* x86 condition codes */
 
 /* Scalar and packed opcode of an operation share a byte; prefix and EVEX.W say format and width. */
 static X86VOp fp_op(unsigned opcode, unsigned sz, bool packed)
@@ -540,9 +540,6 @@ bool x86_fp_rule_applies(const TCGOp *op)
     }
     switch (op->opc) {
     case TCG_OP_fround:
-        if (op->imm == TCG_ROUND(FLOAT_ROUND_TIES_AWAY, 0)) {
-            return true;
-        } /* fallthrough */
     case TCG_OP_vfround:
         return TCG_ROUND_MODE(op->imm) == FLOAT_ROUND_TIES_AWAY
                    ? !TCG_ROUND_EXACT(op->imm)

@@ -438,6 +438,21 @@ static int zero_extended_by(const X86Gen *g, const TCGOp *op)
     return same ? i : 0;
 }
 
+/* A load of one element into all lanes. */
+static int broadcast_by(const X86Gen *g, const TCGOp *op)
+{
+    int i = g->index + 1;
+
+    if (op->opc != TCG_OP_ldv || !x86_has(X86_AVX2) || op->memop & MO_BSWAP ||
+        (op->memop & MO_SIZE) > MO_64 || i >= g->s->nb_ops) {
+        return 0;
+    }
+    const TCGOp *z = &g->s->ops[i];
+    bool pair = z->opc == TCG_OP_vdup_v && z->imm == 0 && z->sz == (op->memop & MO_SIZE) &&
+                z->arg[1] == op->arg[0] && x86_arg_dies(z, 1);
+    return pair ? i : 0;
+}
+
 /*
  * Pairs of guest instructions of which the host makes one: AESE and AESMC, AESD and AESIMC, RBIT
  * and CLZ. Neither can fault, and nobody else sees what is between them. Returns the second's
@@ -494,6 +509,10 @@ static bool gen_pair(X86Gen *g, const TCGOp *op)
         g->zero_above = 1 + g->s->ops[last].sz;
         gen_fused(g, op, last);
         g->zero_above = 0;
+    } else if ((last = broadcast_by(g, op))) {
+        g->broadcast = true;
+        gen_fused(g, op, last);
+        g->broadcast = false;
     } else if ((last = paired_with(g, op))) {
         g->mix = op->opc != TCG_OP_rbit;
         gen_fused(g, op, last);
@@ -533,7 +552,7 @@ static void start(X86Gen *g, TCGContext *s, TranslationBlock *tb)
     g->error = 0;
     g->trap_next = false;
     g->zero_above = 0;
-    g->trap_next = false;
+    g->trap_next = g->mix = g->broadcast = false;
     g->pc = tb->pc;
     g->nb_ool = g->nb_locals = g->nb_fixups = g->nb_consts = g->nb_const_refs = 0;
     g->nb_slots = g->nb_dirty_pool = g->nb_o_pool = 0;

@@ -99,6 +99,7 @@ struct X86Gen {
     X86FlagsForm flags_form;
     bool trap_next; /* the next vector instruction may trap: mark it (asm-vec.c) */
     int zero_above; /* 0, or 1 + the size of the lane above which the current op's output is zero */
+    bool broadcast; /* the current ldv fills every lane of its destination (mem.c) */
     bool mix;       /* the current AES op does the MixColumns after it too (crypto.c) */
     int flags_new;  /* form of the flags that the current op makes; -1 */
     X86Cond cond;   /* of an X86R_CC_IN op */

@@ -166,7 +166,10 @@ static void emit_ldv(X86Gen *g, const TCGOp *op, const X86Operand *o)
     int sz = op->memop & MO_SIZE;
     X86Mem m = address(g, op, &o[1]);
 
-    if (sz < MO_32) {
+    if (g->broadcast) {
+        x86_mark_fault(g);
+        x86_vbroadcast(g, guest(), o[0].reg, sz, m);
+    } else if (sz < MO_32) {
         emit_ldv_small(g, sz, guest(), o[0].reg, m, true);
     } else {
         x86_mark_fault(g);

@@ -550,7 +550,6 @@ static void start(X86Gen *g, TCGContext *s, TranslationBlock *tb)
     g->s = s;
     g->tb = tb;
     g->error = 0;
-    g->trap_next = false;
     g->zero_above = 0;
     g->trap_next = g->mix = g->broadcast = false;
     g->pc = tb->pc;

@@ -78,7 +78,7 @@ struct TaskState {
     volatile uint32_t fault_pending; /* bit n: fault_info[n], of fault_signals[n], is full */
     siginfo_t fault_info[NB_FAULT_SIGNALS];
     void *host_altstack;
-    char **exec_args; /* of the execve that this thread is in; a vfork's parent frees them */
+    char **exec_args;       /* of the execve that this thread is in; a vfork's parent frees them */
     sigjmp_buf *thread_end; /* of a thread that pthread_create made; NULL in the first */
 };
 

@@ -25,8 +25,8 @@ typedef struct TBSlot {
     TranslationBlock *target; /* NULL when not chained */
     struct TBSlot *next;      /* in target->incoming */
     vaddr pc;                 /* where it goes */
-    uint32_t jmp_offset;      /* of the rel32 field in tb's host code; one store writes it atomically */
-    uint32_t stub_offset;     /* of the code that returns this TBSlot to cpu_exec */
+    uint32_t jmp_offset;  /* of the rel32 field in tb's host code; one store writes it atomically */
+    uint32_t stub_offset; /* of the code that returns this TBSlot to cpu_exec */
 } TBSlot;
 
 struct TranslationBlock {

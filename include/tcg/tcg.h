@@ -300,8 +300,8 @@ struct TCGContext {
     uint16_t const_next[TCG_MAX_TEMPS];
 
     TranslationBlock *tb;
-    struct TCGCodeRegion *code; /* where the backend emits (tcg/backend.h) */
-    void *backend;              /* the backend's own data (tcg_backend_context_new) */
+    struct TCGCodeRegion *code;     /* where the backend emits (tcg/backend.h) */
+    void *backend;                  /* the backend's own data (tcg_backend_context_new) */
     struct TCGOptimizer *optimizer; /* tcg_optimize's and tcg_liveness's own data */
 };
 

@@ -30,12 +30,14 @@ enum {
     VOP_EVEX = 1 << 19,   /* EVEX form only */
     VOP_LEGACY = 1 << 20, /* legacy form only (SHA) */
     VOP_K_ONE = 1 << 22,  /* EVEX: lane 0 only, the others become zero */
-    VOP_RN_SAE = 1 << 21, /* EVEX: rounds to nearest whatever MXCSR says, raises nothing (scalars) */
+    VOP_RN_SAE =
+        1 << 21, /* EVEX: rounds to nearest whatever MXCSR says, raises nothing (scalars) */
 };
 #define VOP(pp, map, op, flags) ((X86VOp)((op) | (map) << 8 | (pp) << 12 | (flags)))
 
 enum { X86_VTMP0 = 14, X86_VTMP1 = 15, X86_VTMP_SSE = 7, X86_K1 = 1 };
-/* X86_K_ONE (gen.h) always holds 1 where there is AVX-512; the prologue and its thunks see to it. */
+/* X86_K_ONE (gen.h) always holds 1 where there is AVX-512; the prologue and its thunks see to it.
+ */
 
 /* dst = op(a, b); a = X86_NO_REG for two-operand instructions. Legacy form: copies a to dst first,
  * so dst must not be b unless it is a too (X86R_EARLY). */

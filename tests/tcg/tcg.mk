@@ -22,12 +22,15 @@ guest-programs: $(TCG_LISTS) $(TCG_PROGRAMS) ## the guest test programs
 EMU ?= $(if $(EMULATOR),$(BUILD)/latimer-aarch64)
 EMU_COMMAND = $(if $(filter-out /%,$(wildcard $(firstword $(EMU)))),$(CURDIR)/)$(EMU)
 TCG_RUN     = tests/tcg/run --emulator='$(if $(EMU),$(EMU_COMMAND))'
+# -perfmap is Latimer's own, whatever EMU is
+EMU_PERFMAP = $(abspath $(BUILD)/latimer-aarch64)
 TCG_PATH    = $(abspath $(TCG_LISTS) $(TCG_PROGRAMS))
 
 # Every program on the host's best code; the instruction lists on the other engines too.
 check-tcg: guest-programs $(if $(EMULATOR),all)
 	@failed=0; $(TAP)tcg $(TCG_RUN) $(TCG_PATH) || failed=1; \
 	$(TAP)tcg-engines $(TCG_RUN) --modes='sse4.2 avx2 interp' $(abspath $(TCG_LISTS)) || failed=1; \
+	$(TAP)perfmap tests/tcg/perfmap $(EMU_PERFMAP) $(abspath $(TCG_BUILD)/flow) || failed=1; \
 	exit $$failed
 
 check-bad-input: guest-programs $(if $(EMULATOR),all)

@@ -29,8 +29,10 @@ static void raise_fault(TaskState *ts, int excp)
     siginfo_t info;
 
     if (!ts->arch->fault_siginfo(ts->cpu, excp, &info)) {
-        fprintf(stderr, "latimer: internal error: exception 0x%x at guest pc 0x%" PRIx64 "\n", excp,
-                cpu_get_pc(ts->cpu));
+        fprintf(stderr,
+                "latimer: internal error: exception 0x%x at guest pc 0x%" PRIx64
+                "\nlatimer: this is a bug in Latimer, not in the guest program; please report it\n",
+                excp, cpu_get_pc(ts->cpu));
         ts->cpu->target->dump_state(ts->cpu, stderr);
         die_by_signal(SIGABRT);
     }

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "util/round.h"
+
 #define BYTES_ACCESS(bits, order, swap)                            \
     static inline uint##bits##_t ld_##order##bits(const void *p)   \
     {                                                              \
@@ -27,10 +29,6 @@ BYTES_ACCESS(64, be, GUINT64_FROM_BE)
 BYTES_ACCESS(16, le, GUINT16_FROM_LE)
 BYTES_ACCESS(32, le, GUINT32_FROM_LE)
 BYTES_ACCESS(64, le, GUINT64_FROM_LE)
-
-#define ROUND_DOWN(n, d)   ((n) / (d) * (d))
-#define ROUND_UP(n, d)     (((n) + (d)-1) / (d) * (d))
-#define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
 
 #define LONG_BITS (8 * sizeof(unsigned long))
 

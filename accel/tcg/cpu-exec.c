@@ -210,7 +210,6 @@ static TBSlot *run_tb(CPUState *cpu, TranslationBlock *tb)
     TBSlot *slot;
 
     log_exec(cpu, tb);
-    tc->tb = tb;
     tc->running = true;
     atomic_signal_fence(memory_order_seq_cst);
     if (engine.config.verify) {

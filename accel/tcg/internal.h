@@ -17,6 +17,7 @@
 
 #include "exec/exec.h"
 #include "tcg/backend.h"
+#include "util/round.h"
 
 enum {
     REGION_SIZE_MAX = 512 * 1024,
@@ -29,8 +30,6 @@ enum {
     RET_STACK_SIZE = RET_STACK_ROOM + 512 * 1024,
     FP_TRAP_LIMIT = 1000, /* then results are checked inline */
 };
-
-#define ROUND_UP(n, to) (((n) + (to)-1) / (to) * (to))
 
 typedef struct TBPageNode {
     TranslationBlock *tb;
@@ -68,7 +67,6 @@ struct ThreadCode {
     CodeRegion *region; /* while translating; else perhaps lost to another thread */
     uint32_t tb_flags;  /* those that the jump cache and the return stack were filled under */
     bool running; /* compiled code or the interpreter is under way: its faults are the guest's */
-    const TranslationBlock *tb; /* the interpreter's current block */
 };
 
 static inline ThreadCode *thread_code(const CPUState *cpu)

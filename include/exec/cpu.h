@@ -26,7 +26,6 @@ enum {
     EXCP_DEBUG,               /* a debugger's breakpoint or single step */
     EXCP_ALIGN,               /* misaligned pc, sp or data: fault_addr; pc is at the instruction */
     EXCP_BTI,                 /* a branch to a place without a landing pad; pc is the target */
-    EXCP_ATOMIC,              /* internal: run one instruction alone (cpu_exec handles it) */
     EXCP_TARGET = 0x20000,
 };
 
@@ -125,9 +124,6 @@ struct TargetOps {
     /* Host floating flags (FLOAT_FLAG_*) that compiled code gathered, to be merged into the state.
      */
 };
-
-extern const TargetOps *const target_table[]; /* NULL at the end */
-const TargetOps *target_by_name(const char *name);
 
 static inline void *cpu_field(CPUState *cpu, uint32_t offset)
 {

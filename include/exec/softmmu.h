@@ -17,25 +17,26 @@ enum {
     TLB_BANKS = 8, /* address spaces whose entries are kept while others run */
     /* In the low bits of TLBEntry.cmp: such an entry never matches inline. */
     TLB_INVALID = 1 << 11,
-    TLB_MMIO = 1 << 10,     /* device memory: the slow path calls the region */
-    TLB_NOTDIRTY = 1 << 9,  /* the first write to a clean page must be seen */
-    TLB_WATCH = 1 << 8,     /* a watchpoint is somewhere in this page */
+    TLB_MMIO = 1 << 10,    /* device memory: the slow path calls the region */
+    TLB_NOTDIRTY = 1 << 9, /* the first write to a clean page must be seen */
+    TLB_WATCH = 1 << 8,    /* a watchpoint is somewhere in this page */
     TLB_FLAGS = TLB_INVALID | TLB_MMIO | TLB_NOTDIRTY | TLB_WATCH,
 };
 
 /* What a target found for one page. */
 typedef struct TLBFill {
-    hwaddr phys;      /* of the page's first byte (1 << page_bits of them) */
-    uint8_t prot;     /* PROT_READ | PROT_WRITE | PROT_EXEC as this access mode may */
-    uint8_t page_bits; /* log2 of the mapping's size, at least 12: a block is kept as one for
-                          invalidation */
-    bool global;      /* not bound to the address space id (nG = 0) */
-    bool device;      /* Arm Device memory: alignment is enforced by the target */
-    bool guarded;     /* BTI */
+    hwaddr phys;             /* of the page's first byte (1 << page_bits of them) */
+    uint8_t prot;            /* PROT_READ | PROT_WRITE | PROT_EXEC as this access mode may */
+    uint8_t page_bits;       /* log2 of the mapping's size, at least 12: a block is kept as one for
+                                invalidation */
+    bool global;             /* not bound to the address space id (nG = 0) */
+    bool device;             /* Arm Device memory: alignment is enforced by the target */
+    bool guarded;            /* BTI */
     const MemTxAttrs *attrs; /* NULL: ordinary */
 } TLBFill;
 
-/* ---- for targets ------------------------------------------------------------------------------ */
+/* ---- for targets ------------------------------------------------------------------------------
+ */
 
 /*
  * The address space that lower-privileged accesses of this CPU now use got another id (and page
@@ -55,23 +56,24 @@ void tlb_flush_id(CPUState *cpu, unsigned mmu_modes, uint64_t id);
 typedef struct TLBFlush {
     enum { TLB_FLUSH_ALL, TLB_FLUSH_ID, TLB_FLUSH_RANGE } kind;
     unsigned mmu_modes;
-    uint64_t id;         /* KIND_ID; RANGE: entries of this id and global ones; ~0: of any id */
+    uint64_t id; /* KIND_ID; RANGE: entries of this id and global ones; ~0: of any id */
     vaddr addr;
     uint64_t size;
 } TLBFlush;
 void tlb_flush_all_cpus_synced(CPUState *cpu, const TLBFlush *what);
 
 /*
- * Guest virtual memory for helpers, monitor and debugger. Access as mmu mode `mode`; a helper's failing
- * access raises the guest's exception (cpu_loop_exit) with exact state. Sizes 1, 2, 4, 8; host-endian
- * values; may cross pages.
+ * Guest virtual memory for helpers, monitor and debugger. Access as mmu mode `mode`; a helper's
+ * failing access raises the guest's exception (cpu_loop_exit) with exact state. Sizes 1, 2, 4, 8;
+ * host-endian values; may cross pages.
  */
 uint64_t cpu_ld(CPUState *cpu, vaddr addr, unsigned size, int mode);
 void cpu_st(CPUState *cpu, vaddr addr, uint64_t val, unsigned size, int mode);
 /* Host address of guest RAM at addr for an access of size bytes within one page; NULL: MMIO.
  * Raises the exception when the access may not be. */
 void *cpu_probe(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int mode);
-/* For debuggers: no exception, no side effect in devices, permissions ignored. False: not mapped. */
+/* For debuggers: no exception, no side effect in devices, permissions ignored. False: not mapped.
+ */
 bool cpu_memory_rw_debug(CPUState *cpu, vaddr addr, void *buf, size_t size, bool write);
 
 /*

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Devices: a `const DeviceType` each, from which -device, -device NAME,help, QMP's qom-* and
- * device-list-properties, reset order and saved state come. A device's own struct begins with a Device.
+ * device-list-properties, reset order and saved state come. A device's own struct begins with a
+ * Device.
  *
  * A file in hw/ that defines a type says so with DEVICE_TYPE(my_type): the types find
  * themselves, no central list.
@@ -22,17 +23,17 @@ typedef struct DeviceType DeviceType;
 typedef struct Bus Bus;
 
 typedef enum PropKind {
-    PROP_BOOL,   /* on off yes no true false */
+    PROP_BOOL, /* on off yes no true false */
     PROP_U8,
     PROP_U16,
     PROP_U32,
     PROP_U64,
     PROP_I32,
-    PROP_SIZE,   /* bytes with suffix K M G T */
-    PROP_STR,    /* char *, owned by the device */
-    PROP_MAC,    /* uint8_t[6] */
-    PROP_DEVFN,  /* int32_t; "slot[.fn]"; -1: any */
-    PROP_ENUM,   /* int; choices: names, NULL-ended */
+    PROP_SIZE,    /* bytes with suffix K M G T */
+    PROP_STR,     /* char *, owned by the device */
+    PROP_MAC,     /* uint8_t[6] */
+    PROP_DEVFN,   /* int32_t; "slot[.fn]"; -1: any */
+    PROP_ENUM,    /* int; choices: names, NULL-ended */
     PROP_CHARDEV, /* struct Chardev *, by id */
     PROP_NETDEV,  /* struct NetClient *: the peer, by id (queues: the device asks net/) */
     PROP_DRIVE,   /* struct BlockBackend *, by -drive id or node-name */
@@ -45,8 +46,8 @@ typedef struct Property {
     uint32_t offset;    /* in the device's struct */
     const char *preset; /* default, spelt as a user would; NULL: zeros (MAC: made up) */
     const char *const *choices;
-    const char *doc;    /* one line */
-    uint64_t min, max;  /* for numbers; both 0: all that fit */
+    const char *doc;   /* one line */
+    uint64_t min, max; /* for numbers; both 0: all that fit */
 } Property;
 
 /* What is saved of a device, and checked for by tests: (name, offset, size, count) rows. */
@@ -57,15 +58,16 @@ typedef struct StateField {
 } StateField;
 
 struct DeviceType {
-    const char *name;       /* "virtio-net-pci" */
+    const char *name;           /* "virtio-net-pci" */
     const char *const *aliases; /* NULL-ended, or NULL */
-    const char *bus;        /* parent bus type: "sysbus", "pci", "virtio", "usb"…; NULL: none */
-    const char *category;   /* "network", "storage", "display", "input", "misc": -device help groups */
+    const char *bus; /* parent bus type: "sysbus", "pci", "virtio", "usb"…; NULL: none */
+    const char
+        *category; /* "network", "storage", "display", "input", "misc": -device help groups */
     const char *desc;
-    size_t size;            /* of the device's struct */
-    const Property *props;  /* ended by a NULL name; may be NULL */
+    size_t size;              /* of the device's struct */
+    const Property *props;    /* ended by a NULL name; may be NULL */
     const DeviceType *parent; /* its properties and state come first; hooks NULL here are its */
-    bool user_creatable;    /* -device takes it */
+    bool user_creatable;      /* -device takes it */
     bool hotpluggable;
     /* Makes it real on dev->bus. False: *err, and nothing is left behind. */
     bool (*realize)(Device *dev, GError **err);
@@ -79,8 +81,8 @@ struct DeviceType {
 
 struct Device {
     const DeviceType *type;
-    char *id;         /* -device id=; or made up by the machine; NULL: anonymous */
-    Bus *bus;         /* its parent's; NULL only for a machine's root */
+    char *id; /* -device id=; or made up by the machine; NULL: anonymous */
+    Bus *bus; /* its parent's; NULL only for a machine's root */
     bool realized;
     GPtrArray *buses; /* of its own (Bus *) */
 };
@@ -88,7 +90,8 @@ struct Device {
 /* A bus type's rules for placing devices. */
 typedef struct BusType {
     const char *name;
-    /* Whether dev (its properties set) fits; it chooses the address. May be NULL: everything fits. */
+    /* Whether dev (its properties set) fits; it chooses the address. May be NULL: everything fits.
+     */
     bool (*attach)(Bus *bus, Device *dev, GError **err);
     void (*detach)(Bus *bus, Device *dev);
 } BusType;
@@ -108,10 +111,10 @@ Bus *bus_find(const char *name, const char *type);
 const DeviceType *device_type_find(const char *name);
 void device_type_foreach(void (*fn)(const DeviceType *type, void *opaque), void *opaque);
 void device_type_register(const DeviceType *type);
-#define DEVICE_TYPE(t)                                                                             \
-    static void __attribute__((constructor)) t##_register_type(void)                               \
-    {                                                                                              \
-        device_type_register(&(t));                                                                \
+#define DEVICE_TYPE(t)                                               \
+    static void __attribute__((constructor)) t##_register_type(void) \
+    {                                                                \
+        device_type_register(&(t));                                  \
     }
 
 /* Allocated, properties at their presets. Freed by device_unref/unrealize paths only. */

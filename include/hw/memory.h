@@ -2,7 +2,8 @@
 /*
  * Physical memory: regions (RAM, ROM, device registers, containers, aliases) composed into address
  * spaces. A region tree is changed under the big lock between memory_transaction_begin and commit;
- * what vCPUs read is a flat, sorted, immutable FlatView which the commit publishes (readers never lock).
+ * what vCPUs read is a flat, sorted, immutable FlatView which the commit publishes (readers never
+ * lock).
  */
 #ifndef HW_MEMORY_H
 #define HW_MEMORY_H
@@ -25,9 +26,9 @@ typedef enum MemTxResult { MEMTX_OK, MEMTX_ERROR, MEMTX_DECODE_ERROR } MemTxResu
 
 /*
  * A device's registers. Offsets are from the region's start; size 1, 2, 4, 8, naturally aligned and
- * within [min, max] of impl: the core splits or widens what the guest does; what lies outside of `valid` is
- * answered with MEMTX_ERROR before the device sees it. Values are little endian unless big_endian.
- * Called with the big lock held, unless lockless.
+ * within [min, max] of impl: the core splits or widens what the guest does; what lies outside of
+ * `valid` is answered with MEMTX_ERROR before the device sees it. Values are little endian unless
+ * big_endian. Called with the big lock held, unless lockless.
  */
 typedef struct MemoryRegionOps {
     uint64_t (*read)(void *opaque, hwaddr offset, unsigned size);
@@ -53,10 +54,10 @@ struct MemoryRegion {
     uint64_t size;
     const MemoryRegionOps *ops; /* IO; ROM_DEVICE: writes, and reads while !romd */
     void *opaque;
-    RAMBlock *ram;          /* RAM, ROM, ROM_DEVICE */
-    bool romd;              /* ROM_DEVICE: reads are plain memory */
+    RAMBlock *ram; /* RAM, ROM, ROM_DEVICE */
+    bool romd;     /* ROM_DEVICE: reads are plain memory */
     bool enabled, readonly;
-    MemoryRegion *alias;    /* ALIAS */
+    MemoryRegion *alias; /* ALIAS */
     hwaddr alias_offset;
     MemoryRegion *container; /* NULL: a root, or not in any */
     hwaddr addr;             /* in the container */
@@ -64,7 +65,8 @@ struct MemoryRegion {
     GPtrArray *subregions;
 };
 
-/* The owner frees the struct (usually it is inside a device's). Names are copied; they appear in mtree. */
+/* The owner frees the struct (usually it is inside a device's). Names are copied; they appear in
+ * mtree. */
 void memory_region_init(MemoryRegion *mr, const char *name, uint64_t size);
 void memory_region_init_io(MemoryRegion *mr, const char *name, uint64_t size,
                            const MemoryRegionOps *ops, void *opaque);
@@ -88,7 +90,8 @@ void *memory_region_ram_ptr(MemoryRegion *mr);
 void memory_transaction_begin(void);
 void memory_transaction_commit(void);
 
-/* ---- RAM blocks and their dirty bits -------------------------------------------------------------- */
+/* ---- RAM blocks and their dirty bits
+ * -------------------------------------------------------------- */
 
 struct RAMBlock {
     char *name;
@@ -109,7 +112,8 @@ void ram_block_free(RAMBlock *block);
 /* The block that holds a host address; NULL: none. */
 RAMBlock *ram_block_from_host(const void *host, uint64_t *offset_in_block);
 
-/* ---- address spaces --------------------------------------------------------------------------------- */
+/* ---- address spaces
+ * --------------------------------------------------------------------------------- */
 
 /* One piece of an address space: no holes inside, one region. */
 typedef struct FlatRange {
@@ -145,9 +149,9 @@ MemTxResult address_space_read(AddressSpace *as, hwaddr addr, const MemTxAttrs *
 MemTxResult address_space_write(AddressSpace *as, hwaddr addr, const MemTxAttrs *attrs,
                                 const void *buf, uint64_t len);
 /*
- * Host pointer to at most *len bytes of RAM at addr (*len is cut to what is contiguous); NULL when addr is not
- * plain RAM (ROM for writing included). After writing, unmap says how much, for dirty bits and
- * translations made of those bytes.
+ * Host pointer to at most *len bytes of RAM at addr (*len is cut to what is contiguous); NULL when
+ * addr is not plain RAM (ROM for writing included). After writing, unmap says how much, for dirty
+ * bits and translations made of those bytes.
  */
 void *address_space_map(AddressSpace *as, hwaddr addr, uint64_t *len, bool write);
 void address_space_unmap(AddressSpace *as, void *host, uint64_t written);
@@ -160,7 +164,8 @@ MemTxResult memory_region_write(MemoryRegion *mr, hwaddr offset, uint64_t val, u
 uint64_t address_space_ldle(AddressSpace *as, hwaddr addr, unsigned size);
 void address_space_stle(AddressSpace *as, hwaddr addr, uint64_t val, unsigned size);
 
-/* Called after each published change of any view, under the big lock: TLBs forget. KVM maps slots. */
+/* Called after each published change of any view, under the big lock: TLBs forget. KVM maps slots.
+ */
 typedef struct MemoryListener {
     void (*commit)(struct MemoryListener *l, AddressSpace *as, const FlatView *old_view,
                    const FlatView *new_view);

@@ -25,7 +25,8 @@ typedef struct Timer {
     struct Timer *next;
 } Timer;
 void timer_init(Timer *t, ClockType clock, TimerFn fn, void *opaque);
-/* Arms (again) for this time of its clock, in ns; in the past: fires soon. Any thread that holds the lock.
+/* Arms (again) for this time of its clock, in ns; in the past: fires soon. Any thread that holds
+ * the lock.
  */
 void timer_mod(Timer *t, int64_t expire_ns);
 void timer_del(Timer *t);

@@ -16,9 +16,10 @@ typedef struct VCPU VCPU;
 
 /* Bits of VCPU.interrupts: asked for by devices and other threads, answered by the target. */
 enum {
-    CPU_INT_HARD = 1,   /* the main interrupt input (Arm IRQ) */
-    CPU_INT_FAST = 2,   /* Arm FIQ */
-    CPU_INT_VIRT = 4, CPU_INT_VFAST = 8, /* virtual ones, for guests' guests */
+    CPU_INT_HARD = 1, /* the main interrupt input (Arm IRQ) */
+    CPU_INT_FAST = 2, /* Arm FIQ */
+    CPU_INT_VIRT = 4,
+    CPU_INT_VFAST = 8, /* virtual ones, for guests' guests */
     CPU_INT_NMI = 16,
     CPU_INT_RESET = 32,
     CPU_INT_TARGET0 = 256, /* and up: the target's own */
@@ -28,7 +29,7 @@ struct VCPU {
     CPUState *cpu;
     int index;
     pthread_t thread;
-    AddressSpace *as;    /* physical memory as this CPU sees it */
+    AddressSpace *as; /* physical memory as this CPU sees it */
     _Atomic uint32_t interrupts;
     _Atomic bool halted; /* WFI, or powered off: does not run until has_work */
     bool powered_off;    /* PSCI CPU_OFF, or secondary before CPU_ON: interrupts do not wake it */
@@ -50,7 +51,7 @@ typedef struct AccelOps {
     bool (*init)(const TargetOps *target, const char *options, GError **err);
     /* Starts the thread (or joins the round robin). The CPU is reset by then. */
     bool (*vcpu_start)(VCPU *v, GError **err);
-    void (*kick)(VCPU *v); /* leave guest code soon, look at interrupts and stop_requested */
+    void (*kick)(VCPU *v);        /* leave guest code soon, look at interrupts and stop_requested */
     void (*synchronize)(VCPU *v); /* the state in memory is true (KVM fetches it) */
     void (*exit)(void);
 } AccelOps;
@@ -60,7 +61,7 @@ bool accel_configure(const char *const *requests, const TargetOps *target, GErro
 const AccelOps *accel_current(void);
 
 /* ---- what devices and targets call; any thread ---- */
-void cpu_interrupt(VCPU *v, uint32_t mask);        /* sets bits, wakes, kicks */
+void cpu_interrupt(VCPU *v, uint32_t mask); /* sets bits, wakes, kicks */
 void cpu_clear_interrupt(VCPU *v, uint32_t mask);
 void cpu_kick(VCPU *v);
 /* Runs fn on the vCPU's thread between two guest instructions; returns at once. */
@@ -79,13 +80,18 @@ VCPU *vcpu_current(void); /* of the calling thread, or NULL */
 
 /* ---- the machine's state; main-loop thread or big lock ---- */
 typedef enum RunState {
-    RUN_STATE_PRELAUNCH, RUN_STATE_RUNNING, RUN_STATE_PAUSED, RUN_STATE_SHUTDOWN,
-    RUN_STATE_IO_ERROR, RUN_STATE_GUEST_PANICKED, RUN_STATE_DEBUG
+    RUN_STATE_PRELAUNCH,
+    RUN_STATE_RUNNING,
+    RUN_STATE_PAUSED,
+    RUN_STATE_SHUTDOWN,
+    RUN_STATE_IO_ERROR,
+    RUN_STATE_GUEST_PANICKED,
+    RUN_STATE_DEBUG
 } RunState;
 RunState run_state_get(void);
 const char *run_state_name(RunState s); /* QMP's spelling */
-void vm_start(void);           /* all vCPUs run, CLOCK_VIRTUAL too */
-void vm_stop(RunState state);  /* returns when all have stopped */
+void vm_start(void);                    /* all vCPUs run, CLOCK_VIRTUAL too */
+void vm_stop(RunState state);           /* returns when all have stopped */
 /* Asks the main loop; any thread, a guest's write included. */
 void system_reset_request(const char *cause);
 void system_shutdown_request(const char *cause, int exit_status);

@@ -7,11 +7,15 @@
 
 #include "util/value.h"
 
-G_DEFINE_QUARK(opts - error - quark, opts_error)
+GQuark opts_error_quark(void)
+{
+    return g_quark_from_static_string("opts-error");
+}
 
 typedef struct KeyValue {
     char *key;
     char *value;
+    GPtrArray *before; /* values of the same key that were given earlier; or NULL */
 } KeyValue;
 
 struct Opts {
@@ -23,6 +27,9 @@ static void key_value_clear(void *p)
     KeyValue *kv = p;
     g_free(kv->key);
     g_free(kv->value);
+    if (kv->before) {
+        g_ptr_array_unref(kv->before);
+    }
 }
 
 Opts *opts_new(void)
@@ -69,9 +76,45 @@ void opts_set(Opts *opts, const char *key, const char *value)
         g_free(old->value);
         old->value = copy;
     } else {
-        KeyValue kv = { g_strdup(key), g_strdup(value) };
+        KeyValue kv = { g_strdup(key), g_strdup(value), NULL };
         g_array_append_val(opts->list, kv);
     }
+}
+
+/* As opts_set; an earlier value is remembered for opts_get_all. */
+static void add(Opts *opts, const char *key, const char *value)
+{
+    KeyValue *old = find(opts, key);
+    if (old) {
+        if (!old->before) {
+            old->before = g_ptr_array_new_with_free_func(g_free);
+        }
+        g_ptr_array_add(old->before, g_strdup(old->value));
+    }
+    opts_set(opts, key, value);
+}
+
+char **opts_get_all(const Opts *opts, const char *key)
+{
+    GPtrArray *all = g_ptr_array_new();
+    KeyValue *kv = find(opts, key);
+    for (unsigned i = 0; kv && kv->before && i < kv->before->len; i++) {
+        g_ptr_array_add(all, g_strdup(kv->before->pdata[i]));
+    }
+    if (kv) {
+        g_ptr_array_add(all, g_strdup(kv->value));
+    }
+    for (unsigned i = 0; !kv; i++) { /* a JSON list, perhaps of {"str": value} */
+        g_autofree char *plain = g_strdup_printf("%s.%u", key, i);
+        g_autofree char *str = g_strconcat(plain, ".str", NULL);
+        const char *value = opts_get(opts, plain);
+        if (!value && !(value = opts_get(opts, str))) {
+            break;
+        }
+        g_ptr_array_add(all, g_strdup(value));
+    }
+    g_ptr_array_add(all, NULL);
+    return (char **)g_ptr_array_free(all, false);
 }
 
 void opts_setf(Opts *opts, const char *key, const char *fmt, ...)
@@ -132,7 +175,10 @@ void opts_merge(Opts *opts, const Opts *from)
     for (unsigned i = 0; i < from->list->len; i++) {
         KeyValue *kv = &g_array_index(from->list, KeyValue, i);
         if (!find(opts, kv->key)) {
-            opts_set(opts, kv->key, kv->value);
+            for (unsigned n = 0; kv->before && n < kv->before->len; n++) {
+                add(opts, kv->key, kv->before->pdata[n]);
+            }
+            add(opts, kv->key, kv->value);
         }
     }
 }
@@ -162,10 +208,10 @@ bool opts_parse(Opts *opts, const char *text, const char *implied, GError **err)
                 return false;
             }
             p = take_value(p + n + 1, value);
-            opts_set(opts, key, value->str);
+            add(opts, key, value->str);
         } else {
             p = take_value(p, value);
-            opts_set(opts, implied ? implied : value->str, implied ? value->str : "on");
+            add(opts, implied ? implied : value->str, implied ? value->str : "on");
         }
     }
     return true;
@@ -316,11 +362,24 @@ static bool check_value(const OptDef *opt, const char *value, GError **err)
     g_assert_not_reached();
 }
 
+/* "hostfwd" of "hostfwd.3" and "hostfwd.3.str", as JSON lists give them; else NULL. */
+static char *list_base(const char *key)
+{
+    const char *dot = strchr(key, '.');
+    size_t digits = dot ? strspn(dot + 1, "0123456789") : 0;
+    bool list = digits && (!dot[1 + digits] || !strcmp(dot + 1 + digits, ".str"));
+    return list ? g_strndup(key, dot - key) : NULL;
+}
+
 bool opts_check(const Opts *opts, const OptDef *table, GError **err)
 {
     for (unsigned i = 0; i < opts_count(opts); i++) {
         KeyValue *kv = &g_array_index(opts->list, KeyValue, i);
+        g_autofree char *base = list_base(kv->key);
         const OptDef *opt = find_opt(table, kv->key);
+        if (!opt && base) {
+            opt = find_opt(table, base);
+        }
         if (!opt) {
             g_set_error(err, OPTS_ERROR, EINVAL, "Invalid parameter '%s'", kv->key);
             return false;

@@ -42,6 +42,8 @@ void opts_setf(Opts *opts, const char *key, const char *fmt, ...) G_GNUC_PRINTF(
 void opts_remove(Opts *opts, const char *key);
 /* The value of `key`, or NULL; owned by opts. */
 const char *opts_get(const Opts *opts, const char *key);
+/* All values that text gave for the key, in order; NULL-ended, free with g_strfreev. */
+char **opts_get_all(const Opts *opts, const char *key);
 bool opts_has(const Opts *opts, const char *key);
 /* Number of keys; key and value by index. */
 unsigned opts_count(const Opts *opts);

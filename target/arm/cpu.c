@@ -249,7 +249,7 @@ static uint32_t tb_flags(const CPUState *cpu)
     const CPUArmState *env = (const CPUArmState *)cpu;
 
     return (env->fpcr & (FPCR_AHP | FPCR_DN | FPCR_FZ | FPCR_FZ16) ? ARM_TBF_FP_SOFT : 0) |
-           (env->guarded ? ARM_TBF_BTI : 0);
+           (env->guarded ? ARM_TBF_BTI : 0) | (env->x[31] & 15 ? ARM_TBF_SP_ODD : 0);
 }
 
 /* --- PSTATE

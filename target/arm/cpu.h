@@ -61,6 +61,7 @@ enum {
 enum {
     ARM_TBF_FP_SOFT = 1, /* FPCR asks for more than a rounding mode */
     ARM_TBF_BTI = 2,     /* env->guarded */
+    ARM_TBF_SP_ODD = 4,  /* SP is not a multiple of 16: no base of an access */
 };
 
 /* Bits of PSTATE as SPSR and signal frames place them. */

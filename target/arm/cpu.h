@@ -24,6 +24,13 @@ typedef enum ARMFeature {
     ARM_FEAT_COUNT
 } ARMFeature;
 
+/* What computes pointer authentication codes, by the -cpu property's name. */
+typedef enum ARMPauthAlgorithm {
+    ARM_PAUTH_IMPDEF, /* pauth-impdef: a fast hash, the default */
+    ARM_PAUTH_QARMA5, /* pauth-qarma5, or pauth-impdef=off */
+    ARM_PAUTH_QARMA3, /* pauth-qarma3 */
+} ARMPauthAlgorithm;
+
 typedef struct CPUArmState {
     CPUState parent;
     uint64_t x[32]; /* X0..X30, then SP */
@@ -42,7 +49,8 @@ typedef struct CPUArmState {
     /* From here on: the model's, not touched by a reset. */
     uint64_t features[(ARM_FEAT_COUNT + 63) / 64];
     const struct ARMCPUModel *model;
-    bool pauth_fast;           /* PAC by a fast hash instead of QARMA (pauth-impdef) */
+    ARMPauthAlgorithm pauth_algorithm;
+    bool pauth_chosen;         /* by a property */
     uint64_t midr, ctr, dczid; /* as MRS from EL0 shows them */
     uint64_t cntfrq;           /* Hz of CNTVCT_EL0 */
 } CPUArmState;

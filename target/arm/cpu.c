@@ -153,6 +153,7 @@ static bool configure(CPUArmState *env, const char *spec, GError **err)
     }
     env->model = model;
     env->midr = model->midr;
+    env->ctr = model->ctr;
     for (int i = 0; !model->features && i < ARM_FEAT_COUNT; i++) {
         set_feature(env, i, true);
     }
@@ -201,8 +202,7 @@ static CPUState *cpu_new(const char *spec, GError **err)
     memset(env, 0, size);
     env->parent.target = &arm_target;
     env->parent.exception_index = EXCP_NONE;
-    env->ctr = 0x9444c004; /* IDC; lines of 64 bytes; PIPT */
-    env->dczid = 4;        /* 64 bytes */
+    env->dczid = 4; /* 64 bytes */
     env->cntfrq = 1000000000;
     if (!configure(env, spec ? spec : "max", err)) {
         cpu_free(&env->parent);
@@ -320,12 +320,16 @@ uint64_t arm_hwcap2(const CPUArmState *env)
     return hwcap(env, 2);
 }
 
-/* CRm and op2 of those that are not 0. */
+/* CRm and op2 of those that are not 0; `constant` is what Linux puts in fields that it hides. */
 static const struct {
     uint8_t crm, op2, reg;
+    uint32_t constant;
 } id_regs[] = {
-    { 4, 0, PFR0 },  { 4, 1, PFR1 },  { 6, 0, ISAR0 }, { 6, 1, ISAR1 },
-    { 6, 2, ISAR2 }, { 7, 1, MMFR1 }, { 7, 2, MMFR2 },
+    { 4, 0, PFR0, 0x11 },                      /* EL1 and EL0: AArch64 only */
+    { 4, 1, PFR1, 0 },    { 5, 0, NONE, 0x6 }, /* DFR0: Armv8 debug */
+    { 6, 0, ISAR0, 0 },   { 6, 1, ISAR1, 0 },
+    { 6, 2, ISAR2, 0 },   { 7, 0, NONE, 0xff000000 }, /* MMFR0: neither 4 KB nor 64 KB granules */
+    { 7, 1, MMFR1, 0 },   { 7, 2, MMFR2, 0 },
 };
 
 static uint64_t feature_fields(const CPUArmState *env, IDReg reg)
@@ -366,9 +370,7 @@ uint64_t arm_id_register(const CPUArmState *env, int crm, int op2)
             continue;
         }
         uint64_t val = feature_fields(env, id_regs[i].reg);
-        if (id_regs[i].reg == PFR0) {
-            val |= 0x11; /* EL1 and EL0: AArch64 only */
-        }
+        val |= id_regs[i].constant;
         return arm_feature(env, ARM_FEAT_PAUTH) ? val | pauth_fields(env, id_regs[i].reg) : val;
     }
     return 0;

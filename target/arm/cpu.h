@@ -79,7 +79,7 @@ enum {
 
 typedef struct ARMCPUModel {
     const char *name, *alias; /* alias: NULL for none */
-    uint64_t midr;
+    uint64_t midr, ctr;
     const uint8_t *features; /* ARM_FEAT_*, ended by ARM_FEAT_COUNT; NULL: all there are */
     const char *doc;
 } ARMCPUModel;

@@ -246,6 +246,7 @@ typedef struct TCGExit {
     uint8_t kind; /* TCGExitKind */
     bool poll;    /* ask for interrupts on the way (backward jumps) */
     bool cc_dead; /* where this goes, the flags are written before they are read */
+    bool careful; /* MAIN: the next block is a CF_CAREFUL one */
     vaddr pc;     /* JUMP, CALL, MAIN */
     vaddr ret_pc; /* CALL, CALL_IND */
 } TCGExit;

@@ -9,7 +9,7 @@
 #include "target/arm/cpu.h"
 #include "target/arm/translate.h"
 
-typedef enum IDReg { PFR0, PFR1, ISAR0, ISAR1, ISAR2, MMFR1, MMFR2 } IDReg;
+typedef enum IDReg { NONE, PFR0, PFR1, ISAR0, ISAR1, ISAR2, MMFR1, MMFR2 } IDReg;
 
 typedef struct FeatureInfo {
     const char *name;
@@ -41,6 +41,9 @@ static const ARMCPUModel *find_model(const char *name)
     return NULL;
 }
 
+/* The algorithms of pointer authentication, ARMPauthAlgorithm. */
+static const char *const pauth_names[] = { "pauth-impdef", "pauth-qarma5", "pauth-qarma3" };
+
 static void list_models(FILE *f)
 {
     fprintf(f, "CPU models:\n");
@@ -53,7 +56,10 @@ static void list_models(FILE *f)
             fprintf(f, " %s", feature_info[i].name);
         }
     }
-    fprintf(f, " pauth-impdef\n");
+    for (unsigned i = 0; i < G_N_ELEMENTS(pauth_names); i++) {
+        fprintf(f, " %s", pauth_names[i]);
+    }
+    fprintf(f, "\n");
 }
 
 static char *known_names(bool models)
@@ -68,8 +74,8 @@ static char *known_names(bool models)
             g_string_append_printf(s, "%s, ", feature_info[i].name);
         }
     }
-    if (!models) {
-        g_string_append(s, "pauth-impdef");
+    for (unsigned i = 0; !models && i < G_N_ELEMENTS(pauth_names); i++) {
+        g_string_append_printf(s, "%s%s", i ? ", " : "", pauth_names[i]);
     }
     return g_string_free(s, FALSE);
 }
@@ -80,6 +86,24 @@ static bool bad_property(GError **err, const char *what, const char *prop)
     g_set_error(err, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s '%s'; properties are %s", what,
                 prop, names);
     return false;
+}
+
+/* One algorithm may be chosen; to turn the default off leaves QARMA5. */
+static bool set_pauth_algorithm(CPUArmState *env, ARMPauthAlgorithm a, bool on, GError **err)
+{
+    if (on && (!arm_feature(env, ARM_FEAT_PAUTH) || env->pauth_chosen)) {
+        g_set_error(err, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s=on: %s", pauth_names[a],
+                    env->pauth_chosen ? "another algorithm was chosen before"
+                                      : "this CPU has no pointer authentication (pauth=on)");
+        return false;
+    }
+    if (on) {
+        env->pauth_algorithm = a;
+        env->pauth_chosen = true;
+    } else if (env->pauth_algorithm == a) {
+        env->pauth_algorithm = a == ARM_PAUTH_QARMA5 ? ARM_PAUTH_IMPDEF : ARM_PAUTH_QARMA5;
+    }
+    return true;
 }
 
 /* name=on, name=off, +name, -name */
@@ -102,9 +126,10 @@ static bool set_property(CPUArmState *env, const char *prop, GError **err)
             return bad_property(err, "neither on nor off in property", prop);
         }
     }
-    if (!strcmp(name, "pauth-impdef")) {
-        env->pauth_fast = on;
-        return true;
+    for (unsigned i = 0; i < G_N_ELEMENTS(pauth_names); i++) {
+        if (!strcmp(name, pauth_names[i])) {
+            return set_pauth_algorithm(env, i, on, err);
+        }
     }
     for (int i = 0; i < ARM_FEAT_COUNT; i++) {
         if (!g_strcmp0(feature_info[i].name, name)) {
@@ -128,6 +153,7 @@ static bool configure(CPUArmState *env, const char *spec, GError **err)
     }
     env->model = model;
     env->midr = model->midr;
+    env->ctr = model->ctr;
     for (int i = 0; !model->features && i < ARM_FEAT_COUNT; i++) {
         set_feature(env, i, true);
     }
@@ -176,9 +202,7 @@ static CPUState *cpu_new(const char *spec, GError **err)
     memset(env, 0, size);
     env->parent.target = &arm_target;
     env->parent.exception_index = EXCP_NONE;
-    env->pauth_fast = true;
-    env->ctr = 0x9444c004; /* IDC; lines of 64 bytes; PIPT */
-    env->dczid = 4;        /* 64 bytes */
+    env->dczid = 4; /* 64 bytes */
     env->cntfrq = 1000000000;
     if (!configure(env, spec ? spec : "max", err)) {
         cpu_free(&env->parent);
@@ -249,7 +273,7 @@ static uint32_t tb_flags(const CPUState *cpu)
     const CPUArmState *env = (const CPUArmState *)cpu;
 
     return (env->fpcr & (FPCR_AHP | FPCR_DN | FPCR_FZ | FPCR_FZ16) ? ARM_TBF_FP_SOFT : 0) |
-           (env->guarded ? ARM_TBF_BTI : 0);
+           (env->guarded ? ARM_TBF_BTI : 0) | (env->x[31] & 15 ? ARM_TBF_SP_ODD : 0);
 }
 
 /* --- PSTATE
@@ -296,12 +320,16 @@ uint64_t arm_hwcap2(const CPUArmState *env)
     return hwcap(env, 2);
 }
 
-/* CRm and op2 of those that are not 0. */
+/* CRm and op2 of those that are not 0; `constant` is what Linux puts in fields that it hides. */
 static const struct {
     uint8_t crm, op2, reg;
+    uint32_t constant;
 } id_regs[] = {
-    { 4, 0, PFR0 },  { 4, 1, PFR1 },  { 6, 0, ISAR0 }, { 6, 1, ISAR1 },
-    { 6, 2, ISAR2 }, { 7, 1, MMFR1 }, { 7, 2, MMFR2 },
+    { 4, 0, PFR0, 0x11 },                      /* EL1 and EL0: AArch64 only */
+    { 4, 1, PFR1, 0 },    { 5, 0, NONE, 0x6 }, /* DFR0: Armv8 debug */
+    { 6, 0, ISAR0, 0 },   { 6, 1, ISAR1, 0 },
+    { 6, 2, ISAR2, 0 },   { 7, 0, NONE, 0xff000000 }, /* MMFR0: neither 4 KB nor 64 KB granules */
+    { 7, 1, MMFR1, 0 },   { 7, 2, MMFR2, 0 },
 };
 
 static uint64_t feature_fields(const CPUArmState *env, IDReg reg)
@@ -317,23 +345,33 @@ static uint64_t feature_fields(const CPUArmState *env, IDReg reg)
     return val;
 }
 
+/* The fields that say which algorithm there is: addresses', generic. */
+static uint64_t pauth_fields(const CPUArmState *env, IDReg reg)
+{
+    static const struct {
+        uint8_t reg, address, generic; /* bit positions */
+    } fields[] = {
+        [ARM_PAUTH_IMPDEF] = { ISAR1, 8, 28 },
+        [ARM_PAUTH_QARMA5] = { ISAR1, 4, 24 },
+        [ARM_PAUTH_QARMA3] = { ISAR2, 12, 8 },
+    };
+
+    if (fields[env->pauth_algorithm].reg != reg) {
+        return 0;
+    }
+    return 1ull << fields[env->pauth_algorithm].address |
+           1ull << fields[env->pauth_algorithm].generic;
+}
+
 uint64_t arm_id_register(const CPUArmState *env, int crm, int op2)
 {
-    enum { APA = 4, API = 8, GPA = 24, GPI = 28 };
-
     for (unsigned i = 0; i < G_N_ELEMENTS(id_regs); i++) {
         if (id_regs[i].crm != crm || id_regs[i].op2 != op2) {
             continue;
         }
         uint64_t val = feature_fields(env, id_regs[i].reg);
-        if (id_regs[i].reg == PFR0) {
-            val |= 0x11; /* EL1 and EL0: AArch64 only */
-        }
-        if (id_regs[i].reg == ISAR1 && arm_feature(env, ARM_FEAT_PAUTH)) {
-            val &= ~(15ull << API);
-            val |= env->pauth_fast ? 1ull << API | 1ull << GPI : 1ull << APA | 1ull << GPA;
-        }
-        return val;
+        val |= id_regs[i].constant;
+        return arm_feature(env, ARM_FEAT_PAUTH) ? val | pauth_fields(env, id_regs[i].reg) : val;
     }
     return 0;
 }

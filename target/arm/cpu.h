@@ -24,6 +24,13 @@ typedef enum ARMFeature {
     ARM_FEAT_COUNT
 } ARMFeature;
 
+/* What computes pointer authentication codes, by the -cpu property's name. */
+typedef enum ARMPauthAlgorithm {
+    ARM_PAUTH_IMPDEF, /* pauth-impdef: a fast hash, the default */
+    ARM_PAUTH_QARMA5, /* pauth-qarma5, or pauth-impdef=off */
+    ARM_PAUTH_QARMA3, /* pauth-qarma3 */
+} ARMPauthAlgorithm;
+
 typedef struct CPUArmState {
     CPUState parent;
     uint64_t x[32]; /* X0..X30, then SP */
@@ -42,7 +49,8 @@ typedef struct CPUArmState {
     /* From here on: the model's, not touched by a reset. */
     uint64_t features[(ARM_FEAT_COUNT + 63) / 64];
     const struct ARMCPUModel *model;
-    bool pauth_fast;           /* PAC by a fast hash instead of QARMA (pauth-impdef) */
+    ARMPauthAlgorithm pauth_algorithm;
+    bool pauth_chosen;         /* by a property */
     uint64_t midr, ctr, dczid; /* as MRS from EL0 shows them */
     uint64_t cntfrq;           /* Hz of CNTVCT_EL0 */
 } CPUArmState;
@@ -61,6 +69,7 @@ enum {
 enum {
     ARM_TBF_FP_SOFT = 1, /* FPCR asks for more than a rounding mode */
     ARM_TBF_BTI = 2,     /* env->guarded */
+    ARM_TBF_SP_ODD = 4,  /* SP is not a multiple of 16: no base of an access */
 };
 
 /* Bits of PSTATE as SPSR and signal frames place them. */
@@ -70,7 +79,7 @@ enum {
 
 typedef struct ARMCPUModel {
     const char *name, *alias; /* alias: NULL for none */
-    uint64_t midr;
+    uint64_t midr, ctr;
     const uint8_t *features; /* ARM_FEAT_*, ended by ARM_FEAT_COUNT; NULL: all there are */
     const char *doc;
 } ARMCPUModel;

@@ -42,11 +42,9 @@ typedef struct ARMSystemState {
         uint8_t el;
         bool has_far;
     } exc;
-    uint32_t irq_deferred; /* an interrupt is pending and masked: unmasking looks again */
     uint32_t event;        /* the event register of WFE */
     bool serror;           /* pending */
     uint64_t wfx_deadline; /* WFET, WFIT: value of CNTVCT; 0: none */
-    uint8_t asid_bank_valid;
     uint64_t tlb_id; /* address space id that EL0's translations have now */
 } ARMSystemState;
 

@@ -38,7 +38,7 @@ enum {
 
 /* ARMSysReg.flags */
 enum {
-    ARM_REG_CONST = 1,  /* reads as `reset` */
+    ARM_REG_CONST = 1,  /* reads as `reset`; writes are ignored */
     ARM_REG_ENDS = 2,   /* a write changes what blocks depend on: the block ends behind it */
     ARM_REG_IO = 4,     /* read and write want the big lock */
     ARM_REG_FEAT = 8,   /* only if the CPU has `feature` */
@@ -48,9 +48,9 @@ enum {
 typedef struct ARMSysReg ARMSysReg;
 typedef uint64_t ARMSysRegRead(CPUState *cpu, const ARMSysReg *r, void *opaque);
 typedef void ARMSysRegWrite(CPUState *cpu, const ARMSysReg *r, uint64_t val, void *opaque);
-/* The syndrome (ESR_ELx) of the exception that this access is trapped with, to EL1; 0: it is not.
- * ~0: the instruction is undefined now. */
-typedef uint64_t ARMSysRegTrap(CPUState *cpu, const ARMSysReg *r, bool read);
+typedef enum ARMTrap { ARM_TRAP_NONE, ARM_TRAP_UNDEF, ARM_TRAP_SYSREG, ARM_TRAP_FP } ARMTrap;
+/* Whether this access, which `access` allows, is trapped now all the same. */
+typedef ARMTrap ARMSysRegTrap(CPUState *cpu, const ARMSysReg *r, bool read);
 
 /*
  * One register. A row without read and write is a 64-bit field of the CPU's state at `offset`

@@ -20,6 +20,8 @@ typedef union ARMVReg {
 typedef enum ARMFeature {
 #define FEATURE(id, ...) ARM_FEAT_##id,
 #include "target/arm/cpu-features.h.inc"
+    ARM_FEAT_FIRST_SYSTEM,
+    ARM_FEAT_LAST_USER = ARM_FEAT_FIRST_SYSTEM - 1,
 #include "target/arm/cpu-features-system.h.inc"
 #undef FEATURE
     ARM_FEAT_COUNT
@@ -42,7 +44,7 @@ typedef struct ARMSystemState {
         uint8_t el;
         bool has_far;
     } exc;
-    uint32_t event;        /* the event register of WFE */
+    _Atomic uint32_t event; /* the event register of WFE */
     bool serror;           /* pending */
     uint64_t wfx_deadline; /* WFET, WFIT: value of CNTVCT; 0: none */
     uint64_t tlb_id; /* address space id that EL0's translations have now */
@@ -70,7 +72,7 @@ typedef struct CPUArmState {
     uint64_t midr, ctr, dczid; /* as MRS from EL0 shows them */
     uint64_t cntfrq;           /* Hz of CNTVCT_EL0 */
     const struct ARMSystemOps *sys_ops; /* of a whole machine's CPU; NULL: user mode (system.h) */
-    struct ARMSystemConfig *board;      /* what its board decides, timers, wires (system.h) */
+    struct ARMBoard *board;             /* what its board decides, timers, wires (system.h) */
     ARMSystemState sys;                 /* with sys_ops */
 } CPUArmState;
 
@@ -88,6 +90,7 @@ enum {
 enum {
     ARM_TBF_FP_SOFT = 1, /* FPCR asks for more than a rounding mode */
     ARM_TBF_BTI = 2,     /* env->guarded */
+    ARM_TBF_SP_ODD = 4, /* SP is not a multiple of 16, and checked: no base of an access */
     /* Of whole machines. */
     ARM_TBF_SYSTEM = 1 << 4,
     ARM_TBF_EL_SHIFT = 5, /* 2 bits */
@@ -98,7 +101,6 @@ enum {
     ARM_TBF_IL = 1 << 10,      /* PSTATE.IL */
     ARM_TBF_FP_TRAP = 1 << 11, /* CPACR_EL1.FPEN traps here */
     ARM_TBF_ALIGN = 1 << 12,   /* SCTLR.A */
-    ARM_TBF_SP_ALIGN = 1 << 13, /* SCTLR.SA, SA0 */
     ARM_TBF_STEP = 1 << 14,     /* software step is active … */
     ARM_TBF_STEP_NOW = 1 << 15, /* … and PSTATE.SS is 0: the step exception is pending */
     ARM_TBF_BREAKPOINTS = 1 << 16, /* some DBGBCR is enabled */
@@ -108,7 +110,7 @@ enum {
     ARM_TBF_ZVA_TRAP = 1 << 22, /* DC ZVA at EL0 is trapped */
     ARM_TBF_TBI0 = 1 << 23,     /* tags of instruction addresses are ignored: lower half … */
     ARM_TBF_TBI1 = 1 << 24,     /* … and upper half */
-    ARM_TBF_NAA = 1 << 25, /* SCTLR.nAA */
+    ARM_TBF_NAA = 1 << 25,  /* SCTLR.nAA */
 };
 
 /* Bits of PSTATE as SPSR and signal frames place them. */
@@ -130,16 +132,32 @@ enum {
 #define ARM_PSTATE_DIT         (1u << 24)
 #define ARM_PSTATE_TCO         (1u << 25)
 
+/* What ID registers and cache registers say beside features. */
+typedef struct ARMModelIDs {
+    uint64_t mmfr0, dfr0, clidr;
+    uint64_t ccsidr[4]; /* L1 data, L1 instruction, L2, L3 */
+    const char *dt_compatible;
+} ARMModelIDs;
+
 typedef struct ARMCPUModel {
     const char *name, *alias; /* alias: NULL for none */
     uint64_t midr;
     const uint8_t *features; /* ARM_FEAT_*, ended by ARM_FEAT_COUNT; NULL: all there are */
     const char *doc;
-    const struct ARMModelIDs *ids; /* ID registers' fields that are no features; NULL: of "max" */
+    const ARMModelIDs *ids;
 } ARMCPUModel;
 extern const ARMCPUModel arm_cpu_models[]; /* a NULL name at the end */
 
 extern const TargetOps arm_target;
+
+/* What arm_target and arm_system_target share. */
+extern const TCGGlobalDef arm_globals[ARM_NB_GLOBALS];
+CPUState *arm_cpu_new_model(const char *spec, const TargetOps *target, GError **err);
+void arm_list_models(FILE *f);
+void arm_cpu_reset(CPUState *cpu);
+void arm_cpu_free(CPUState *cpu);
+uint32_t arm_tb_flags_common(const CPUArmState *env);
+void arm_dump_state(const CPUState *cpu, FILE *f);
 
 static inline bool arm_feature(const CPUArmState *env, ARMFeature f)
 {
@@ -160,6 +178,8 @@ void arm_set_pstate(CPUArmState *env, uint32_t val);
  * of this CPU, 0 in what it hides. DDI 0487 D19.2.
  */
 uint64_t arm_id_register(const CPUArmState *env, int crm, int op2);
+/* The same as EL1 sees it. */
+uint64_t arm_id_register_el1(const CPUArmState *env, int crm, int op2);
 /* AT_HWCAP, AT_HWCAP2 of this CPU (include/uapi/asm/hwcap.h of arm64). */
 uint64_t arm_hwcap(const CPUArmState *env);
 uint64_t arm_hwcap2(const CPUArmState *env);

@@ -14,7 +14,7 @@
 
 typedef struct VCPU VCPU;
 
-/* Bits of VCPU.interrupts: asked for by devices and other threads, answered by the target. */
+/* Bits of CPUState.interrupts: asked for by devices and other threads, answered by the target. */
 enum {
     CPU_INT_HARD = 1, /* the main interrupt input (Arm IRQ) */
     CPU_INT_FAST = 2, /* Arm FIQ */
@@ -30,9 +30,9 @@ struct VCPU {
     int index;
     pthread_t thread;
     AddressSpace *as; /* physical memory as this CPU sees it */
-    _Atomic uint32_t interrupts;
-    _Atomic bool halted; /* WFI, or powered off: does not run until has_work */
-    bool powered_off;    /* PSCI CPU_OFF, or secondary before CPU_ON: interrupts do not wake it */
+    /* WFI: cpu->halted. */
+    _Atomic bool
+        powered_off; /* PSCI CPU_OFF, or secondary before CPU_ON: nothing wakes it but ON */
     bool stopped, stop_requested; /* by the machine: vm stop, debugger */
     bool created;
     pthread_cond_t wake;

@@ -18,6 +18,7 @@ typedef struct TCGConfig {
     const char *host_features; /* "sse4.2", "avx2", "avx512", or "-avx512,-bmi…"; NULL: all */
     uint64_t guest_base;       /* host address = guest address + this */
     bool perfmap;              /* /tmp/perf-PID.map */
+    bool softmmu;              /* system mode: target->system is used, and not guest_base */
 } TCGConfig;
 
 /* Once per process, before the first CPU; false and *err when an option is wrong or memory short.

@@ -11,6 +11,12 @@
 
 typedef enum MMUAccess { MMU_LOAD, MMU_STORE, MMU_FETCH } MMUAccess;
 
+/* What compiled code compares (cmp[access]: page address, or flags in the low bits) and adds. */
+struct TLBEntry {
+    uint64_t cmp[3];
+    uintptr_t addend; /* host address = guest address + this */
+};
+
 enum {
     TLB_PAGE_BITS = 12,
     TLB_PAGE_SIZE = 1 << TLB_PAGE_BITS,
@@ -30,10 +36,51 @@ typedef struct TLBFill {
     uint8_t page_bits;       /* log2 of the mapping's size, at least 12: a block is kept as one for
                                 invalidation */
     bool global;             /* not bound to the address space id (nG = 0) */
-    bool device;             /* Arm Device memory: alignment is enforced by the target */
+    bool aligned;            /* accesses must be naturally aligned (Arm Device memory, SCTLR.A) */
     bool guarded;            /* BTI */
     const MemTxAttrs *attrs; /* NULL: ordinary */
 } TLBFill;
+
+/*
+ * A target's part of whole machines.
+ *
+ * tlb_fill, bus_error and unaligned may be called from the middle of a block, when the guest's
+ * registers (globals, pc) are not in CPUState: they neither read nor write those. They *record* an
+ * exception (exception_index, and the target's own syndrome and address); the engine then makes the
+ * registers exact and leaves to cpu_exec, which calls do_interrupt.
+ */
+typedef struct TargetSystemOps {
+    int nb_mmu_modes;     /* at most MMU_MODES; blocks name them by MO_MODE (tcg/tcg.h) */
+    bool coherent_icache; /* the guest need not say that it has written code (x86) */
+    /* The mode that loads and stores (fetches) of the CPU's current state use. */
+    int (*mmu_mode)(const CPUState *cpu, bool fetch);
+    /*
+     * Translates addr for an access of `size` bytes that lies within one page. False: it may not
+     * be: recorded, unless probe. Walks page tables through the vCPU's AddressSpace, and sets
+     * access and dirty flags there by compare-and-swap if the CPU has them.
+     */
+    bool (*tlb_fill)(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int mode,
+                     bool probe, TLBFill *out);
+    /* Records what a device's or hole's answer (not MEMTX_OK) raises: Arm's external abort. */
+    void (*bus_error)(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int mode,
+                      MemTxResult result);
+    /* Records a misaligned access: to a page with TLBFill.aligned, or an atomic one. */
+    void (*unaligned)(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int mode);
+    /* Takes the exception exception_index (EXCP_*): the CPU goes on at its vector. State exact. */
+    void (*do_interrupt)(CPUState *cpu);
+    /* Takes one of these CPU_INT_* if it is not masked; false: none. At a quiet point. */
+    bool (*exec_interrupt)(CPUState *cpu, uint32_t interrupts);
+    /* Whether a halted CPU wakes up: interrupts that are masked count if the target says so. Any
+     * thread. */
+    bool (*has_work)(const CPUState *cpu);
+    /* Without side effects and permissions, for debuggers; false: not mapped. */
+    bool (*debug_translate)(CPUState *cpu, vaddr addr, hwaddr *phys, MemTxAttrs *attrs);
+    /*
+     * A watchpoint or breakpoint of the target's own (BP_CPU, exec/debug.h) was hit: records its
+     * exception and returns true, or false: it does not count now. NULL: there are none.
+     */
+    bool (*debug_hit)(CPUState *cpu, vaddr addr, MMUAccess access);
+} TargetSystemOps;
 
 /* ---- for targets ------------------------------------------------------------------------------
  */

@@ -25,17 +25,20 @@ typedef enum MemOp {
     MO_32 = 2,
     MO_64 = 3,
     MO_128 = 4,
-    MO_SIZE = 7,       /* mask */
-    MO_SIGN = 8,       /* ld, ld_env: sign-extend to 64 bits (to 32, zero above, with MO_SEXT32) */
-    MO_SEXT32 = 16,    /* with MO_SIGN: stop the sign extension at 32 bits */
-    MO_BSWAP = 32,     /* guest and host differ in byte order */
-    MO_ACQUIRE = 64,   /* ld: nothing later moves before it (RCsc when paired with MO_RELEASE) */
-    MO_RELEASE = 128,  /* st: nothing earlier moves after it; ordered before later MO_ACQUIRE */
-    MO_ATOM16 = 256,   /* 16 bytes, 16-aligned: single-copy atomic */
-    MO_SHIFT_LSB = 12, /* the index operand is shifted left by these 3 bits' value, 0..4 */
+    MO_SIZE = 7,      /* mask */
+    MO_SIGN = 8,      /* ld, ld_env: sign-extend to 64 bits (to 32, zero above, with MO_SEXT32) */
+    MO_SEXT32 = 16,   /* with MO_SIGN: stop the sign extension at 32 bits */
+    MO_BSWAP = 32,    /* guest and host differ in byte order */
+    MO_ACQUIRE = 64,  /* ld: nothing later moves before it (RCsc when paired with MO_RELEASE) */
+    MO_RELEASE = 128, /* st: nothing earlier moves after it; ordered before later MO_ACQUIRE */
+    MO_ATOM16 = 256,  /* 16 bytes, 16-aligned: single-copy atomic */
+    MO_SHIFT_LSB = 9, /* the index operand is shifted left by these 3 bits' value, 0..4 */
+    MO_MODE_LSB = 12, /* system mode: these 4 bits are the MMU mode of the access */
 } MemOp;
 #define MO_SHIFT(n)     ((unsigned)(n) << MO_SHIFT_LSB)
 #define MO_GET_SHIFT(m) (((m) >> MO_SHIFT_LSB) & 7)
+#define MO_MODE(n)      ((unsigned)(n) << MO_MODE_LSB)
+#define MO_GET_MODE(m)  (((m) >> MO_MODE_LSB) & 15)
 
 typedef enum TCGAtomicOp {
     TCG_ATOMIC_ADD,
@@ -291,7 +294,13 @@ struct TCGContext {
     /* Set by the backend: zeros above a floating scalar cost it nothing, so the guest's register is
      * as good an input as the scalar that went into it. */
     bool scalars_extend;
+    uint16_t mem_flags; /* ORed to the memop of every guest memory op: the front end's MO_MODE */
     bool overflow; /* ops, temps, labels or exits ran out: translate fewer instructions */
+    /*
+     * System mode: host address of the page that holds tb->pc. The front end reads code there only,
+     * and ends the block (a JUMP exit) at the page's end; memops carry MO_MODE. NULL: user mode.
+     */
+    const uint8_t *code_page;
 
     int nb_ops, nb_temps, nb_globals, nb_labels, nb_exits;
     TCGOp ops[TCG_MAX_OPS];

@@ -26,9 +26,11 @@ typedef enum MemTxResult { MEMTX_OK, MEMTX_ERROR, MEMTX_DECODE_ERROR } MemTxResu
 
 /*
  * A device's registers. Offsets are from the region's start; size 1, 2, 4, 8, naturally aligned and
- * within [min, max] of impl: the core splits or widens what the guest does; what lies outside of
- * `valid` is answered with MEMTX_ERROR before the device sees it. Values are little endian unless
- * big_endian. Called with the big lock held, unless lockless.
+ * within [min, max] of impl (0: 1 and 4): the core splits or widens what the guest does. A narrower
+ * read is cut out of the whole word, a narrower write has zeros in the other bytes. What lies
+ * outside of `valid` (0: 1 and 8), or is unaligned without valid.unaligned, is answered with
+ * MEMTX_ERROR before the device sees it. Values are little endian unless big_endian. Called with
+ * the big lock held, unless lockless.
  */
 typedef struct MemoryRegionOps {
     uint64_t (*read)(void *opaque, hwaddr offset, unsigned size);
@@ -39,8 +41,8 @@ typedef struct MemoryRegionOps {
     MemTxResult (*write_tx)(void *opaque, hwaddr offset, uint64_t val, unsigned size,
                             const MemTxAttrs *attrs);
     struct {
-        uint8_t min, max; /* bytes; 0: 1 and 4 */
-        bool unaligned;
+        uint8_t min, max; /* bytes */
+        bool unaligned;   /* of valid only */
     } valid, impl;
     bool big_endian;
     bool lockless; /* does its own locking */
@@ -55,6 +57,7 @@ struct MemoryRegion {
     const MemoryRegionOps *ops; /* IO; ROM_DEVICE: writes, and reads while !romd */
     void *opaque;
     RAMBlock *ram; /* RAM, ROM, ROM_DEVICE */
+    bool owns_ram; /* made by this region, freed with it */
     bool romd;     /* ROM_DEVICE: reads are plain memory */
     bool enabled, readonly;
     MemoryRegion *alias; /* ALIAS */
@@ -70,7 +73,7 @@ struct MemoryRegion {
 void memory_region_init(MemoryRegion *mr, const char *name, uint64_t size);
 void memory_region_init_io(MemoryRegion *mr, const char *name, uint64_t size,
                            const MemoryRegionOps *ops, void *opaque);
-/* RAM from memfd, in whole pages; false and *err when the host has not got it. */
+/* New RAM, in whole pages; false and *err when the host has not got it. */
 bool memory_region_init_ram(MemoryRegion *mr, const char *name, uint64_t size, GError **err);
 bool memory_region_init_rom(MemoryRegion *mr, const char *name, uint64_t size, GError **err);
 bool memory_region_init_rom_device(MemoryRegion *mr, const char *name, uint64_t size,
@@ -101,16 +104,27 @@ struct RAMBlock {
     int fd;          /* memfd or file; -1: anonymous */
     uint8_t *dirty;  /* one byte for each page: RAM_DIRTY_* */
 };
-/* A set bit: clients of this kind have been told, or need not be, of a change. */
+/*
+ * A set bit: the page has changed since clients of this kind last looked (or nobody looks), so that
+ * the next write has nobody to tell. New RAM has all of them set.
+ */
 enum { RAM_DIRTY_VGA = 1, RAM_DIRTY_MIGRATION = 2, RAM_DIRTY_CODE = 4 };
 typedef struct RAMBackend { /* -object memory-backend-{ram,memfd,file} */
-    const char *path;       /* file; NULL: memfd */
-    bool share, prealloc;
+    const char *path;       /* a file's name, or of a folder to make one in; NULL: memory only */
+    bool share;             /* other processes may map it: memfd, or the file itself */
+    bool prealloc;
 } RAMBackend;
+/* backend NULL: private memory, which is what gets huge pages everywhere. */
 RAMBlock *ram_block_new(const char *name, uint64_t size, const RAMBackend *backend, GError **err);
 void ram_block_free(RAMBlock *block);
-/* The block that holds a host address; NULL: none. */
+/* The block that holds a host address; NULL: none. Any thread. */
 RAMBlock *ram_block_from_host(const void *host, uint64_t *offset_in_block);
+/* The block that holds a ram address; NULL: none. Any thread. */
+RAMBlock *ram_block_from_offset(uint64_t ram_addr, uint64_t *offset_in_block);
+/* All blocks, in order of their ram addresses; NULL: no more. */
+RAMBlock *ram_block_next(RAMBlock *block);
+/* Bytes were written by other than compiled code: sets dirty bits, tells listeners. Any thread. */
+void ram_block_written(RAMBlock *block, uint64_t offset, uint64_t len);
 
 /* ---- address spaces
  * --------------------------------------------------------------------------------- */
@@ -136,9 +150,23 @@ typedef struct AddressSpace {
     struct AddressSpace *next;
 } AddressSpace;
 
+/*
+ * A thread that reads views without the big lock. An old view is freed when every reader has been
+ * quiet (holds no FlatRange) since it was replaced, or is offline (asleep).
+ */
+typedef struct MemoryReader {
+    _Atomic uint64_t seen;
+    struct MemoryReader *next;
+} MemoryReader;
+void memory_reader_register(MemoryReader *r); /* and online */
+void memory_reader_unregister(MemoryReader *r);
+void memory_reader_quiet(MemoryReader *r); /* also: online again */
+void memory_reader_offline(MemoryReader *r);
+
 void address_space_init(AddressSpace *as, MemoryRegion *root, const char *name);
 void address_space_destroy(AddressSpace *as);
-/* NULL: nothing is there. Valid until the caller's next quiet point (vCPU) or lock release. */
+/* NULL: nothing is there. Valid until the caller's next quiet point (MemoryReader), or for holders
+ * of the big lock until they call a device or change the tree. */
 const FlatRange *address_space_lookup(AddressSpace *as, hwaddr addr);
 /*
  * Any size, any alignment, across ranges; RAM by memcpy, devices by their ops. The result is the
@@ -148,6 +176,8 @@ MemTxResult address_space_read(AddressSpace *as, hwaddr addr, const MemTxAttrs *
                                uint64_t len);
 MemTxResult address_space_write(AddressSpace *as, hwaddr addr, const MemTxAttrs *attrs,
                                 const void *buf, uint64_t len);
+/* The same for loaders and debuggers: ROM is written, too; devices are not. */
+MemTxResult address_space_write_rom(AddressSpace *as, hwaddr addr, const void *buf, uint64_t len);
 /*
  * Host pointer to at most *len bytes of RAM at addr (*len is cut to what is contiguous); NULL when
  * addr is not plain RAM (ROM for writing included). After writing, unmap says how much, for dirty
@@ -155,7 +185,8 @@ MemTxResult address_space_write(AddressSpace *as, hwaddr addr, const MemTxAttrs 
  */
 void *address_space_map(AddressSpace *as, hwaddr addr, uint64_t *len, bool write);
 void address_space_unmap(AddressSpace *as, void *host, uint64_t written);
-/* One register-sized access, as a CPU does it. */
+/* One register-sized access, as a CPU does it. Takes the big lock if the region wants it and the
+ * caller does not hold it. */
 MemTxResult memory_region_read(MemoryRegion *mr, hwaddr offset, uint64_t *val, unsigned size,
                                const MemTxAttrs *attrs);
 MemTxResult memory_region_write(MemoryRegion *mr, hwaddr offset, uint64_t val, unsigned size,
@@ -169,13 +200,15 @@ void address_space_stle(AddressSpace *as, hwaddr addr, uint64_t val, unsigned si
 typedef struct MemoryListener {
     void (*commit)(struct MemoryListener *l, AddressSpace *as, const FlatView *old_view,
                    const FlatView *new_view);
-    /* RAM was written by other than compiled code: [offset, offset + len) of ram addresses. */
+    /* RAM was written by other than compiled code: [offset, offset + len) of ram addresses, within
+     * one block; some page of it had RAM_DIRTY_CODE clear. Any thread, with or without the lock. */
     void (*ram_written)(struct MemoryListener *l, uint64_t offset, uint64_t len);
     struct MemoryListener *next;
 } MemoryListener;
 void memory_listener_register(MemoryListener *l);
 
-/* `info mtree`. */
+/* `info mtree`: the tree, or what it comes to. */
 void memory_print_tree(FILE *f);
+void memory_print_flat(FILE *f);
 
 #endif

@@ -77,8 +77,14 @@ void cpu_exclusive_end(VCPU *self);
 VCPU *vcpu_new(const TargetOps *target, const char *model, AddressSpace *as, GError **err);
 VCPU *vcpu_first(void);
 VCPU *vcpu_current(void); /* of the calling thread, or NULL */
+/* The accelerator's part of vm_stop, vm_start and a system reset. All under the big lock, from the
+ * main-loop thread; the first gives the lock up while it waits until every vCPU is `stopped`. */
+void vcpus_stop(void);
+void vcpus_resume(void);
+/* Stopped: to its power-on state (target->cpu_reset, TLB, pending interrupts). */
+void vcpu_reset(VCPU *v);
 
-/* ---- the machine's state; main-loop thread or big lock ---- */
+/* ---- the machine's state (hw/core/runstate.c); main-loop thread or big lock ---- */
 typedef enum RunState {
     RUN_STATE_PRELAUNCH,
     RUN_STATE_RUNNING,
@@ -95,7 +101,9 @@ void vm_stop(RunState state);           /* returns when all have stopped */
 /* Asks the main loop; any thread, a guest's write included. */
 void system_reset_request(const char *cause);
 void system_shutdown_request(const char *cause, int exit_status);
-void system_powerdown_request(void); /* the power button: its listeners raise their lines */
+void system_stop_request(RunState state); /* vm_stop soon */
+void system_panic_request(void);          /* the guest's kernel says that it is lost */
+void system_powerdown_request(void);      /* the power button: its listeners raise their lines */
 void system_add_powerdown_listener(void (*fn)(void *opaque), void *opaque);
 
 #endif

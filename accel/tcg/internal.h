@@ -114,8 +114,6 @@ void code_region_next(CPUState *cpu);
 void code_region_release(CPUState *cpu);
 /* After the block was emitted: makes it findable by host pc. */
 void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb);
-/* The block whose host code holds pc, or NULL. Async-signal-safe. */
-TranslationBlock *tb_find_by_host_pc(uintptr_t pc);
 bool code_buffer_contains(uintptr_t pc);
 /* A descriptor of the child's copy; the lock is held. */
 int code_buffer_fork_prepare(void);
@@ -150,6 +148,12 @@ TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t 
 void cpu_pass_epoch(CPUState *cpu);
 /* Asks every other CPU to leave compiled code; the caller holds the lock. */
 void kick_others(CPUState *self);
+
+/* ---- debug.c ---- */
+/* Some CPU has a breakpoint there. */
+bool breakpoint_at(vaddr pc);
+/* The check at the top of such a block. */
+void gen_breakpoint(TCGContext *s, vaddr pc);
 
 /* ---- perfmap.c ---- */
 void perfmap_add(const TranslationBlock *tb);

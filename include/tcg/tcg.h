@@ -196,6 +196,7 @@ typedef enum TCGType { TCG_TYPE_I64, TCG_TYPE_CC, TCG_TYPE_F64, TCG_TYPE_V128 } 
 typedef enum TCGTempKind {
     TEMP_GLOBAL, /* a field of CPUState; keeps its value everywhere */
     TEMP_CONST,  /* val (integers, flags) or val, val2 (vectors); never written */
+    TEMP_PC,     /* val, a guest address at a fixed distance from the block; never written */
     TEMP_EBB,    /* written once or more, but not live across a label */
     TEMP_LOCAL,  /* lives across labels; written any number of times */
 } TCGTempKind;
@@ -290,7 +291,9 @@ struct TCGContext {
     /* Set by the backend: zeros above a floating scalar cost it nothing, so the guest's register is
      * as good an input as the scalar that went into it. */
     bool scalars_extend;
-    bool overflow; /* ops, temps, labels or exits ran out: translate fewer instructions */
+    bool pc_relative; /* tcg_const_pc makes TEMP_PCs */
+    bool relocatable; /* the backend lists what a copy of the code has to change */
+    bool overflow;    /* ops, temps, labels or exits ran out: translate fewer instructions */
 
     int nb_ops, nb_temps, nb_globals, nb_labels, nb_exits;
     TCGOp ops[TCG_MAX_OPS];
@@ -320,6 +323,9 @@ TCGv_i64 tcg_local_i64(TCGContext *s);
 TCGv_vec tcg_local_vec(TCGContext *s);
 /* Constants are shared: the same value gives the same temp. */
 TCGv_i64 tcg_const(TCGContext *s, uint64_t val);
+/* A guest address found from the block's own pc. Front ends use it for every such address, so that
+ * a translation can be moved with its code (docs/tcg.md, "Persistent cache"). */
+TCGv_i64 tcg_const_pc(TCGContext *s, vaddr addr);
 TCGv_vec tcg_const_vec(TCGContext *s, uint64_t lo, uint64_t hi);
 TCGv_cc tcg_const_cc(TCGContext *s, unsigned nzcv);
 

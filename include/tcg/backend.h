@@ -97,6 +97,9 @@ void tcg_backend_unchain(uint8_t *code, const TBSlot *slots, int nb_slots);
 /* Code may be copied to where its address is the same modulo this. */
 unsigned tcg_backend_code_align(void);
 
+/* Differs when the same op list would give other code. */
+uint64_t tcg_backend_code_key(void);
+
 /*
  * At a host signal in tb's code: writes every global that lives in a host register back to *cpu,
  * and the guest pc of the instruction. True if the side table knows the place. ucontext is

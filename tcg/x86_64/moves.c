@@ -189,6 +189,12 @@ void tcg_backend_unchain(uint8_t *code, const TBSlot *slots, int nb_slots)
     }
 }
 
+uint64_t tcg_backend_code_key(void)
+{
+    return (uint64_t)x86_config.features << 32 | x86_config.patch_span << 8 |
+           (unsigned)x86_config.fp_check << 1 | (x86_config.guest_base != 0);
+}
+
 unsigned tcg_backend_code_align(void)
 {
     return MAX(16, x86_config.patch_span);

@@ -57,7 +57,7 @@ uint64_t opt_zmask(const TCGOptimizer *o, unsigned t)
 {
     uint64_t v;
 
-    return opt_value(o, t, &v) ? v : ~o->info[t].zeros;
+    return opt_value(o, t, &v) ? v : tcg_is_fixed(o->s, t) ? ~0ull : ~o->info[t].zeros;
 }
 
 unsigned opt_vec_bytes(const TCGOptimizer *o, unsigned t)
@@ -72,7 +72,7 @@ unsigned opt_vec_bytes(const TCGOptimizer *o, unsigned t)
 
 const TCGOp *opt_def(const TCGOptimizer *o, unsigned t, unsigned opc, unsigned sz)
 {
-    if (tcg_is_const(o->s, t) || !o->info[t].def) {
+    if (tcg_is_fixed(o->s, t) || !o->info[t].def) {
         return NULL;
     }
     const TempInfo *info = &o->info[t];

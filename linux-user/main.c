@@ -164,6 +164,15 @@ static void opt_perfmap(const char *arg)
     opt.tcg.perfmap = true;
     symbols_enable();
 }
+static void opt_self_fd(const char *arg)
+{
+    uint64_t fd = parse_size("self-fd", arg);
+
+    if (fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0) {
+        fatal(1, "-self-fd %s: no such descriptor is open", arg);
+    }
+    own_fd_set(OWN_FD_SELF, (int)fd);
+}
 static void opt_gdb(const char *arg)
 {
     fatal(1, "-g %s: not implemented: the debugger stub", arg);
@@ -287,7 +296,8 @@ static void opt_help(const char *arg)
 /* The environment given to the guest is what a child of it gets: these are not passed on. */
 static bool passed_on(const struct Option *o)
 {
-    return o->fn != opt_setenv && o->fn != opt_unsetenv && o->fn != opt_argv0;
+    return o->fn != opt_setenv && o->fn != opt_unsetenv && o->fn != opt_argv0 &&
+           o->fn != opt_self_fd;
 }
 
 static void apply_option(const struct Option *o, const char *arg)

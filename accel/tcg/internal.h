@@ -58,6 +58,7 @@ typedef struct CodeRegion {
     uint64_t retired_epoch; /* with RETIRED: free when every CPU has seen this epoch */
     TranslationBlock **tbs; /* in the order of their code */
     _Atomic uint32_t nb_tbs;
+    uint32_t nb_saved; /* of those, looked at by persist_save */
     ArenaChunk *arena; /* slots, side tables, the TranslationBlocks themselves */
 } CodeRegion;
 
@@ -144,6 +145,20 @@ void jump_cache_clear(CPUState *cpu);
 /* ---- translate-all.c ---- */
 TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
                               uint32_t cflags);
+
+/* ---- persist.c ---- */
+void persist_init(void);
+/*
+ * The block from the persistent cache, in the thread's region but not yet inserted; NULL: it has to
+ * be translated. Between code_region_begin and its end. Also sets up the context for translating
+ * what can be kept.
+ */
+TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
+/* A block was translated: will it be kept? */
+void persist_new_block(TCGContext *s, TranslationBlock *tb);
+void persist_fork_prepare(void);
+void persist_fork_parent(void);
+void persist_fork_child(void);
 
 /* ---- cpu-exec.c ---- */
 /* The CPU is at a quiet point: it forgets every address of code that may be gone. */

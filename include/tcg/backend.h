@@ -46,6 +46,62 @@ void tcg_backend_reset_ret_stack(CPUState *cpu);
 void tcg_backend_patch(TBSlot *slot, const TranslationBlock *target, ptrdiff_t rw_minus_rx);
 
 /*
+ * What code holds that is not the same at another place or in another process. A TCGMove is the
+ * offset of a field in the code, its kind and an index.
+ */
+typedef uint32_t TCGMove;
+typedef enum TCGMoveKind {
+    MOVE_PC,    /* 64 bits: a guest address at a fixed distance from the block's pc */
+    MOVE_SLOT,  /* 64 bits: tb->slots + index */
+    MOVE_OP,    /* 64 bits: op `index` of those kept for evaluators */
+    MOVE_HOST,  /* 64 bits: an address in the emulator's own image */
+    MOVE_THUNK, /* 32 bits: the distance to a fixed place in the code buffer */
+} TCGMoveKind;
+enum { MOVE_MAX_OFFSET = 1 << 18, MOVE_MAX_INDEX = 1 << 11 };
+
+static inline TCGMove tcg_move(TCGMoveKind kind, uint32_t offset, unsigned index)
+{
+    return offset | (uint32_t)kind << 18 | (uint32_t)index << 21;
+}
+static inline uint32_t tcg_move_offset(TCGMove m)
+{
+    return m & (MOVE_MAX_OFFSET - 1);
+}
+static inline TCGMoveKind tcg_move_kind(TCGMove m)
+{
+    return (TCGMoveKind)(m >> 18 & 7);
+}
+static inline unsigned tcg_move_index(TCGMove m)
+{
+    return m >> 21;
+}
+
+/* With TCGContext.relocatable tcg_gen_code makes one, unless the block has too much of something.
+ */
+typedef struct TBMoves {
+    uint64_t guest_sum; /* accel/tcg's: of the guest code that the block was made of */
+    TCGOp *ops;         /* those that evaluators get, by index */
+    uint16_t nb_ops, nb_moves;
+    TCGMove moves[];
+} TBMoves;
+
+/* How far things are from where they were when the code was emitted. */
+typedef struct TCGMoveDelta {
+    int64_t pc, host, code;
+    TBSlot *slots;
+    TCGOp *ops;
+} TCGMoveDelta;
+/* code: the writable copy. */
+void tcg_backend_move(uint8_t *code, const TCGMove *moves, int nb_moves, const TCGMoveDelta *d);
+/* The copy of tb's code as if no way out were chained. */
+void tcg_backend_unchain(uint8_t *code, const TBSlot *slots, int nb_slots);
+/* Code may be copied to where its address is the same modulo this. */
+unsigned tcg_backend_code_align(void);
+
+/* Differs when the same op list would give other code. */
+uint64_t tcg_backend_code_key(void);
+
+/*
  * At a host signal in tb's code: writes every global that lives in a host register back to *cpu,
  * and the guest pc of the instruction. True if the side table knows the place. ucontext is
  * ucontext_t *.

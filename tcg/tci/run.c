@@ -52,7 +52,7 @@ static inline TCGValue get(const Interp *in, unsigned temp)
         } else {
             memcpy(&v, p, 8);
         }
-    } else if (in->tb->temps[temp].kind == TEMP_CONST) {
+    } else if (in->tb->temps[temp].kind == TEMP_CONST || in->tb->temps[temp].kind == TEMP_PC) {
         v.u64[0] = in->tb->temps[temp].val;
         v.u64[1] = in->tb->temps[temp].val2;
     } else {

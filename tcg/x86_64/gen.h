@@ -22,6 +22,8 @@ enum {
     X86_NB_SPILLS = 44, /* 8-byte slots in cpu->scratch, after the evaluator's arguments */
     X86_OP_ROOM = 1024, /* bytes that the code of one op and its out-of-line part may take */
     X86_SIDE_SIZE = 1 << 16,
+    X86_MAX_MOVES = 1024,
+    X86_MAX_KEPT_OPS = 64,
     X86_NEXT_NONE = 0xffff,
     X86_NO_DISP = INT32_MIN,
     X86_K_ONE = 2, /* mask register that holds 1 */
@@ -109,6 +111,7 @@ struct X86Gen {
     int movi_reg;   /* pinned register that was last set to a constant, or -1 */
     uint64_t movi_val;
     int probe_tmp; /* a register free after the TLB was probed (softmmu.c) */
+    bool movi_pc;  /* it is the block's pc plus something */
 
     /* --- pending --- */
     int nb_ool, nb_locals, nb_fixups, nb_consts, nb_slots, nb_dirty_pool, nb_o_pool;
@@ -132,6 +135,12 @@ struct X86Gen {
     TBSlot slots[X86_MAX_SLOTS];
     TBSlot *tb_slots; /* where they will live; nb_slots_max of them */
     int nb_slots_max;
+
+    /* --- what a copy has to change --- */
+    int nb_moves, nb_kept;
+    bool fixed; /* it cannot be copied */
+    TCGOp *kept;
+    TCGMove moves[X86_MAX_MOVES];
 
     /* --- the side table as it grows --- */
     int side_len;
@@ -222,6 +231,16 @@ static inline bool x86_arg_dies(const TCGOp *op, int arg)
 {
     return op->life >> arg & 1;
 }
+/* mov reg, a guest address; uses the mov that a copy can change if it has to. */
+void x86_mov_pc(X86Gen *g, int reg, vaddr pc);
+/* mov [pc of the state], pc; uses RAX. */
+void x86_store_pc(X86Gen *g, vaddr pc);
+/* push of a guest address; uses RAX unless it is short. */
+void x86_push_pc(X86Gen *g, vaddr pc);
+/* mov reg, address of something of the emulator's: tb->slots[index], kept op `index`, or code. */
+void x86_mov_ptr(X86Gen *g, int reg, const void *p, TCGMoveKind kind, int index);
+/* A copy of the op that lives as long as the block, for evaluators; its index among them. */
+const TCGOp *x86_keep_op(X86Gen *g, const TCGOp *op, int *index);
 /* A jump to a label of the op list, with the state already in memory. */
 void x86_jcc_label(X86Gen *g, int cc, int label);
 
@@ -325,6 +344,10 @@ void x86_place_args(X86Gen *g, const TCGOp *op, int first, const uint8_t *dst, i
 void x86_gen_cas128(X86Gen *g, const TCGOp *op);
 void x86_gen_mb(X86Gen *g, const TCGOp *op);
 void x86_gen_atomic_rmw(X86Gen *g, const TCGOp *op);
+
+/* ---- moves.c ---- */
+void x86_moves_start(X86Gen *g);
+void x86_moves_finish(X86Gen *g);
 
 /* ---- exits.c ---- */
 void x86_gen_exit(X86Gen *g, const TCGOp *op);

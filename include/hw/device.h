@@ -58,6 +58,17 @@ typedef struct StateField {
     uint32_t count;        /* elements; 0 means 1 */
 } StateField;
 
+/* Rows for a field, and for all elements of an array. */
+#define STATE(type, field)                                           \
+    {                                                                \
+#field, offsetof(type, field), sizeof(((type *)0)->field), 1 \
+    }
+#define STATE_ARRAY(type, field)                                     \
+    {                                                                \
+#field, offsetof(type, field), sizeof(*((type *)0)->field),  \
+            sizeof(((type *)0)->field) / sizeof(*((type *)0)->field) \
+    }
+
 struct DeviceType {
     const char *name;           /* "virtio-net-pci" */
     const char *const *aliases; /* NULL-ended, or NULL */
@@ -177,5 +188,9 @@ typedef struct SysBusDevice {
     MemoryRegion *mmio[SYSBUS_MAX_MMIO]; /* set by realize */
     IRQLine irq[SYSBUS_MAX_IRQ];         /* outputs: set by the machine */
 } SysBusDevice;
+/* The machine's root bus, which begins with nothing on it. */
+Bus *sysbus_get(void);
+/* Realizes dev there with its regions at these addresses (as many as it has) of `memory`. */
+bool sysbus_realize(SysBusDevice *dev, MemoryRegion *memory, const hwaddr *at, GError **err);
 
 #endif

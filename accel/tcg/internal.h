@@ -33,7 +33,7 @@ enum {
 
 typedef struct TBPageNode {
     TranslationBlock *tb;
-    uint64_t page; /* guest address >> GUEST_PAGE_BITS */
+    uint64_t page; /* guest (system mode: ram) address >> GUEST_PAGE_BITS */
     struct TBPageNode *next;
 } TBPageNode;
 
@@ -94,7 +94,8 @@ typedef struct TCGEngine {
     uint8_t *prologue_end; /* rw; regions begin after it */
 
     _Atomic(TranslationBlock *) hash[1 << TB_HASH_BITS];
-    TBPageNode *pages[1 << PAGE_HASH_BITS];
+    /* By guest address; in system mode by ram address. */
+    TBPageNode *_Atomic pages[1 << PAGE_HASH_BITS];
     _Atomic uint64_t code_min, code_max; /* guest code lies in between; for a quick no */
     JumpCacheEntry *empty_jump_cache;
     TCGStats stats;
@@ -131,7 +132,7 @@ ArenaMark arena_mark(ThreadCode *tc);
 void arena_release(ThreadCode *tc, ArenaMark mark);
 
 /* ---- tb-cache.c ---- */
-TranslationBlock *tb_lookup(vaddr pc, uint32_t flags, uint32_t cflags);
+TranslationBlock *tb_lookup(vaddr pc, uint64_t phys, uint32_t flags, uint32_t cflags);
 /*
  * Publishes tb; returns it, or the equal one that another thread was quicker with, or NULL if guest
  * code was invalidated since engine.generation was `generation`: translate again.
@@ -142,7 +143,8 @@ void tb_invalidate_locked(TranslationBlock *tb);
 void jump_cache_clear(CPUState *cpu);
 
 /* ---- translate-all.c ---- */
-TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
+TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
+                              uint32_t cflags);
 
 /* ---- persist.c ---- */
 void persist_init(void);

@@ -15,7 +15,7 @@ void property_set_resolver(PropKind kind, const PropResolver *resolver)
 
 /* ---- values ------------------------------------------------------------------------------ */
 
-static bool read_bool(const char *text, bool *out, GError **err)
+bool property_parse_bool(const char *text, bool *out, GError **err)
 {
     if (!parse_bool(text, out)) {
         g_set_error(err, HW_ERROR, 0, "'%s' is neither 'on' nor 'off'", text);
@@ -143,7 +143,7 @@ bool property_parse(Device *dev, const Property *prop, const char *text, GError 
     uint64_t n;
     switch (prop->kind) {
     case PROP_BOOL:
-        return read_bool(text, field, err);
+        return property_parse_bool(text, field, err);
     case PROP_U8:
     case PROP_U16:
     case PROP_U32:

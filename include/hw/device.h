@@ -59,6 +59,17 @@ typedef struct StateField {
     uint32_t count;        /* elements; 0 means 1 */
 } StateField;
 
+/* Rows for a field, and for all elements of an array. */
+#define STATE(type, field)                                           \
+    {                                                                \
+#field, offsetof(type, field), sizeof(((type *)0)->field), 1 \
+    }
+#define STATE_ARRAY(type, field)                                     \
+    {                                                                \
+#field, offsetof(type, field), sizeof(*((type *)0)->field),  \
+            sizeof(((type *)0)->field) / sizeof(*((type *)0)->field) \
+    }
+
 struct DeviceType {
     const char *name;           /* "virtio-net-pci" */
     const char *const *aliases; /* NULL-ended, or NULL */
@@ -162,7 +173,8 @@ typedef struct PropResolver {
     void (*release)(void *object, Device *dev);
 } PropResolver;
 void property_set_resolver(PropKind kind, const PropResolver *resolver);
-/* "10", "0x10", "010". False: *err says what is wrong. */
+/* "on", "yes", "true", …; "10", "0x10"; bytes with k M G T P E. False: *err says what is wrong. */
+bool property_parse_bool(const char *text, bool *out, GError **err);
 bool parse_u64(const char *text, uint64_t *out, GError **err);
 /* All messages of this layer: code 0. */
 #define HW_ERROR g_quark_from_static_string("latimer-hw")
@@ -176,5 +188,9 @@ typedef struct SysBusDevice {
     MemoryRegion *mmio[SYSBUS_MAX_MMIO]; /* set by realize */
     IRQLine irq[SYSBUS_MAX_IRQ];         /* outputs: set by the machine */
 } SysBusDevice;
+/* The machine's root bus, which begins with nothing on it. */
+Bus *sysbus_get(void);
+/* Realizes dev there with its regions at these addresses (as many as it has) of `memory`. */
+bool sysbus_realize(SysBusDevice *dev, MemoryRegion *memory, const hwaddr *at, GError **err);
 
 #endif

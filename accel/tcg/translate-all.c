@@ -75,7 +75,9 @@ static bool make_ops(TCGContext *s, TranslationBlock *tb, int max_insns)
 {
     tcg_context_start(s, tb);
     s->fp_soft = tb->cflags & CF_CAREFUL;
+    s->fp_flush = s->fp_default_nan = false;
     engine.target->translate(s, tb, max_insns);
+    s->fp_soft |= s->fp_flush && engine.config.fp_check; /* exact flags are wanted */
     if (s->overflow) {
         return false;
     }

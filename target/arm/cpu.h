@@ -59,8 +59,10 @@ enum {
 
 /* TargetOps.tb_flags */
 enum {
-    ARM_TBF_FP_SOFT = 1, /* FPCR asks for more than a rounding mode */
+    ARM_TBF_FP_SOFT = 1, /* FPCR asks for what only fpu/ does */
     ARM_TBF_BTI = 2,     /* env->guarded */
+    ARM_TBF_FP_FZ = 4,   /* FPCR.FZ */
+    ARM_TBF_FP_DN = 8,   /* FPCR.DN */
 };
 
 /* Bits of PSTATE as SPSR and signal frames place them. */

@@ -521,6 +521,8 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
     };
 
     tcg->fp_soft = s.fp_soft;
+    tcg->fp_flush = tb->flags & ARM_TBF_FP_FZ;
+    tcg->fp_default_nan = tb->flags & ARM_TBF_FP_DN;
     max_insns = MIN(max_insns, tb->cflags & (CF_CAREFUL | CF_SINGLE) ? 1 : MAX_INSNS);
     tb->nb_insns = 1;
     tb->nb_ranges = 1;

@@ -224,7 +224,9 @@ static void cpu_copy(CPUState *dst, const CPUState *src)
  * ------------------------------------------------ */
 
 enum {
+    FPCR_LEN = 7 << 16, /* AArch32's: kept, nothing else */
     FPCR_FZ16 = 1 << 19,
+    FPCR_STRIDE = 3 << 20,
     FPCR_RMODE_SHIFT = 22,
     FPCR_FZ = 1 << 24,
     FPCR_DN = 1 << 25,
@@ -241,7 +243,8 @@ uint32_t arm_get_fpcr(CPUArmState *env)
 void arm_set_fpcr(CPUArmState *env, uint32_t val)
 {
     FloatStatus *st = &env->parent.fp_status;
-    uint32_t known = FPCR_AHP | FPCR_DN | FPCR_FZ | 3 << FPCR_RMODE_SHIFT;
+    uint32_t known = FPCR_AHP | FPCR_DN | FPCR_FZ | 3 << FPCR_RMODE_SHIFT |
+                     FPCR_LEN | FPCR_STRIDE;
 
     if (arm_feature(env, ARM_FEAT_FP16)) {
         known |= FPCR_FZ16;

@@ -233,6 +233,7 @@ enum {
     FPCR_AHP = 1 << 26,
     FPSR_QC = 1 << 27,
     FPSR_FLAGS = 0x9f,
+    FPSR_NZCV_SHIFT = 28,
 };
 
 uint32_t arm_get_fpcr(CPUArmState *env)
@@ -243,8 +244,7 @@ uint32_t arm_get_fpcr(CPUArmState *env)
 void arm_set_fpcr(CPUArmState *env, uint32_t val)
 {
     FloatStatus *st = &env->parent.fp_status;
-    uint32_t known = FPCR_AHP | FPCR_DN | FPCR_FZ | 3 << FPCR_RMODE_SHIFT |
-                     FPCR_LEN | FPCR_STRIDE;
+    uint32_t known = FPCR_AHP | FPCR_DN | FPCR_FZ | 3 << FPCR_RMODE_SHIFT | FPCR_LEN | FPCR_STRIDE;
 
     if (arm_feature(env, ARM_FEAT_FP16)) {
         known |= FPCR_FZ16;
@@ -261,13 +261,15 @@ void arm_set_fpcr(CPUArmState *env, uint32_t val)
 uint32_t arm_get_fpsr(CPUArmState *env)
 {
     env->parent.fp_status.flags |= tcg_backend_take_fp_flags(&env->parent);
-    return env->parent.fp_status.flags | (env->qc.d[0] | env->qc.d[1] ? FPSR_QC : 0);
+    return env->parent.fp_status.flags | (env->qc.d[0] | env->qc.d[1] ? FPSR_QC : 0) |
+           env->fpsr_nzcv << FPSR_NZCV_SHIFT;
 }
 
 void arm_set_fpsr(CPUArmState *env, uint32_t val)
 {
     tcg_backend_take_fp_flags(&env->parent);
     env->parent.fp_status.flags = val & FPSR_FLAGS;
+    env->fpsr_nzcv = val >> FPSR_NZCV_SHIFT;
     env->qc.d[0] = env->qc.d[1] = val & FPSR_QC ? ~0ull : 0;
 }
 

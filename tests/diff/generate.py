@@ -98,7 +98,7 @@ class Generator:
                 val = self.immediate(p, f, val, at)
             insn = insn & ~(ones << pos) | (val & ones) << pos
         if func in PAIRS and insn & 31 == insn >> 10 & 31:
-            insn ^= 1 << 10  # two loads to one register: constrained unpredictable
+            insn = insn & ~31 | (5 if insn >> 10 & 31 == 6 else 6)  # two loads to one register: constrained unpredictable
         return insn
 
 

@@ -89,6 +89,7 @@ Outcome machine_run(State *st, const uint32_t *insns, int n)
     cpu_set_pc(cpu, (uintptr_t)SLOT);
     while ((excp = cpu_exec(cpu)) != EXCP_SYSCALL) {
         add_exception(&out, excp);
+        env->excl_addr = ~0ull; /* as a return from a signal handler leaves it */
         cpu_set_pc(cpu, cpu_get_pc(cpu) + 4);
     }
     memcpy(st->x, env->x, sizeof(env->x));

@@ -6,7 +6,7 @@
  * INSTRUCTIONS is a file of 32-bit words (tests/diff/generate.py). For each run a line is printed:
  * index, first word, last signal, a hash of all that changed; with FIRST the whole state of those
  * from FIRST to LAST. X24, X28 and SP point into memory, X27 is a small offset, X25 the address
- * behind the run; X26 is the runner's own. FPCR=hex in the environment is the mode to begin with.
+ * behind the run; X26 is the runner's own. FPCR=hex in the environment is the mode of all runs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +111,14 @@ static uint64_t edgy_float(void)
     }
 }
 
+/* Rounding modes, FZ16, FZ, DN, AHP; half of the runs have none of them. */
+static uint32_t random_fpcr(void)
+{
+    uint32_t r = rnd() >> 32;
+
+    return r & 1 ? r & 0x07c80000 & rnd() : 0;
+}
+
 static void make_state(uint64_t index, int n)
 {
     seed = 0x9e3779b97f4a7c15 * (index + 1);
@@ -128,7 +136,7 @@ static void make_state(uint64_t index, int n)
     }
     state.nzcv = rnd() & 0xf0000000;
     state.fpsr = 0;
-    state.fpcr = getenv("FPCR") ? strtoull(getenv("FPCR"), NULL, 16) : 0;
+    state.fpcr = getenv("FPCR") ? strtoull(getenv("FPCR"), NULL, 16) : random_fpcr();
     for (int i = -512; i < 512; i++) {
         ((uint64_t *)(SCRATCH + SCRATCH_SIZE / 2))[i] = rnd() & 1 ? rnd() : edgy_float();
     }

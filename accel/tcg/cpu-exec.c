@@ -28,7 +28,11 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
                                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     g_assert(engine.empty_jump_cache != MAP_FAILED);
     engine.empty_jump_cache[0].pc = ~(vaddr)0;
-    return tcg_backend_init(&backend, err) && code_buffer_init(err);
+    if (!tcg_backend_init(&backend, err) || !code_buffer_init(err)) {
+        return false;
+    }
+    persist_init();
+    return true;
 }
 
 /* ---- a CPU's own things
@@ -307,6 +311,7 @@ int cpu_exec(CPUState *cpu)
 void tcg_fork_prepare(void)
 {
     pthread_mutex_lock(&engine.lock);
+    persist_fork_prepare();
     engine.fork_fd = engine.config.interp ? -1 : code_buffer_fork_prepare();
 }
 
@@ -315,6 +320,7 @@ void tcg_fork_parent(void)
     if (engine.fork_fd >= 0) {
         close(engine.fork_fd);
     }
+    persist_fork_parent();
     pthread_mutex_unlock(&engine.lock);
 }
 
@@ -326,6 +332,7 @@ void tcg_fork_child(CPUState *cpu)
     if (engine.fork_fd >= 0) {
         code_buffer_fork_child(cpu, engine.fork_fd);
     }
+    persist_fork_child();
 }
 
 void tcg_get_stats(TCGStats *st)

@@ -58,6 +58,7 @@ typedef struct CodeRegion {
     uint64_t retired_epoch; /* with RETIRED: free when every CPU has seen this epoch */
     TranslationBlock **tbs; /* in the order of their code */
     _Atomic uint32_t nb_tbs;
+    uint32_t nb_saved; /* of those, looked at by persist_save */
     ArenaChunk *arena; /* slots, side tables, the TranslationBlocks themselves */
 } CodeRegion;
 
@@ -114,8 +115,6 @@ void code_region_next(CPUState *cpu);
 void code_region_release(CPUState *cpu);
 /* After the block was emitted: makes it findable by host pc. */
 void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb);
-/* The block whose host code holds pc, or NULL. Async-signal-safe. */
-TranslationBlock *tb_find_by_host_pc(uintptr_t pc);
 bool code_buffer_contains(uintptr_t pc);
 /* A descriptor of the child's copy; the lock is held. */
 int code_buffer_fork_prepare(void);
@@ -145,11 +144,31 @@ void jump_cache_clear(CPUState *cpu);
 /* ---- translate-all.c ---- */
 TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
 
+/* ---- persist.c ---- */
+void persist_init(void);
+/*
+ * The block from the persistent cache, in the thread's region but not yet inserted; NULL: it has to
+ * be translated. Between code_region_begin and its end. Also sets up the context for translating
+ * what can be kept.
+ */
+TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
+/* A block was translated: will it be kept? */
+void persist_new_block(TCGContext *s, TranslationBlock *tb);
+void persist_fork_prepare(void);
+void persist_fork_parent(void);
+void persist_fork_child(void);
+
 /* ---- cpu-exec.c ---- */
 /* The CPU is at a quiet point: it forgets every address of code that may be gone. */
 void cpu_pass_epoch(CPUState *cpu);
 /* Asks every other CPU to leave compiled code; the caller holds the lock. */
 void kick_others(CPUState *self);
+
+/* ---- debug.c ---- */
+/* Some CPU has a breakpoint there. */
+bool breakpoint_at(vaddr pc);
+/* The check at the top of such a block. */
+void gen_breakpoint(TCGContext *s, vaddr pc);
 
 /* ---- perfmap.c ---- */
 void perfmap_add(const TranslationBlock *tb);

@@ -136,12 +136,19 @@ TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t 
     s->cpu = cpu;
     for (;;) {
         uint64_t generation = engine.generation;
+        TranslationBlock *tb = atomic_load(&tc->region->nb_tbs) < REGION_MAX_TBS
+                                   ? persist_load(cpu, pc, flags, cflags)
+                                   : NULL;
         ArenaMark mark = arena_mark(tc);
-        TranslationBlock *tb = new_tb(s, pc, flags, cflags);
-        int ret = make_ops(s, tb, max_insns) ? make_code(s, tb) : TCG_GEN_TOO_LARGE;
+        int ret = TCG_GEN_OK;
 
+        if (!tb) {
+            tb = new_tb(s, pc, flags, cflags);
+            ret = make_ops(s, tb, max_insns) ? make_code(s, tb) : TCG_GEN_TOO_LARGE;
+        }
         if (ret == TCG_GEN_OK) {
             log_host(tb);
+            persist_new_block(s, tb);
             code_region_add_tb(tc, tb);
             TranslationBlock *found = tb_insert(s, tb, generation);
             if (found) {

@@ -50,6 +50,8 @@ struct TranslationBlock {
     uint16_t nb_slots;
     TBSlot *incoming; /* slots of other blocks that jump here */
 
+    struct TBMoves *moves; /* to keep it for another process; NULL: it is not to be kept */
+
     TranslationBlock *hash_next;
     struct TBPageNode *page_nodes; /* one for each guest page it was made of */
     uint16_t nb_pages;

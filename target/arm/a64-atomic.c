@@ -95,8 +95,7 @@ static void cas128(DisasContext *s, TCGv_i64 old[2], TCGv_i64 addr, const TCGv_i
 {
     old[0] = tcg_temp_i64(s->tcg);
     old[1] = tcg_temp_i64(s->tcg);
-    tcg_gen(atomic_cas128, s->tcg, 0, old[0], old[1], addr, expected[0], expected[1], desired[0],
-            desired[1]);
+    tcg_gen_atomic_cas128(s->tcg, old, addr, expected, desired);
 }
 
 /* d = 1 unless the pairs are equal */

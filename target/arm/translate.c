@@ -167,7 +167,7 @@ void gen_jump(DisasContext *s, vaddr target)
 
 void gen_call(DisasContext *s, vaddr target)
 {
-    tcg_gen_movi(s->tcg, tcg_global_i64(ARM_G_X0 + 30), s->pc + 4);
+    tcg_gen_mov(s->tcg, tcg_global_i64(ARM_G_X0 + 30), tcg_const_pc(s->tcg, s->pc + 4));
     tcg_gen_exit(s->tcg, tcg_new_exit(s->tcg, (TCGExit){
                                                   .kind = TCG_EXIT_CALL,
                                                   .pc = target,
@@ -435,7 +435,7 @@ static void fetch_fault(DisasContext *s)
 {
     bool mapped = guest_page_flags(s->pc) & GUEST_PAGE_VALID;
 
-    tcg_gen_st_env(s->tcg, MO_64, imm64(s, s->pc), offsetof(CPUState, fault_addr));
+    tcg_gen_st_env(s->tcg, MO_64, tcg_const_pc(s->tcg, s->pc), offsetof(CPUState, fault_addr));
     tcg_gen_st_env(s->tcg, MO_32, imm64(s, SIGSEGV), offsetof(CPUState, fault_si_signo));
     tcg_gen_st_env(s->tcg, MO_32, imm64(s, mapped ? SEGV_ACCERR : SEGV_MAPERR),
                    offsetof(CPUState, fault_si_code));
@@ -452,7 +452,7 @@ static bool bad_start(DisasContext *s)
         gen_jump(s, canonical(s->pc));
     } else if (s->pc & 3) {
         tcg_gen_insn_start(s->tcg, s->pc);
-        tcg_gen_st_env(s->tcg, MO_64, imm64(s, s->pc), offsetof(CPUState, fault_addr));
+        tcg_gen_st_env(s->tcg, MO_64, tcg_const_pc(s->tcg, s->pc), offsetof(CPUState, fault_addr));
         gen_exception(s, EXCP_ALIGN);
     } else if (!fetchable(s->pc)) {
         tcg_gen_insn_start(s->tcg, s->pc);

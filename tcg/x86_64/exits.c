@@ -29,7 +29,7 @@ static bool chained(const X86Gen *g)
 
 static void emit_slot_exit(X86Gen *g, int slot, const uint8_t *to)
 {
-    x86_mov_ri(g, RAX, (uintptr_t)&g->tb_slots[slot]);
+    x86_mov_ptr(g, RAX, &g->tb_slots[slot], MOVE_SLOT, slot);
     x86_jump_to(g, 0xe9, to);
 }
 
@@ -77,14 +77,7 @@ static void emit_poll(X86Gen *g, int slot)
 
 static void emit_pc_exit(X86Gen *g, vaddr pc)
 {
-    X86Mem m = x86_env(x86_env_disp(x86_config.target->pc_offset));
-
-    if (pc == (uint64_t)(int32_t)pc) {
-        x86_mov_mi(g, MO_64, 0, m, (int32_t)pc);
-    } else {
-        x86_mov_ri(g, RAX, pc);
-        x86_rm(g, X_MOV_STORE | X_W, RAX, m);
-    }
+    x86_store_pc(g, pc);
     x86_jump_to(g, 0xe9, x86_layout.exit_null);
 }
 
@@ -109,22 +102,6 @@ static void emit_jump(X86Gen *g, const TCGExit *e)
     emit_slot_jump(g, e->pc, jmp, 1);
 }
 
-static void emit_push(X86Gen *g, vaddr pc)
-{
-    if (g->movi_reg >= 0 && g->movi_val == pc) {
-        if (g->movi_reg >= 8) {
-            x86_put8(g, 0x41);
-        }
-        x86_put8(g, 0x50u | (unsigned)(g->movi_reg & 7));
-    } else if (pc == (uint64_t)(int32_t)pc) {
-        x86_put8(g, 0x68);
-        x86_put32(g, (uint32_t)pc);
-    } else {
-        x86_mov_ri(g, RAX, pc);
-        x86_put8(g, 0x50 | RAX);
-    }
-}
-
 /* Where the host's return comes back: drop the guest address, go on. */
 static void emit_landing(X86Gen *g, vaddr pc)
 {
@@ -140,7 +117,7 @@ static void emit_call(X86Gen *g, const TCGExit *e)
 
     x86_rm(g, (X_CMP * 8 + 3) | X_W, RSP, x86_env(X86_CPU(ret_sp_limit)));
     x86_new_ool(g, ool_poll, x86_jump_later(g, X_BE))->arg = g->nb_slots;
-    emit_push(g, e->ret_pc);
+    x86_push_pc(g, e->ret_pc);
     emit_slot_jump(g, e->pc, call, 1);
     emit_landing(g, e->ret_pc);
 }
@@ -176,7 +153,7 @@ static void emit_call_ind(X86Gen *g, const TCGExit *e, int reg)
     x86_rm(g, (X_CMP * 8 + 3) | X_W, RSP, x86_env(X86_CPU(ret_sp_limit)));
     x86_new_ool(g, ool_ind_miss, x86_jump_later(g, X_BE))->arg = reg;
     emit_probe(g, reg);
-    emit_push(g, e->ret_pc); /* RAX at most: reg is not used any more */
+    x86_push_pc(g, e->ret_pc); /* RAX at most: reg is not used any more */
     x86_rm(g, X_GRP5, 2, x86_at(RCX, offsetof(JumpCacheEntry, code)));
     emit_landing(g, e->ret_pc);
 }

@@ -23,7 +23,7 @@ enum {
     REGION_SIZE_MAX = 512 * 1024,
     REGION_SIZE_MIN = 64 * 1024,
     REGION_MAX_TBS = 8192,
-    TB_HASH_BITS = 16,
+    TB_HASH_BITS = 15,
     PAGE_HASH_BITS = 12,
     GUEST_PAGE_BITS = 12,
     RET_STACK_ROOM = 256 * 1024, /* what helpers and signal-free C may use below the limit */
@@ -54,6 +54,7 @@ typedef struct CodeRegion {
     ThreadCode *owner;      /* with OWNED */
     bool busy;              /* the owner is translating into it */
     uint8_t *ptr;           /* end of what is used, while not busy */
+    uint8_t *present;       /* up to here its pages were asked for */
     uint64_t born;          /* order in which regions were filled */
     uint64_t retired_epoch; /* with RETIRED: free when every CPU has seen this epoch */
     TranslationBlock **tbs; /* in the order of their code */

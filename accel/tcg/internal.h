@@ -141,6 +141,8 @@ TranslationBlock *tb_lookup(vaddr pc, uint32_t flags, uint32_t cflags);
  */
 TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t generation);
 void tb_link(TBSlot *slot, TranslationBlock *target);
+/* Chains what can be chained now; the likely ways to blocks that are not there: how many. */
+int tb_link_known(TranslationBlock *tb, TBSlot **unknown);
 void tb_invalidate_locked(TranslationBlock *tb);
 void jump_cache_clear(CPUState *cpu);
 
@@ -151,10 +153,11 @@ TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t 
 void persist_init(void);
 /*
  * The block from the persistent cache, in the thread's region but not yet inserted; NULL: it has to
- * be translated. Between code_region_begin and its end. Also sets up the context for translating
- * what can be kept.
+ * be translated. Between code_region_begin and its end.
  */
 TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
+/* A block is going to be translated: sets the context up for what can be kept. */
+void persist_begin_block(TCGContext *s, vaddr pc, uint32_t flags, uint32_t cflags);
 /* A block was translated: will it be kept? */
 void persist_new_block(TCGContext *s, TranslationBlock *tb);
 void persist_fork_prepare(void);

@@ -102,16 +102,40 @@ TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t genera
 /* ---- chains
  * ----------------------------------------------------------------------------------------- */
 
-void tb_link(TBSlot *slot, TranslationBlock *target)
+static void link_locked(TBSlot *slot, TranslationBlock *target)
 {
-    pthread_mutex_lock(&engine.lock);
     if (!slot->target && !slot->tb->invalid && !target->invalid) {
         slot->target = target;
         slot->next = target->incoming;
         target->incoming = slot;
         tcg_backend_patch(slot, target, engine.rw - engine.rx);
     }
+}
+
+void tb_link(TBSlot *slot, TranslationBlock *target)
+{
+    pthread_mutex_lock(&engine.lock);
+    link_locked(slot, target);
     pthread_mutex_unlock(&engine.lock);
+}
+
+int tb_link_known(TranslationBlock *tb, TBSlot **unknown)
+{
+    int n = 0;
+
+    pthread_mutex_lock(&engine.lock);
+    for (int i = 0; i < tb->nb_slots; i++) {
+        TBSlot *slot = &tb->slots[i];
+        TranslationBlock *target = tb_lookup(slot->pc, tb->flags, tb->cflags);
+
+        if (target) {
+            link_locked(slot, target);
+        } else if (slot->likely) {
+            unknown[n++] = slot;
+        }
+    }
+    pthread_mutex_unlock(&engine.lock);
+    return n;
 }
 
 static void unlink_incoming(TranslationBlock *tb)

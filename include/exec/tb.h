@@ -27,6 +27,7 @@ typedef struct TBSlot {
     vaddr pc;                 /* where it goes */
     uint32_t jmp_offset;  /* of the rel32 field in tb's host code; one store writes it atomically */
     uint32_t stub_offset; /* of the code that returns this TBSlot to cpu_exec */
+    bool likely;          /* an earlier process went this way */
 } TBSlot;
 
 struct TranslationBlock {

@@ -73,10 +73,6 @@ bool code_buffer_init(GError **err)
     /* The mappings keep the memory; no descriptor of ours stays where the guest could see it. */
     close(fd);
 
-#ifdef MADV_POPULATE_WRITE
-    uintptr_t hash = ((uintptr_t)engine.hash + 4095) & ~(uintptr_t)4095;
-    madvise((void *)hash, sizeof(engine.hash) - 4096, MADV_POPULATE_WRITE);
-#endif
     engine.nb_regions = engine.size / engine.region_size;
     engine.regions = g_new0(CodeRegion, engine.nb_regions);
     for (int n = 0; n < engine.nb_regions; n++) {

@@ -23,7 +23,7 @@ enum {
     REGION_SIZE_MAX = 512 * 1024,
     REGION_SIZE_MIN = 64 * 1024,
     REGION_MAX_TBS = 8192,
-    TB_HASH_BITS = 15,
+    TB_HASH_BITS = 13, /* at first */
     PAGE_HASH_BITS = 12,
     GUEST_PAGE_BITS = 12,
     RET_STACK_ROOM = 256 * 1024, /* what helpers and signal-free C may use below the limit */
@@ -76,6 +76,11 @@ static inline ThreadCode *thread_code(const CPUState *cpu)
     return (ThreadCode *)cpu->tcg->code;
 }
 
+typedef struct TBHash {
+    unsigned bits;
+    _Atomic(TranslationBlock *) heads[]; /* 1 << bits */
+} TBHash;
+
 typedef struct TCGEngine {
     TCGConfig config;
     const TargetOps *target;
@@ -94,7 +99,7 @@ typedef struct TCGEngine {
     uint64_t births;
     uint8_t *prologue_end; /* rw; regions begin after it */
 
-    _Atomic(TranslationBlock *) hash[1 << TB_HASH_BITS];
+    _Atomic(TBHash *) hash;
     TBPageNode *pages[1 << PAGE_HASH_BITS];
     _Atomic uint64_t code_min, code_max; /* guest code lies in between; for a quick no */
     JumpCacheEntry *empty_jump_cache;
@@ -134,6 +139,7 @@ ArenaMark arena_mark(ThreadCode *tc);
 void arena_release(ThreadCode *tc, ArenaMark mark);
 
 /* ---- tb-cache.c ---- */
+void tb_hash_init(void);
 TranslationBlock *tb_lookup(vaddr pc, uint32_t flags, uint32_t cflags);
 /*
  * Publishes tb; returns it, or the equal one that another thread was quicker with, or NULL if guest

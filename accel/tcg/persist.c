@@ -363,7 +363,16 @@ static uint64_t sum_guest(const TranslationBlock *tb)
     uint64_t h = 0;
 
     for (int i = 0; i < tb->nb_ranges; i++) {
-        h = mix(h, guest_bytes(tb->ranges[i].start), tb->ranges[i].end - tb->ranges[i].start);
+        const char *p = guest_bytes(tb->ranges[i].start), *end = guest_bytes(tb->ranges[i].end);
+
+        for (; end - p >= 4; p += 4) {
+            uint32_t word;
+
+            memcpy(&word, p, 4);
+            h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+            h ^= h >> 32;
+        }
+        h = mix(h, p, (size_t)(end - p));
     }
     return h;
 }

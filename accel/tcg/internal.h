@@ -147,8 +147,9 @@ TranslationBlock *tb_lookup(vaddr pc, uint32_t flags, uint32_t cflags);
  */
 TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t generation);
 void tb_link(TBSlot *slot, TranslationBlock *target);
-/* Chains what can be chained now; the likely ways to blocks that are not there: how many. */
-int tb_link_known(TranslationBlock *tb, TBSlot **unknown);
+/* Chains the likely ways out that can be chained now; those to blocks that are not there: how many.
+ */
+int tb_link_likely(TranslationBlock *tb, TBSlot **unknown);
 void tb_invalidate_locked(TranslationBlock *tb);
 void jump_cache_clear(CPUState *cpu);
 

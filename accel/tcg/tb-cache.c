@@ -118,7 +118,9 @@ static void remove_pages(TranslationBlock *tb)
 TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t generation)
 {
     pthread_mutex_lock(&engine.lock);
-    TranslationBlock *other = tb_lookup(tb->pc, tb->flags, tb->cflags);
+    /* only another thread can have made it meanwhile */
+    TranslationBlock *other =
+        engine.cpus->next_cpu ? tb_lookup(tb->pc, tb->flags, tb->cflags) : NULL;
     if (generation != engine.generation) {
         tb->invalid = true;
         other = NULL;
@@ -162,14 +164,14 @@ void tb_link(TBSlot *slot, TranslationBlock *target)
     pthread_mutex_unlock(&engine.lock);
 }
 
-int tb_link_known(TranslationBlock *tb, TBSlot **unknown)
+int tb_link_likely(TranslationBlock *tb, TBSlot **unknown)
 {
     int n = 0;
 
     pthread_mutex_lock(&engine.lock);
     for (int i = 0; i < tb->nb_slots; i++) {
         TBSlot *slot = &tb->slots[i];
-        TranslationBlock *target = tb_lookup(slot->pc, tb->flags, tb->cflags);
+        TranslationBlock *target = slot->likely ? tb_lookup(slot->pc, tb->flags, tb->cflags) : NULL;
 
         if (target) {
             link_locked(slot, target);

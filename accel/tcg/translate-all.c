@@ -160,7 +160,7 @@ static TranslationBlock *load_with_next(CPUState *cpu, vaddr pc, uint32_t flags,
         queue[nb++] = first;
     }
     for (int i = 0; i < nb; i++) {
-        int n = tb_link_known(queue[i], unknown);
+        int n = tb_link_likely(queue[i], unknown);
 
         for (int k = 0; k < n && nb < LOAD_AHEAD; k++) {
             TranslationBlock *next = load_one(cpu, unknown[k]->pc, flags, cflags);

@@ -37,6 +37,7 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
     if (!tcg_backend_init(&backend, err) || !code_buffer_init(err)) {
         return false;
     }
+    tb_hash_init();
     persist_init();
     return true;
 }

@@ -257,7 +257,9 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
         }
     }
     last = run_tb(cpu, tb);
-    if (cpu->single_step && cpu->exception_index == EXCP_NONE) {
+    /* an instruction that has to be run again, carefully, was not the step */
+    if (cpu->single_step && cpu->exception_index == EXCP_NONE &&
+        !(cpu->cflags_next & CF_CAREFUL)) {
         cpu->exception_index = EXCP_DEBUG;
     }
     return last;

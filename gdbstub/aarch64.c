@@ -124,50 +124,96 @@ static int write_register(CPUState *cpu, int n, const uint8_t *buf)
     }
 }
 
-/* One row for each class of loads and stores: bytes moved, by the fields of the instruction. */
-static int memory_access(uint32_t insn, bool *load, bool *store)
+/* ---- loads and stores
+ * ---------------------------------------------------------------------------------------------- */
+
+static int64_t field(uint32_t insn, int pos, int bits)
+{
+    return (int64_t)((uint64_t)insn << (64 - pos - bits)) >> (64 - bits);
+}
+
+/* Base register plus the extended and shifted index register. */
+static uint64_t indexed(const CPUArmState *env, uint64_t base, uint32_t insn, int scale)
+{
+    int rm = insn >> 16 & 31, option = insn >> 13 & 7;
+    uint64_t index = rm == 31 ? 0 : env->x[rm];
+
+    index = option == 2 ? (uint32_t)index : option == 6 ? (uint64_t)(int32_t)index : index;
+    return base + (insn & 1u << 12 ? index << scale : index);
+}
+
+/* The classes of loads and stores, one after the other. */
+static int classify(const CPUArmState *env, uint32_t insn, uint64_t *addr, bool *load, bool *store)
 {
     int size = insn >> 30, opc = insn >> 22 & 3;
     bool vector = insn >> 26 & 1;
 
-    *load = *store = false;
-    if ((insn & 0x0a000000) != 0x08000000) {
-        return 0;
-    }
+    *load = insn >> 22 & 1;
+    *store = !*load;
+    *addr = env->x[insn >> 5 & 31];
     if ((insn & 0xbe000000) == 0x0c000000) { /* LD1-4, ST1-4: at most four registers */
-        *load = insn >> 22 & 1;
-        *store = !*load;
         return 64;
     }
     if ((insn & 0x3f000000) == 0x08000000) { /* exclusive, ordered; CAS and CASP do both */
         bool pair = !(insn & 1u << 23) && insn & 1u << 21;
         bool cas = (insn >> 21 & 5) == 5 || (pair && !(size & 2));
 
-        *load = insn >> 22 & 1 || cas;
-        *store = !(insn >> 22 & 1) || cas;
+        *load |= cas;
+        *store |= cas;
         return pair ? 16 : 1 << size;
     }
     if ((insn & 0x3b000000) == 0x18000000) { /* literal */
         *load = true;
-        return vector ? 4 << size : size == 1 || size == 3 ? 8 : 4;
+        *store = false;
+        *addr = env->pc + field(insn, 5, 19) * 4;
+        return vector ? 4 << size : size == 1 ? 8 : size == 3 ? 0 : 4;
     }
-    if ((insn & 0x3a000000) == 0x28000000) { /* pair */
-        *load = insn >> 22 & 1;
+    if ((insn & 0x3a000000) == 0x28000000) { /* pair; offset but for post-index */
+        int len = vector ? 4 << size : size == 2 ? 8 : 4;
+
+        *addr += (insn >> 23 & 3) == 1 ? 0 : field(insn, 15, 7) * len;
+        return 2 * len;
+    }
+    if ((insn & 0x3f200c00) == 0x19000000) { /* ordered, unscaled */
+        *load = opc != 0;
         *store = !*load;
-        return vector ? 8 << size : size == 2 ? 16 : 8;
+        *addr += field(insn, 12, 9);
+        return 1 << size;
     }
     if ((insn & 0x3b200c00) == 0x38200000) { /* atomic */
         *load = *store = true;
         return 1 << size;
     }
     if ((insn & 0x3a000000) == 0x38000000) { /* one register */
-        bool prefetch = !vector && size == 3 && opc == 2;
+        int scale = vector && opc & 2 ? 4 : size, mode = insn >> 10 & 3;
 
-        *load = opc && !prefetch && !(vector && opc == 2);
-        *store = !*load && !prefetch;
-        return prefetch ? 0 : vector && opc & 2 ? 16 : 1 << size;
+        *load = vector ? opc & 1 : opc != 0;
+        *store = !*load;
+        if (!vector && size == 3 && opc == 2) { /* prefetch */
+            return 0;
+        }
+        if (insn & 1u << 24) {
+            *addr += (uint64_t)(insn >> 10 & 0xfff) << scale;
+        } else if (insn & 1u << 21) {
+            *addr = indexed(env, *addr, insn, scale);
+        } else if (mode != 1) { /* not post-index */
+            *addr += field(insn, 12, 9);
+        }
+        return 1 << scale;
     }
     return 0;
+}
+
+static int memory_access(CPUState *cpu, uint32_t insn, uint64_t *addr, bool *load, bool *store)
+{
+    int len;
+
+    if ((insn & 0x0a000000) != 0x08000000) {
+        return 0;
+    }
+    len = classify((const CPUArmState *)cpu, insn, addr, load, store);
+    *addr = (uint64_t)((int64_t)(*addr << 8) >> 8); /* the top byte is no part of it */
+    return len;
 }
 
 const GDBArch gdb_arch_aarch64 = {

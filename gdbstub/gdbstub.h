@@ -24,10 +24,10 @@ typedef struct GDBArch {
     int (*read_register)(CPUState *cpu, int n, uint8_t *buf);
     int (*write_register)(CPUState *cpu, int n, const uint8_t *buf);
     /*
-     * What the load or store instruction `insn` does: bytes accessed from its address on (0: it is
-     * neither), *load and *store.
+     * What the instruction `insn` at pc is about to do: bytes accessed from *addr on (0: it is no
+     * load or store), *load and *store.
      */
-    int (*memory_access)(uint32_t insn, bool *load, bool *store);
+    int (*memory_access)(CPUState *cpu, uint32_t insn, uint64_t *addr, bool *load, bool *store);
 } GDBArch;
 extern const GDBArch gdb_arch_aarch64;
 

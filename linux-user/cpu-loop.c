@@ -72,9 +72,7 @@ void cpu_loop(TaskState *ts)
         case EXCP_INTERRUPT:
             break;
         case EXCP_DEBUG:
-            if (!gdb_debug_stop(ts)) {
-                raise_fault(ts, excp);
-            }
+            gdb_debug_stop(ts);
             break;
         default:
             raise_fault(ts, excp);

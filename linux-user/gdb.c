@@ -4,7 +4,7 @@
  * guest threads report stops to it and wait. All threads stop together; one inside a system call
  * counts as stopped, because its state is exact, and waits when the call returns. Breakpoints are
  * the engine's and leave guest memory alone. With watchpoints every thread runs one instruction at
- * a time, in blocks that note the address they access.
+ * a time, and what the next one accesses is worked out before.
  */
 #include "linux-user/gdb.h"
 #include "gdbstub/gdbstub.h"
@@ -29,7 +29,7 @@ typedef struct GDBTask {
     bool may_run;
     bool quiet;      /* inside a system call or waiting */
     bool step;       /* one instruction, then stop */
-    bool after_step; /* watchpoints: the instruction before this one has been run */
+    uint64_t passed; /* watchpoints: the place of the last report */
     GDBStop stop;    /* reported to the server's thread when it gets there */
     bool told;       /* the debugger knows of it */
     int signal;      /* to deliver on going on */
@@ -139,22 +139,28 @@ static void clear_breaks(void)
     }
 }
 
-/* The watchpoint that the access of the instruction just run hits; GDB_STOP_NONE if none. */
-static GDBStop watch_hit(TaskState *ts, uint32_t insn, uint64_t addr)
+/* The watchpoint that the thread's next instruction hits. Like the hardware: before it is done. */
+static bool watch_hit(TaskState *ts, GDBStop *stop)
 {
     bool load, store;
-    int len = gdb.server.arch->memory_access(insn, &load, &store);
+    uint64_t addr;
+    uint32_t insn;
+    int len = 0;
 
+    if (copy_from_guest(&insn, cpu_get_pc(ts->cpu), sizeof(insn))) {
+        len = gdb.server.arch->memory_access(ts->cpu, insn, &addr, &load, &store);
+    }
     for (int n = 0; n < gdb.nb_breaks && len; n++) {
         const Break *b = &gdb.breaks[n];
         bool wanted = b->type == GDB_WATCH_ACCESS || (b->type == GDB_WATCH_WRITE && store) ||
                       (b->type == GDB_WATCH_READ && load);
 
         if (wanted && addr < b->addr + b->len && b->addr < addr + len) {
-            return (GDBStop){ GDB_STOP_WATCH, ts->tid, b->type, b->addr, NULL };
+            *stop = (GDBStop){ GDB_STOP_WATCH, ts->tid, b->type, b->addr, NULL };
+            return true;
         }
     }
-    return (GDBStop){ .kind = GDB_STOP_NONE };
+    return false;
 }
 
 /* ---- guest threads
@@ -220,14 +226,22 @@ void gdb_thread_end(TaskState *ts)
     unlock();
 }
 
-/* With watchpoints, what the next instruction accesses has to be noted. */
-static void watch_next(GDBTask *t)
+/*
+ * With watchpoints: is the next instruction to be reported? A block of one instruction looks at no
+ * breakpoint, so this does. What was reported at this very place is passed.
+ */
+static void check_next_insn(GDBTask *t)
 {
-    if (gdb.nb_watches) {
-        t->after_step = true;
-        t->ts->cpu->cflags_next |= CF_CAREFUL;
-        t->ts->cpu->careful_addr = ~UINT64_C(0);
-        t->ts->cpu->single_step = true;
+    TaskState *ts = t->ts;
+    uint64_t pc = cpu_get_pc(ts->cpu);
+    GDBStop stop = { GDB_STOP_BREAKPOINT, ts->tid, 0, 0, NULL };
+
+    ts->cpu->single_step = true;
+    if (!t->step && t->passed != pc && (has_breakpoint(pc) || watch_hit(ts, &stop))) {
+        stop_here(t, &stop);
+        t->passed = cpu_get_pc(ts->cpu);
+    } else {
+        t->passed = 0;
     }
 }
 
@@ -242,43 +256,27 @@ void gdb_safe_point(TaskState *ts)
     if (!t->may_run && gdb_active) {
         wait_to_run(t);
     }
-    /* a block of one instruction looks at no breakpoint, so this does */
-    while (gdb_active && gdb.nb_watches && !t->step && t->after_step &&
-           has_breakpoint(cpu_get_pc(ts->cpu))) {
-        t->after_step = false;
-        stop_here(t, &(GDBStop){ .kind = GDB_STOP_BREAKPOINT, .tid = ts->tid });
+    if (gdb_active && gdb.nb_watches) {
+        check_next_insn(t);
     }
-    watch_next(t);
-    t->stop.address = cpu_get_pc(ts->cpu);
     unlock();
 }
 
-bool gdb_debug_stop(TaskState *ts)
+void gdb_debug_stop(TaskState *ts)
 {
     GDBTask *t = ts->gdb;
-    GDBStop stop = { .kind = GDB_STOP_NONE };
-    uint32_t insn;
 
     if (!t || !gdb_active) { /* a vfork's child, or the last one of a debugger that has gone */
         ts->cpu->single_step = false;
         ts->cpu->cflags_next |= CF_SINGLE;
-        return true;
+        return;
     }
     lock();
-    if (gdb.nb_watches && copy_from_guest(&insn, t->stop.address, sizeof(insn))) {
-        stop = watch_hit(ts, insn, ts->cpu->careful_addr);
+    if (t->step || !ts->cpu->single_step) {
+        stop_here(t,
+                  &(GDBStop){ t->step ? GDB_STOP_STEP : GDB_STOP_BREAKPOINT, ts->tid, 0, 0, NULL });
     }
-    if (stop.kind == GDB_STOP_NONE && t->step) {
-        stop = (GDBStop){ .kind = GDB_STOP_STEP, .tid = ts->tid };
-    } else if (stop.kind == GDB_STOP_NONE && !ts->cpu->single_step) {
-        stop = (GDBStop){ .kind = GDB_STOP_BREAKPOINT, .tid = ts->tid };
-    }
-    if (stop.kind != GDB_STOP_NONE) {
-        stop_here(t, &stop);
-    }
-    ts->cpu->single_step = t->step || gdb.nb_watches;
     unlock();
-    return true;
 }
 
 static bool catches(int nr)

@@ -23,8 +23,8 @@ void gdb_thread_end(TaskState *ts);
 
 /* At the top of the thread's loop: waits while the debugger has stopped it. */
 void gdb_safe_point(TaskState *ts);
-/* cpu_exec returned EXCP_DEBUG. False: it was none of the debugger's doing. */
-bool gdb_debug_stop(TaskState *ts);
+/* cpu_exec returned EXCP_DEBUG. */
+void gdb_debug_stop(TaskState *ts);
 /* Around a system call, during which the thread counts as stopped. */
 void gdb_syscall_enter(TaskState *ts, int nr);
 void gdb_syscall_leave(TaskState *ts, int nr);

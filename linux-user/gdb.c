@@ -27,6 +27,7 @@ typedef struct GDBTask {
     TaskState *ts;
     struct GDBTask *next;
     bool may_run;
+    bool resumed;    /* by the debugger's last command, which expects no word of others */
     bool quiet;      /* inside a system call or waiting */
     bool step;       /* one instruction, then stop */
     uint64_t passed; /* watchpoints: the place of the last report */
@@ -201,6 +202,7 @@ void gdb_thread_begin(TaskState *ts)
     t->ts = ts;
     lock();
     t->may_run = !gdb.reporting;
+    t->resumed = true;
     ts->gdb = t;
     t->next = gdb.tasks;
     gdb.tasks = t;
@@ -388,7 +390,7 @@ static void stop_world(void)
 static GDBTask *stopped_task(void)
 {
     for (GDBTask *t = gdb.tasks; t; t = t->next) {
-        if (t->stop.kind != GDB_STOP_NONE) {
+        if (t->stop.kind != GDB_STOP_NONE && t->resumed) {
             return t;
         }
     }
@@ -421,6 +423,9 @@ static bool take_stop(GDBStop *stop)
             *stop = (GDBStop){ GDB_STOP_SIGNAL, t ? t->ts->tid : getpid(), SIGINT, 0, NULL };
         }
         gdb.interrupt = false;
+    }
+    for (t = gdb.tasks; t; t = t->next) {
+        t->resumed = false;
     }
     unlock();
     return true;
@@ -466,6 +471,7 @@ static void op_resume(const GDBAction *actions, int nb)
         if (n == nb) {
             continue;
         }
+        t->resumed = true;
         if (t->stop.kind != GDB_STOP_NONE && !t->told && !comes_again(t->stop.kind)) {
             wake_server();
             continue;

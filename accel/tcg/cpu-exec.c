@@ -284,7 +284,9 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
     if (tb->cflags & CF_CAREFUL) {
         tcg_backend_set_fp_mode(cpu); /* which flags are set may decide what traps */
     }
-    if (cpu->single_step && cpu->exception_index == EXCP_NONE) {
+    /* an instruction that has to be run again, carefully, was not the step */
+    if (cpu->single_step && cpu->exception_index == EXCP_NONE &&
+        !(cpu->cflags_next & CF_CAREFUL)) {
         cpu->exception_index = EXCP_DEBUG;
     }
     return last;

@@ -464,6 +464,10 @@ static bool bad_start(DisasContext *s)
     } else if (!fetchable(s, s->pc)) {
         tcg_gen_insn_start(s->tcg, s->pc);
         fetch_fault(s);
+    } else if (guest_breakpoint && !(s->tb->cflags & (CF_SINGLE | CF_CAREFUL)) &&
+               guest_breakpoint(s->pc)) {
+        tcg_gen_insn_start(s->tcg, s->pc);
+        gen_exception(s, EXCP_DEBUG);
     }
     return s->done;
 }
@@ -527,7 +531,7 @@ static bool go_on(DisasContext *s)
     if ((next != s->code_end || !(next & (PAGE - 1))) && !fetchable(s, next)) {
         return false;
     }
-    if (!add_range(s->tb, next, next + 4)) {
+    if ((guest_breakpoint && guest_breakpoint(next)) || !add_range(s->tb, next, next + 4)) {
         return false;
     }
     s->code_end = next + 4;

@@ -249,6 +249,7 @@ typedef struct TCGExit {
     uint8_t kind; /* TCGExitKind */
     bool poll;    /* ask for interrupts on the way (backward jumps) */
     bool cc_dead; /* where this goes, the flags are written before they are read */
+    bool careful; /* MAIN: the next block is a CF_CAREFUL one */
     vaddr pc;     /* JUMP, CALL, MAIN */
     vaddr ret_pc; /* CALL, CALL_IND */
 } TCGExit;
@@ -293,6 +294,7 @@ struct TCGContext {
     /* Set by the backend: zeros above a floating scalar cost it nothing, so the guest's register is
      * as good an input as the scalar that went into it. */
     bool scalars_extend;
+    uint16_t mem_flags; /* ORed to the memop of every guest memory op: the front end's MO_MODE */
     bool overflow; /* ops, temps, labels or exits ran out: translate fewer instructions */
     /*
      * System mode: host address of the page that holds tb->pc. The front end reads code there only,

@@ -147,6 +147,8 @@ bool trans_blra(DisasContext *s, arg_blra *a)
 bool trans_ldra(DisasContext *s, arg_ldra *a)
 {
     int64_t offset = ((int64_t)a->sign * 512 + a->imm) * 8;
+
+    mem_check_sp(s, reg_xsp(a->rn));
     TCGv_i64 base = authenticated(s, reg_xsp(a->rn), imm64(s, 0), 2 + a->key);
 
     mem_ld(s, MO_64, reg_dest(s, a->rt), mem_addr_base(base, offset));

@@ -9,7 +9,7 @@
 #include "target/arm/cpu.h"
 #include "target/arm/translate.h"
 
-typedef enum IDReg { PFR0, PFR1, ISAR0, ISAR1, ISAR2, MMFR1, MMFR2 } IDReg;
+typedef enum IDReg { PFR0, PFR1, ISAR0, ISAR1, ISAR2, MMFR0, MMFR1, MMFR2, DFR0 } IDReg;
 
 typedef struct FeatureInfo {
     const char *name;
@@ -19,6 +19,7 @@ typedef struct FeatureInfo {
 static const FeatureInfo feature_info[] = {
 #define FEATURE(id, name, reg, shift, value, word, bit) { name, reg, shift, value, word, bit },
 #include "target/arm/cpu-features.h.inc"
+#include "target/arm/cpu-features-system.h.inc"
 #undef FEATURE
 };
 
@@ -41,7 +42,7 @@ static const ARMCPUModel *find_model(const char *name)
     return NULL;
 }
 
-static void list_models(FILE *f)
+void arm_list_models(FILE *f)
 {
     fprintf(f, "CPU models:\n");
     for (const ARMCPUModel *m = arm_cpu_models; m->name; m++) {
@@ -147,12 +148,12 @@ static bool configure(CPUArmState *env, const char *spec, GError **err)
  * ----------------------------------------------------------------------------------------------------
  */
 
-static void cpu_free(CPUState *cpu)
+void arm_cpu_free(CPUState *cpu)
 {
     free(cpu);
 }
 
-static void cpu_reset(CPUState *cpu)
+void arm_cpu_reset(CPUState *cpu)
 {
     CPUArmState *env = (CPUArmState *)cpu;
 
@@ -167,32 +168,37 @@ static void cpu_reset(CPUState *cpu)
     cpu->fp_status.tininess_before_rounding = true;
 }
 
-static CPUState *cpu_new(const char *spec, GError **err)
+CPUState *arm_cpu_new_model(const char *spec, const TargetOps *target, GError **err)
 {
     size_t size = (sizeof(CPUArmState) + 63) & ~(size_t)63;
     CPUArmState *env = aligned_alloc(64, size);
 
     g_assert(env);
     memset(env, 0, size);
-    env->parent.target = &arm_target;
+    env->parent.target = target;
     env->parent.exception_index = EXCP_NONE;
     env->pauth_fast = true;
     env->ctr = 0x9444c004; /* IDC; lines of 64 bytes; PIPT */
     env->dczid = 4;        /* 64 bytes */
     env->cntfrq = 1000000000;
     if (!configure(env, spec ? spec : "max", err)) {
-        cpu_free(&env->parent);
+        arm_cpu_free(&env->parent);
         return NULL;
     }
-    cpu_reset(&env->parent);
+    arm_cpu_reset(&env->parent);
     return &env->parent;
+}
+
+static CPUState *cpu_new(const char *spec, GError **err)
+{
+    return arm_cpu_new_model(spec, &arm_target, err);
 }
 
 static void cpu_copy(CPUState *dst, const CPUState *src)
 {
     size_t from = offsetof(CPUArmState, x);
 
-    memcpy((char *)dst + from, (const char *)src + from, sizeof(CPUArmState) - from);
+    memcpy((char *)dst + from, (const char *)src + from, offsetof(CPUArmState, sys) - from);
     dst->fp_status = src->fp_status;
 }
 
@@ -244,12 +250,17 @@ void arm_set_fpsr(CPUArmState *env, uint32_t val)
     env->qc.d[0] = env->qc.d[1] = val & FPSR_QC ? ~0ull : 0;
 }
 
+uint32_t arm_tb_flags_common(const CPUArmState *env)
+{
+    return (env->fpcr & (FPCR_AHP | FPCR_DN | FPCR_FZ | FPCR_FZ16) ? ARM_TBF_FP_SOFT : 0) |
+           (env->guarded ? ARM_TBF_BTI : 0);
+}
+
 static uint32_t tb_flags(const CPUState *cpu)
 {
     const CPUArmState *env = (const CPUArmState *)cpu;
 
-    return (env->fpcr & (FPCR_AHP | FPCR_DN | FPCR_FZ | FPCR_FZ16) ? ARM_TBF_FP_SOFT : 0) |
-           (env->guarded ? ARM_TBF_BTI : 0);
+    return arm_tb_flags_common(env) | (env->x[31] & 15 ? ARM_TBF_SP_ODD : 0);
 }
 
 /* --- PSTATE
@@ -300,42 +311,57 @@ uint64_t arm_hwcap2(const CPUArmState *env)
 static const struct {
     uint8_t crm, op2, reg;
 } id_regs[] = {
-    { 4, 0, PFR0 },  { 4, 1, PFR1 },  { 6, 0, ISAR0 }, { 6, 1, ISAR1 },
-    { 6, 2, ISAR2 }, { 7, 1, MMFR1 }, { 7, 2, MMFR2 },
+    { 4, 0, PFR0 },  { 4, 1, PFR1 },  { 5, 0, DFR0 },  { 6, 0, ISAR0 }, { 6, 1, ISAR1 },
+    { 6, 2, ISAR2 }, { 7, 0, MMFR0 }, { 7, 1, MMFR1 }, { 7, 2, MMFR2 },
 };
 
-static uint64_t feature_fields(const CPUArmState *env, IDReg reg)
+/* The fields that features below `end` say, and those of the register's own. */
+static uint64_t id_register(const CPUArmState *env, int crm, int op2, int end)
 {
+    enum { APA = 4, API = 8, GPA = 24, GPI = 28 };
+    unsigned reg = 0;
     uint64_t val = 0;
 
-    for (int i = 0; i < ARM_FEAT_COUNT; i++) {
+    while (id_regs[reg].crm != crm || id_regs[reg].op2 != op2) {
+        if (++reg == G_N_ELEMENTS(id_regs)) {
+            return 0;
+        }
+    }
+    reg = id_regs[reg].reg;
+    for (int i = 0; i < end; i++) {
         const FeatureInfo *f = &feature_info[i];
         if (arm_feature(env, i) && f->id_reg == reg && (val >> f->shift & 15) < f->value) {
             val = (val & ~(15ull << f->shift)) | (uint64_t)f->value << f->shift;
         }
+    }
+    if (reg == PFR0) {
+        val |= 0x11; /* EL1 and EL0: AArch64 only */
+    }
+    if (reg == ISAR1 && arm_feature(env, ARM_FEAT_PAUTH)) {
+        val &= ~(15ull << API);
+        val |= env->pauth_fast ? 1ull << API | 1ull << GPI : 1ull << APA | 1ull << GPA;
     }
     return val;
 }
 
 uint64_t arm_id_register(const CPUArmState *env, int crm, int op2)
 {
-    enum { APA = 4, API = 8, GPA = 24, GPI = 28 };
+    return id_register(env, crm, op2, ARM_FEAT_FIRST_SYSTEM);
+}
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(id_regs); i++) {
-        if (id_regs[i].crm != crm || id_regs[i].op2 != op2) {
-            continue;
+uint64_t arm_id_register_el1(const CPUArmState *env, int crm, int op2)
+{
+    uint64_t val = id_register(env, crm, op2, ARM_FEAT_COUNT);
+
+    if (crm == 5 && op2 == 0) {
+        val |= env->model->ids->dfr0;
+    } else if (crm == 7 && op2 == 0) {
+        val |= env->model->ids->mmfr0;
+        if (arm_feature(env, ARM_FEAT_LPA2)) {
+            val |= 1ull << 28; /* TGran4: 52 bits too */
         }
-        uint64_t val = feature_fields(env, id_regs[i].reg);
-        if (id_regs[i].reg == PFR0) {
-            val |= 0x11; /* EL1 and EL0: AArch64 only */
-        }
-        if (id_regs[i].reg == ISAR1 && arm_feature(env, ARM_FEAT_PAUTH)) {
-            val &= ~(15ull << API);
-            val |= env->pauth_fast ? 1ull << API | 1ull << GPI : 1ull << APA | 1ull << GPA;
-        }
-        return val;
     }
-    return 0;
+    return val;
 }
 
 /* --- TargetOps
@@ -351,7 +377,7 @@ uint64_t arm_id_register(const CPUArmState *env, int crm, int op2)
         "v" #n, offsetof(CPUArmState, v[n]), TCG_TYPE_V128, pin \
     }
 /* clang-format off */
-static const TCGGlobalDef arm_globals[ARM_NB_GLOBALS] = {
+const TCGGlobalDef arm_globals[ARM_NB_GLOBALS] = {
     X(0, 1),   X(1, 2),  X(2, 3),  X(3, 4),  X(4, 8),   X(5, 11),  X(6, 13),  X(7, 0),
     X(8, 12),  X(9, 0),  X(10, 0), X(11, 0), X(12, 0),  X(13, 0),  X(14, 0),  X(15, 0),
     X(16, 0),  X(17, 0), X(18, 0), X(19, 6), X(20, 7),  X(21, 10), X(22, 14), X(23, 0),
@@ -368,7 +394,7 @@ static const TCGGlobalDef arm_globals[ARM_NB_GLOBALS] = {
 #undef X
 #undef V
 
-static void dump_state(const CPUState *cpu, FILE *f)
+void arm_dump_state(const CPUState *cpu, FILE *f)
 {
     const CPUArmState *env = (const CPUArmState *)cpu;
     unsigned nzcv = tcg_cc_unpack(env->cc);
@@ -401,11 +427,11 @@ const TargetOps arm_target = {
     .cs_arch = CS_ARCH_ARM64,
     .cs_mode = CS_MODE_ARM,
     .cpu_new = cpu_new,
-    .list_models = list_models,
-    .cpu_reset = cpu_reset,
+    .list_models = arm_list_models,
+    .cpu_reset = arm_cpu_reset,
     .cpu_copy = cpu_copy,
-    .cpu_free = cpu_free,
+    .cpu_free = arm_cpu_free,
     .tb_flags = tb_flags,
     .translate = arm_translate,
-    .dump_state = dump_state,
+    .dump_state = arm_dump_state,
 };

@@ -153,10 +153,15 @@ void mem_st(DisasContext *s, unsigned memop, TCGv_i64 v, MemAddr a);
 void mem_ldv(DisasContext *s, unsigned memop, TCGv_vec d, MemAddr a);
 void mem_stv(DisasContext *s, unsigned memop, TCGv_vec v, MemAddr a);
 /*
- * The address as one value, for atomics; in careful blocks masked, and an address that is not a
- * multiple of 1 << align raises EXCP_ALIGN.
+ * The address as one value, in careful blocks masked. atomic_bytes: the size of an exclusive,
+ * atomic or ordered access, a power of two, whose address has to be aligned as the architecture
+ * says, else EXCP_ALIGN; 1 for any other. Comes before the instruction writes anything.
  */
-TCGv_i64 mem_flat(DisasContext *s, MemAddr a, int align);
+TCGv_i64 mem_flat(DisasContext *s, MemAddr a, int atomic_bytes);
+/* The same for an ordered pair of `half` bytes each: none needs more than its own alignment. */
+TCGv_i64 mem_flat_pair(DisasContext *s, MemAddr a, int half);
+/* EXCP_ALIGN if base is SP and not a multiple of 16; mem_flat, mem_ld… do it themselves. */
+void mem_check_sp(DisasContext *s, TCGv_i64 base);
 
 /* --- leaving the block
  * --------------------------------------------------------------------------------------- */

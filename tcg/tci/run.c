@@ -243,6 +243,9 @@ static TBSlot *leave(const Interp *in, const TCGOp *op)
     bool indirect = op->opc == TCG_OP_exit_ind;
 
     cpu_set_pc(in->cpu, indirect ? get_int(in, op->arg[0]) : e->pc);
+    if (e->careful) {
+        in->cpu->cflags_next |= CF_CAREFUL;
+    }
     if (indirect || e->kind == TCG_EXIT_MAIN || (e->poll && in->cpu->exit_request)) {
         return NULL;
     }

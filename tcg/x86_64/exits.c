@@ -208,6 +208,9 @@ static void emit_exit(X86Gen *g, const TCGExit *e, int reg)
         }
         break;
     case TCG_EXIT_MAIN:
+        if (e->careful) {
+            x86_alu_mi(g, X_OR, 0, x86_env(X86_CPU(cflags_next)), CF_CAREFUL);
+        }
         emit_pc_exit(g, e->pc);
         break;
     case TCG_EXIT_JUMP_IND:

@@ -382,7 +382,7 @@ static int compare_opts(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-char *block_opt_table_help(const BlockOpt *table, const char *const *names)
+char *block_opt_table_help(const BlockOpt *table)
 {
     static const char *const types[] = {
         [BLOCK_OPT_STR] = "str",
@@ -393,9 +393,7 @@ char *block_opt_table_help(const BlockOpt *table, const char *const *names)
     g_autoptr(GPtrArray) rows = g_ptr_array_new();
     GString *out = g_string_new(NULL);
     for (; table && table->name; table++) {
-        if (!names || g_strv_contains(names, table->name)) {
-            g_ptr_array_add(rows, (void *)table);
-        }
+        g_ptr_array_add(rows, (void *)table);
     }
     g_ptr_array_sort(rows, compare_opts);
     for (unsigned i = 0; i < rows->len; i++) {

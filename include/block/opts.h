@@ -58,8 +58,8 @@ uint64_t block_opt_num(const BlockOpts *opts, const BlockOpt *table, const char 
  * not there. */
 bool block_opt_enum(const BlockOpts *opts, const BlockOpt *table, const char *key,
                     const char *const *names, int *out, GError **err);
-/* The table as `-o help` prints it, sorted; only those in `names` (NULL: all). Free with g_free. */
-char *block_opt_table_help(const BlockOpt *table, const char *const *names);
+/* The table as `-o help` prints it, sorted. Free with g_free. */
+char *block_opt_table_help(const BlockOpt *table);
 
 /* "10G", "1.5k", "0x1000" to bytes; the default unit is bytes. */
 bool block_parse_size(const char *text, uint64_t *out, GError **err);

@@ -44,7 +44,7 @@ static bool set_up_map(VirtMachine *m, GError **err)
     Machine *machine = &m->parent;
     m->map[VIRT_RAM].size = machine->ram_size;
     if (!m->highmem && machine->ram_size > 3 * GIB) {
-        g_set_error(err, HW_ERROR, 0, "highmem=off has room for 3 GiB of RAM, not %" PRIu64 " MiB",
+        g_set_error(err, HW_ERROR, 0, "highmem=off has room for 3 GiB of RAM, not %llu MiB",
                     machine->ram_size / MIB);
         return false;
     }

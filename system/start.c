@@ -8,6 +8,7 @@
 #include "hw/mainloop.h"
 #include "hw/rtc.h"
 #include "system/config.h"
+#include "util/opts.h"
 
 static Machine *machine;
 
@@ -103,24 +104,24 @@ static bool megabytes(const char *text, uint64_t *out, GError **err)
 
 static bool parse_memory(const char *text, GError **err)
 {
-    static const BlockOpt rows[] = { { "size", BLOCK_OPT_STR, NULL, "" },
-                                     { "slots", BLOCK_OPT_NUM, "0", "" },
-                                     { "maxmem", BLOCK_OPT_STR, NULL, "" },
-                                     { NULL, 0, NULL, NULL } };
-    BlockOpts *opts = block_opts_new();
-    bool ok = block_opts_parse(opts, text, "size", err) && block_opts_check(opts, rows, err);
-    const char *size = ok ? block_opts_get(opts, "size") : NULL;
-    const char *max = ok ? block_opts_get(opts, "maxmem") : NULL;
+    static const OptDef rows[] = { { "size", OPT_STR, NULL, "" },
+                                   { "slots", OPT_NUM, "0", "" },
+                                   { "maxmem", OPT_STR, NULL, "" },
+                                   { NULL, 0, NULL, NULL } };
+    Opts *opts = opts_new();
+    bool ok = opts_parse(opts, text, "size", err) && opts_check(opts, rows, err);
+    const char *size = ok ? opts_get(opts, "size") : NULL;
+    const char *max = ok ? opts_get(opts, "maxmem") : NULL;
     ok = ok && (!size || megabytes(size, &machine->ram_size, err)) &&
          (!max || megabytes(max, &machine->max_ram_size, err));
     if (ok) {
-        machine->ram_slots = (unsigned)MIN(block_opt_num(opts, rows, "slots"), 256);
+        machine->ram_slots = (unsigned)MIN(opt_num(opts, rows, "slots"), 256);
     }
     if (ok && max && machine->max_ram_size < machine->ram_size) {
         g_set_error(err, HW_ERROR, 0, "maxmem=%s is less than the size", max);
         ok = false;
     }
-    block_opts_free(opts);
+    opts_free(opts);
     return ok;
 }
 

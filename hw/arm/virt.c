@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hw/arm/virt.h"
+#include "hw/gpio/pl061.h"
 #include "target/arm-system.h"
 #include "util/round.h"
 
@@ -158,6 +159,28 @@ static bool make_devices(VirtMachine *m, GError **err)
            (m->gpio = make_device(m, "pl061", VIRT_GPIO, VIRT_IRQ_GPIO, err));
 }
 
+enum { POWER_LINE = 3, POWER_PRESS_NS = 100000000 };
+
+static void release_power(void *opaque)
+{
+    VirtMachine *m = opaque;
+    irq_set(&m->power_key, 0);
+}
+
+static void press_power(void *opaque)
+{
+    VirtMachine *m = opaque;
+    irq_set(&m->power_key, 1);
+    timer_mod(&m->power_timer, clock_get_ns(CLOCK_VIRTUAL) + POWER_PRESS_NS);
+}
+
+static void make_power_key(VirtMachine *m)
+{
+    m->power_key = pl061_input(m->gpio, POWER_LINE);
+    timer_init(&m->power_timer, CLOCK_VIRTUAL, release_power, m);
+    system_add_powerdown_listener(press_power, m);
+}
+
 static bool check_options(VirtMachine *m, GError **err)
 {
     const struct {
@@ -203,6 +226,9 @@ static bool virt_init(Machine *machine, GError **err)
     if (ok) {
         connect_cpus(m);
         ok = make_devices(m, err);
+    }
+    if (ok) {
+        make_power_key(m);
     }
     memory_transaction_commit();
     return ok;

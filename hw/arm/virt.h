@@ -5,6 +5,7 @@
 
 #include "hw/arm/boot.h"
 #include "hw/intc/gic.h"
+#include "hw/timer.h"
 
 typedef enum VirtPlace {
     VIRT_FLASH,
@@ -73,6 +74,8 @@ typedef struct VirtMachine {
     AddressSpace memory;
     ArmBoot boot;
     Device *gpio;
+    IRQLine power_key;
+    Timer power_timer; /* of the key's release */
 } VirtMachine;
 
 /* A device tree of what there is, in a g_malloc'd buffer with room for more. */

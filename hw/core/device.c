@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Devices: made from types, set up by properties, realized on buses, reset in order. */
 #include <string.h>
-#include "block/opts.h"
+#include "util/opts.h"
 #include "hw/core/device-internal.h"
 
 static GPtrArray *all_types;
@@ -295,22 +295,22 @@ static Bus *bus_for(const DeviceType *type, const char *name, GError **err)
     return bus;
 }
 
-static bool set_props(Device *dev, const BlockOpts *opts, GError **err)
+static bool set_props(Device *dev, const Opts *opts, GError **err)
 {
-    for (unsigned i = 0; i < block_opts_count(opts); i++) {
-        const char *key = block_opts_key(opts, i);
+    for (unsigned i = 0; i < opts_count(opts); i++) {
+        const char *key = opts_key(opts, i);
         if (strcmp(key, "driver") && strcmp(key, "id") && strcmp(key, "bus") &&
-            !device_set_prop(dev, key, block_opts_get(opts, key), err)) {
+            !device_set_prop(dev, key, opts_get(opts, key), err)) {
             return false;
         }
     }
     return true;
 }
 
-static Device *add_from_opts(const BlockOpts *opts, GError **err)
+static Device *add_from_opts(const Opts *opts, GError **err)
 {
-    const char *id = block_opts_get(opts, "id");
-    const DeviceType *type = creatable_type(block_opts_get(opts, "driver"), err);
+    const char *id = opts_get(opts, "id");
+    const DeviceType *type = creatable_type(opts_get(opts, "driver"), err);
     if (!type) {
         return NULL;
     }
@@ -318,7 +318,7 @@ static Device *add_from_opts(const BlockOpts *opts, GError **err)
         g_set_error(err, HW_ERROR, 0, "%s: id '%s' is taken", type->name, id);
         return NULL;
     }
-    Bus *bus = bus_for(type, block_opts_get(opts, "bus"), err);
+    Bus *bus = bus_for(type, opts_get(opts, "bus"), err);
     if (!bus && HOOK(type, bus)) {
         return NULL;
     }
@@ -332,11 +332,11 @@ static Device *add_from_opts(const BlockOpts *opts, GError **err)
 
 Device *device_add_from_text(const char *text, GError **err)
 {
-    BlockOpts *opts = block_opts_new();
-    bool ok = *text == '{' ? block_opts_parse_json(opts, text, err)
-                           : block_opts_parse(opts, text, "driver", err);
+    Opts *opts = opts_new();
+    bool ok =
+        *text == '{' ? opts_parse_json(opts, text, err) : opts_parse(opts, text, "driver", err);
     Device *dev = ok ? add_from_opts(opts, err) : NULL;
-    block_opts_free(opts);
+    opts_free(opts);
     return dev;
 }
 

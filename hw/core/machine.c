@@ -2,7 +2,7 @@
 /* What all machines have in common. */
 #include <inttypes.h>
 #include <string.h>
-#include "block/opts.h"
+#include "util/opts.h"
 #include "hw/machine.h"
 
 static Machine *current;
@@ -113,18 +113,18 @@ MemoryRegion *machine_ram(Machine *m, GError **err)
 
 /* ---- -smp -------------------------------------------------------------------------------- */
 
-static const BlockOpt smp_opts[] = { { "cpus", BLOCK_OPT_NUM, NULL, "CPUs at the start" },
-                                     { "maxcpus", BLOCK_OPT_NUM, NULL, "CPUs that there can be" },
-                                     { "sockets", BLOCK_OPT_NUM, NULL, "sockets" },
-                                     { "clusters", BLOCK_OPT_NUM, NULL, "clusters in a socket" },
-                                     { "cores", BLOCK_OPT_NUM, NULL, "cores in a cluster" },
-                                     { "threads", BLOCK_OPT_NUM, NULL, "threads in a core" },
-                                     { NULL, 0, NULL, NULL } };
+static const OptDef smp_opts[] = { { "cpus", OPT_NUM, NULL, "CPUs at the start" },
+                                   { "maxcpus", OPT_NUM, NULL, "CPUs that there can be" },
+                                   { "sockets", OPT_NUM, NULL, "sockets" },
+                                   { "clusters", OPT_NUM, NULL, "clusters in a socket" },
+                                   { "cores", OPT_NUM, NULL, "cores in a cluster" },
+                                   { "threads", OPT_NUM, NULL, "threads in a core" },
+                                   { NULL, 0, NULL, NULL } };
 
-static bool smp_number(const BlockOpts *opts, const char *key, unsigned *out, GError **err)
+static bool smp_number(const Opts *opts, const char *key, unsigned *out, GError **err)
 {
-    uint64_t n = block_opt_num(opts, smp_opts, key);
-    if (block_opts_has(opts, key) && (n == 0 || n > 4096)) {
+    uint64_t n = opt_num(opts, smp_opts, key);
+    if (opts_has(opts, key) && (n == 0 || n > 4096)) {
         g_set_error(err, HW_ERROR, 0, "%s=%" PRIu64 " is not in 1…4096", key, n);
         return false;
     }
@@ -163,16 +163,16 @@ static bool smp_complete(CPUTopology *t, GError **err)
 
 bool smp_parse(const char *text, unsigned max, CPUTopology *out, GError **err)
 {
-    BlockOpts *opts = block_opts_new();
+    Opts *opts = opts_new();
     *out = (CPUTopology){ 0 };
-    bool ok = block_opts_parse(opts, text, "cpus", err) && block_opts_check(opts, smp_opts, err) &&
+    bool ok = opts_parse(opts, text, "cpus", err) && opts_check(opts, smp_opts, err) &&
               smp_number(opts, "cpus", &out->cpus, err) &&
               smp_number(opts, "maxcpus", &out->max_cpus, err) &&
               smp_number(opts, "sockets", &out->sockets, err) &&
               smp_number(opts, "clusters", &out->clusters, err) &&
               smp_number(opts, "cores", &out->cores, err) &&
               smp_number(opts, "threads", &out->threads, err) && smp_complete(out, err);
-    block_opts_free(opts);
+    opts_free(opts);
     if (ok && out->max_cpus > max) {
         g_set_error(err, HW_ERROR, 0, "this machine has at most %u CPUs, not %u", max,
                     out->max_cpus);

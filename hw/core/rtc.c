@@ -2,7 +2,7 @@
 /* The guest's wall clock. */
 #include <string.h>
 #include <time.h>
-#include "block/opts.h"
+#include "util/opts.h"
 #include "hw/device.h"
 #include "hw/rtc.h"
 
@@ -13,11 +13,11 @@ static struct {
     int64_t offset; /* ns that it is ahead of its clock */
 } rtc = { CLOCK_HOST, 0 };
 
-static const BlockOpt rtc_opts[] = { { "base", BLOCK_OPT_STR, "utc", "utc, localtime, or a date" },
-                                     { "clock", BLOCK_OPT_STR, "host",
-                                       "host, rt, or vm: stops with the machine" },
-                                     { "driftfix", BLOCK_OPT_STR, "none", "none" },
-                                     { NULL, 0, NULL, NULL } };
+static const OptDef rtc_opts[] = { { "base", OPT_STR, "utc", "utc, localtime, or a date" },
+                                   { "clock", OPT_STR, "host",
+                                     "host, rt, or vm: stops with the machine" },
+                                   { "driftfix", OPT_STR, "none", "none" },
+                                   { NULL, 0, NULL, NULL } };
 
 static bool parse_base(const char *base, int64_t *ns, GError **err)
 {
@@ -48,17 +48,17 @@ static bool parse_base(const char *base, int64_t *ns, GError **err)
     return true;
 }
 
-static bool apply(const BlockOpts *opts, GError **err)
+static bool apply(const Opts *opts, GError **err)
 {
     static const char *const clocks[] = { "host", "rt", "vm", NULL };
     static const ClockType types[] = { CLOCK_HOST, CLOCK_HOST_MONO, CLOCK_VIRTUAL };
     int clock, drift;
     static const char *const fixes[] = { "none", NULL };
     int64_t ns;
-    if (!block_opts_check(opts, rtc_opts, err) ||
-        !block_opt_enum(opts, rtc_opts, "clock", clocks, &clock, err) ||
-        !block_opt_enum(opts, rtc_opts, "driftfix", fixes, &drift, err) ||
-        !parse_base(block_opt_str(opts, rtc_opts, "base"), &ns, err)) {
+    if (!opts_check(opts, rtc_opts, err) ||
+        !opt_enum(opts, rtc_opts, "clock", clocks, &clock, err) ||
+        !opt_enum(opts, rtc_opts, "driftfix", fixes, &drift, err) ||
+        !parse_base(opt_str(opts, rtc_opts, "base"), &ns, err)) {
         return false;
     }
     rtc.clock = types[clock];
@@ -68,9 +68,9 @@ static bool apply(const BlockOpts *opts, GError **err)
 
 bool rtc_configure(const char *text, GError **err)
 {
-    BlockOpts *opts = block_opts_new();
-    bool ok = block_opts_parse(opts, text, "base", err) && apply(opts, err);
-    block_opts_free(opts);
+    Opts *opts = opts_new();
+    bool ok = opts_parse(opts, text, "base", err) && apply(opts, err);
+    opts_free(opts);
     g_prefix_error(err, "-rtc %s: ", text);
     return ok;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hw/core/device-internal.h"
+#include "util/opts.h"
 
 static const PropResolver *resolvers[PROP_LINK + 1];
 

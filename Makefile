@@ -14,9 +14,10 @@ ifneq ($(filter-out help clean distclean,$(or $(MAKECMDGOALS),all)),)
 -include $(BUILD)/config.mk
 endif
 
-MODULES = util fpu disas tcg tcg/tci tcg/x86_64 accel accel/tcg gdbstub target target/arm \
-          linux-user linux-user/aarch64 block block/crypto block/qcow2 block/nbd tools/img tools/io \
-          net chardev system $(patsubst %/,%,$(wildcard hw/*/))
+SUBDIRS = $(patsubst %/,%,$(wildcard $(1)/*/))
+MODULES = util fpu disas tcg $(call SUBDIRS,tcg) accel accel/tcg gdbstub target $(call SUBDIRS,target) \
+          linux-user $(call SUBDIRS,linux-user) block $(call SUBDIRS,block) $(call SUBDIRS,tools) \
+          net chardev system $(call SUBDIRS,hw)
 MAINS   = linux-user/main.c system/main.c $(wildcard tools/latimer-*.c)
 
 # ---- flags

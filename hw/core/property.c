@@ -30,7 +30,7 @@ bool property_parse_bool(const char *text, bool *out, GError **err)
     return false;
 }
 
-bool parse_u64(const char *text, uint64_t *out, GError **err)
+bool property_parse_u64(const char *text, uint64_t *out, GError **err)
 {
     char *end;
     errno = 0;
@@ -42,7 +42,7 @@ bool parse_u64(const char *text, uint64_t *out, GError **err)
     return true;
 }
 
-bool parse_size(const char *text, uint64_t *out, GError **err)
+bool property_parse_size(const char *text, uint64_t *out, GError **err)
 {
     static const char suffixes[] = "bkmgtpe";
     char *end;
@@ -127,7 +127,7 @@ static bool parse_ranged(const Property *prop, const char *text, uint64_t *out, 
     };
     bool free_range = !prop->min && !prop->max;
     uint64_t max = free_range ? limits[prop->kind] : prop->max;
-    bool ok = prop->kind == PROP_SIZE ? parse_size(text, out, err) : parse_u64(text, out, err);
+    bool ok = prop->kind == PROP_SIZE ? property_parse_size(text, out, err) : property_parse_u64(text, out, err);
     if (ok && (*out > max || *out < prop->min)) {
         g_set_error(err, HW_ERROR, 0, "%s is not in %" PRIu64 "…%" PRIu64, text, prop->min, max);
         return false;

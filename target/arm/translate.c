@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "exec/debug.h"
 #include "target/arm/translate-simd.h"
 #include "target/arm/decode-a64.inc"
 
@@ -500,7 +501,7 @@ static bool go_on(DisasContext *s)
     if ((next != s->code_end || !(next & (PAGE - 1))) && !fetchable(s, next)) {
         return false;
     }
-    if (!add_range(s->tb, next, next + 4)) {
+    if (breakpoint_at(next) || !add_range(s->tb, next, next + 4)) {
         return false;
     }
     s->code_end = next + 4;

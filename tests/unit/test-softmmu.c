@@ -451,7 +451,7 @@ static void test_alignment(void)
     tlb_flush(vcpu->cpu, ~0u);
     g_assert_cmphex(RUN(sizes), ==, EXCP_ALIGN);
     g_assert_cmphex(env->pc, ==, CODE + 8); /* the first two are bytes */
-    env->x[1] = DATA + 2 * PAGE + 9; /* over 16 bytes: not even FEAT_LSE2 has that */
+    env->x[1] = DATA + 2 * PAGE + 9;        /* over 16 bytes: not even FEAT_LSE2 has that */
     g_assert_cmphex(RUN(atomics), ==, EXCP_ALIGN);
     g_assert_cmphex(env->pc, ==, CODE + 4);
 }

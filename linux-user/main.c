@@ -22,6 +22,7 @@ static struct {
     TCGConfig tcg;
     const char *argv0;
     uint64_t reserved;
+    const char *cache;      /* on, off, verify or a folder */
     GPtrArray *env_changes; /* "VAR=VALUE" or "VAR" */
     GPtrArray *self_args;
 } opt;
@@ -163,9 +164,24 @@ static void opt_perfmap(const char *arg)
     opt.tcg.perfmap = true;
     symbols_enable();
 }
+static void opt_self_fd(const char *arg)
+{
+    uint64_t fd = parse_size("self-fd", arg);
+
+    if (fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0) {
+        fatal(1, "-self-fd %s: no such descriptor is open", arg);
+    }
+    own_fd_set(OWN_FD_SELF, (int)fd);
+}
 static void opt_gdb(const char *arg)
 {
     fatal(1, "-g %s: not implemented: the debugger stub", arg);
+}
+
+static void opt_cache(const char *arg)
+{
+    opt.cache = arg;
+    opt.tcg.cache_verify = !strcmp(arg, "verify");
 }
 
 static void opt_tcg(const char *arg)
@@ -202,6 +218,10 @@ static void opt_accel(const char *arg)
         *val++ = 0;
         if (!strcmp(*w, "tb-size")) {
             opt.tcg.buffer_size = parse_size("accel tcg,tb-size", val) << 20;
+            continue;
+        }
+        if (!strcmp(*w, "cache")) {
+            opt_cache(g_strdup(val));
             continue;
         }
         on = !strcmp(val, "on");
@@ -276,7 +296,8 @@ static void opt_help(const char *arg)
 /* The environment given to the guest is what a child of it gets: these are not passed on. */
 static bool passed_on(const struct Option *o)
 {
-    return o->fn != opt_setenv && o->fn != opt_unsetenv && o->fn != opt_argv0;
+    return o->fn != opt_setenv && o->fn != opt_unsetenv && o->fn != opt_argv0 &&
+           o->fn != opt_self_fd;
 }
 
 static void apply_option(const struct Option *o, const char *arg)
@@ -384,6 +405,36 @@ static void check_own_name(void)
     }
 }
 
+/*
+ * Where translations are kept: an absolute name, or NULL. Not for a program with more rights than
+ * its user has.
+ */
+static const char *cache_dir(void)
+{
+    static const struct {
+        const char *var, *below;
+    } places[] = {
+        { "LATIMER_CACHE_DIR", "" },
+        { "XDG_CACHE_HOME", "/latimer/code" },
+        { "HOME", "/.cache/latimer/code" },
+    };
+
+    if (getauxval(AT_SECURE) || (opt.cache && !strcmp(opt.cache, "off"))) {
+        return NULL;
+    }
+    if (opt.cache && *opt.cache == '/') {
+        return opt.cache;
+    }
+    for (size_t n = 0; n < G_N_ELEMENTS(places); n++) {
+        const char *dir = getenv(places[n].var);
+
+        if (dir && *dir == '/') {
+            return g_strconcat(dir, places[n].below, NULL);
+        }
+    }
+    return NULL;
+}
+
 /* A page of guest code that returns from signal handlers. */
 static void map_trampoline(void)
 {
@@ -424,12 +475,14 @@ static CPUState *create_cpu(void)
     g_autoptr(GError) err = NULL;
     CPUState *cpu;
 
+    if (!proc.cpu_model) {
+        proc.cpu_model = "max";
+    }
+    opt.tcg.cpu_model = proc.cpu_model;
+    opt.tcg.cache_dir = cache_dir();
     if (!tcg_exec_init(proc.arch->target, &opt.tcg, &err)) {
         fatal(126, "%s (ulimit -v tells the limit, -accel tcg,tb-size=MIB asks for less)",
               err->message);
-    }
-    if (!proc.cpu_model) {
-        proc.cpu_model = "max";
     }
     cpu = proc.arch->target->cpu_new(proc.cpu_model, &err);
     if (!cpu) {

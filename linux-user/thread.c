@@ -354,12 +354,14 @@ int64_t sys_exit(TaskState *ts, uint64_t a[MAX_ARGS])
         siglongjmp(*ts->thread_end, 1);
     }
     /* The first thread: the process lives on as long as others do. */
+    persist_save();
     raw_syscall(__NR_exit, a[0], 0, 0, 0, 0, 0);
     abort();
 }
 
 int64_t sys_exit_group(TaskState *ts, uint64_t a[MAX_ARGS])
 {
+    persist_save();
     (void)ts;
     raw_syscall(__NR_exit_group, a[0], 0, 0, 0, 0, 0);
     abort();

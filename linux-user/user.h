@@ -257,6 +257,17 @@ int64_t proc_self_open(const char *path, int flags);
 /* True when path is the link /proc/self/exe in one of its spellings. */
 bool proc_self_is_exe(const char *path);
 
+/* ---- sys-fd.c: descriptors of our own, which the guest does not see
+ * -------------------------------------------------------------------------- */
+
+typedef enum OwnFd { OWN_FD_SELF, OWN_FD_GDB, OWN_FD_GDB_LISTEN, NB_OWN_FDS } OwnFd;
+extern bool own_fds_any; /* for a quick no */
+int own_fd(OwnFd which); /* -1 if there is none */
+bool own_fd_is(int fd);
+/* Takes fd over and moves it up; returns its new number. Closed by execve. */
+int own_fd_set(OwnFd which, int fd);
+void own_fd_close(OwnFd which);
+
 /* ---- signal.c
  * ------------------------------------------------------------------------------------- */
 

@@ -44,7 +44,9 @@ const char *tcg_temp_name(const TCGContext *s, int temp, char buf[32])
     if (tcg_is_global(s, temp)) {
         return s->target->globals[temp - 1].name;
     }
-    if (t->kind != TEMP_CONST) {
+    if (t->kind == TEMP_PC) {
+        snprintf(buf, 32, "$pc:0x%" PRIx64, t->val);
+    } else if (t->kind != TEMP_CONST) {
         snprintf(buf, 32, "%c%s%d", t->kind == TEMP_LOCAL ? 'l' : 't', PICK(type_letter, t->type),
                  temp);
     } else if (t->type == TCG_TYPE_CC) {

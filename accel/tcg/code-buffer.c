@@ -137,6 +137,7 @@ static void region_clear(CodeRegion *region)
 {
     arena_pop_to(region, NULL);
     atomic_store(&region->nb_tbs, 0);
+    region->nb_saved = 0;
     region->ptr = region->rw + (region == engine.regions ? PROLOGUE_SIZE : 0);
     region->state = REGION_FREE;
 }

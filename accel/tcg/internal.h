@@ -33,7 +33,7 @@ enum {
 
 typedef struct TBPageNode {
     TranslationBlock *tb;
-    uint64_t page; /* guest address >> GUEST_PAGE_BITS */
+    uint64_t page; /* guest (system mode: ram) address >> GUEST_PAGE_BITS */
     struct TBPageNode *next;
 } TBPageNode;
 
@@ -58,6 +58,7 @@ typedef struct CodeRegion {
     uint64_t retired_epoch; /* with RETIRED: free when every CPU has seen this epoch */
     TranslationBlock **tbs; /* in the order of their code */
     _Atomic uint32_t nb_tbs;
+    uint32_t nb_saved; /* of those, looked at by persist_save */
     ArenaChunk *arena; /* slots, side tables, the TranslationBlocks themselves */
 } CodeRegion;
 
@@ -93,7 +94,8 @@ typedef struct TCGEngine {
     uint8_t *prologue_end; /* rw; regions begin after it */
 
     _Atomic(TranslationBlock *) hash[1 << TB_HASH_BITS];
-    TBPageNode *pages[1 << PAGE_HASH_BITS];
+    /* By guest address; in system mode by ram address. */
+    TBPageNode *_Atomic pages[1 << PAGE_HASH_BITS];
     _Atomic uint64_t code_min, code_max; /* guest code lies in between; for a quick no */
     JumpCacheEntry *empty_jump_cache;
     TCGStats stats;
@@ -114,8 +116,6 @@ void code_region_next(CPUState *cpu);
 void code_region_release(CPUState *cpu);
 /* After the block was emitted: makes it findable by host pc. */
 void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb);
-/* The block whose host code holds pc, or NULL. Async-signal-safe. */
-TranslationBlock *tb_find_by_host_pc(uintptr_t pc);
 bool code_buffer_contains(uintptr_t pc);
 /* A descriptor of the child's copy; the lock is held. */
 int code_buffer_fork_prepare(void);
@@ -132,7 +132,7 @@ ArenaMark arena_mark(ThreadCode *tc);
 void arena_release(ThreadCode *tc, ArenaMark mark);
 
 /* ---- tb-cache.c ---- */
-TranslationBlock *tb_lookup(vaddr pc, uint32_t flags, uint32_t cflags);
+TranslationBlock *tb_lookup(vaddr pc, uint64_t phys, uint32_t flags, uint32_t cflags);
 /*
  * Publishes tb; returns it, or the equal one that another thread was quicker with, or NULL if guest
  * code was invalidated since engine.generation was `generation`: translate again.
@@ -143,13 +143,34 @@ void tb_invalidate_locked(TranslationBlock *tb);
 void jump_cache_clear(CPUState *cpu);
 
 /* ---- translate-all.c ---- */
-TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
+TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
+                              uint32_t cflags);
+
+/* ---- persist.c ---- */
+void persist_init(void);
+/*
+ * The block from the persistent cache, in the thread's region but not yet inserted; NULL: it has to
+ * be translated. Between code_region_begin and its end. Also sets up the context for translating
+ * what can be kept.
+ */
+TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
+/* A block was translated: will it be kept? */
+void persist_new_block(TCGContext *s, TranslationBlock *tb);
+void persist_fork_prepare(void);
+void persist_fork_parent(void);
+void persist_fork_child(void);
 
 /* ---- cpu-exec.c ---- */
 /* The CPU is at a quiet point: it forgets every address of code that may be gone. */
 void cpu_pass_epoch(CPUState *cpu);
 /* Asks every other CPU to leave compiled code; the caller holds the lock. */
 void kick_others(CPUState *self);
+
+/* ---- debug.c ---- */
+/* Some CPU has a breakpoint there. */
+bool breakpoint_at(vaddr pc);
+/* The check at the top of such a block. */
+void gen_breakpoint(TCGContext *s, vaddr pc);
 
 /* ---- perfmap.c ---- */
 void perfmap_add(const TranslationBlock *tb);

@@ -70,6 +70,7 @@ struct CPUState {
     uintptr_t ret_sp_limit; /* a call below this goes through cpu_exec; ~0 asks for an exit */
     uintptr_t host_sp;      /* cpu_exec's own stack while compiled code runs */
     uint32_t host_fpcr, saved_host_fpcr; /* MXCSR in compiled code, and of the emulator */
+    const void *slow_frame;              /* the backend's, while softmmu_run_op runs */
     uint64_t scratch[64]; /* the backend's: spilled temps and operands of evaluated ops */
 
     FloatStatus fp_status; /* modes and flags of fpu/; round_mode mirrors the host's */
@@ -95,6 +96,9 @@ struct CPUState {
     CPUState *next_cpu;   /* list of all; accel/tcg's lock */
 
     void *opaque; /* linux-user: the thread's TaskState; system: the machine's vCPU */
+
+    struct CPUBreakpoint *breakpoints; /* exec/debug.h */
+    struct CPUWatchpoint *watchpoints;
 
     /* --- system mode ----------------------------------------------------------------------------
      */

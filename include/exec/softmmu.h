@@ -26,8 +26,18 @@ enum {
     TLB_MMIO = 1 << 10,    /* device memory: the slow path calls the region */
     TLB_NOTDIRTY = 1 << 9, /* the first write to a clean page must be seen */
     TLB_WATCH = 1 << 8,    /* a watchpoint is somewhere in this page */
-    TLB_FLAGS = TLB_INVALID | TLB_MMIO | TLB_NOTDIRTY | TLB_WATCH,
+    TLB_SLOW = 1 << 7,     /* nothing of these, but every access is to be checked (alignment) */
+    TLB_FLAGS = TLB_INVALID | TLB_MMIO | TLB_NOTDIRTY | TLB_WATCH | TLB_SLOW,
 };
+
+/* The place in CPUState.code_page for a pc. */
+static inline unsigned code_page_index(vaddr pc)
+{
+    vaddr page = pc >> TLB_PAGE_BITS;
+    unsigned low = (unsigned)(page ^ page >> CODE_PAGES_LOG) & ((1u << CODE_PAGES_LOG) - 1);
+
+    return low + (pc >> 63 ? 1u << CODE_PAGES_LOG : 0);
+}
 
 /* What a target found for one page. */
 typedef struct TLBFill {
@@ -108,6 +118,7 @@ typedef struct TLBFlush {
     uint64_t size;
 } TLBFlush;
 void tlb_flush_all_cpus_synced(CPUState *cpu, const TLBFlush *what);
+void tlb_flush_local(CPUState *cpu, const TLBFlush *what);
 
 /*
  * Guest virtual memory for helpers, monitor and debugger. Access as mmu mode `mode`; a helper's

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "hw/irq.h"
 #include "hw/memory.h"
@@ -57,6 +58,17 @@ typedef struct StateField {
     uint32_t count;        /* elements; 0 means 1 */
 } StateField;
 
+/* Rows for a field, and for all elements of an array. */
+#define STATE(type, field)                                           \
+    {                                                                \
+#field, offsetof(type, field), sizeof(((type *)0)->field), 1 \
+    }
+#define STATE_ARRAY(type, field)                                     \
+    {                                                                \
+#field, offsetof(type, field), sizeof(*((type *)0)->field),  \
+            sizeof(((type *)0)->field) / sizeof(*((type *)0)->field) \
+    }
+
 struct DeviceType {
     const char *name;           /* "virtio-net-pci" */
     const char *const *aliases; /* NULL-ended, or NULL */
@@ -67,7 +79,10 @@ struct DeviceType {
     size_t size;              /* of the device's struct */
     const Property *props;    /* ended by a NULL name; may be NULL */
     const DeviceType *parent; /* its properties and state come first; hooks NULL here are its */
-    bool user_creatable;      /* -device takes it */
+    /* A transport's: the device behind it, which device_new makes with it as Device.inner. It takes
+     * the properties that the transport has not; the transport's realize realizes it. */
+    const DeviceType *inner;
+    bool user_creatable; /* -device takes it */
     bool hotpluggable;
     /* Makes it real on dev->bus. False: *err, and nothing is left behind. */
     bool (*realize)(Device *dev, GError **err);
@@ -84,7 +99,8 @@ struct Device {
     char *id; /* -device id=; or made up by the machine; NULL: anonymous */
     Bus *bus; /* its parent's; NULL only for a machine's root */
     bool realized;
-    GPtrArray *buses; /* of its own (Bus *) */
+    GPtrArray *buses; /* of its own (Bus *); NULL: none */
+    Device *inner;
 };
 
 /* A bus type's rules for placing devices. */
@@ -94,6 +110,7 @@ typedef struct BusType {
      */
     bool (*attach)(Bus *bus, Device *dev, GError **err);
     void (*detach)(Bus *bus, Device *dev);
+    unsigned max; /* devices; 0: no limit */
 } BusType;
 struct Bus {
     const BusType *type;
@@ -104,13 +121,27 @@ struct Bus {
 };
 
 void bus_init(Bus *bus, const BusType *type, Device *parent, const char *name);
+/* Deletes the devices on it; the struct is the owner's. */
+void bus_cleanup(Bus *bus);
 /* By name, or the first of the type with room when name is NULL. */
 Bus *bus_find(const char *name, const char *type);
+/* All, in order of creation. */
+void bus_foreach(void (*fn)(Bus *bus, void *opaque), void *opaque);
 
-/* All registered types; NULL when there is none of that name. */
+/* By name or alias; NULL when there is none of that name. */
 const DeviceType *device_type_find(const char *name);
 void device_type_foreach(void (*fn)(const DeviceType *type, void *opaque), void *opaque);
+bool device_type_is_a(const DeviceType *type, const DeviceType *ancestor);
 void device_type_register(const DeviceType *type);
+/* -device help; -device NAME,help. */
+void device_list_help(FILE *f);
+void device_type_help(const DeviceType *type, FILE *f);
+/* Every property with its type's: parents' first, then its own, then those of what is behind it. */
+void device_type_foreach_prop(const DeviceType *type,
+                              void (*fn)(const DeviceType *owner, const Property *prop,
+                                         void *opaque),
+                              void *opaque);
+
 #define DEVICE_TYPE(t)                                               \
     static void __attribute__((constructor)) t##_register_type(void) \
     {                                                                \
@@ -126,8 +157,27 @@ char *device_get_prop(const Device *dev, const char *name);
 bool device_realize(Device *dev, Bus *bus, GError **err);
 void device_delete(Device *dev); /* unrealize, off its bus, freed */
 Device *device_find(const char *id);
-/* "-device TYPE,key=value,…": all of it. */
+/* "-device TYPE,key=value,…", or a JSON object: all of it. */
 Device *device_add_from_text(const char *text, GError **err);
+/* The device that a transport carries, or dev itself. */
+static inline Device *device_inner(Device *dev)
+{
+    return dev->inner ? dev->inner : dev;
+}
+/* How ids of these kinds (CHARDEV, NETDEV, DRIVE) become pointers, and pointers ids. `find` may
+ * refuse (in use): NULL and *err. `release`: the device is gone. */
+typedef struct PropResolver {
+    void *(*find)(const char *id, Device *dev, GError **err);
+    const char *(*name)(void *object);
+    void (*release)(void *object, Device *dev);
+} PropResolver;
+void property_set_resolver(PropKind kind, const PropResolver *resolver);
+/* "on", "yes", "true", …; "10", "0x10"; bytes with k M G T P E. False: *err says what is wrong. */
+bool property_parse_bool(const char *text, bool *out, GError **err);
+bool parse_u64(const char *text, uint64_t *out, GError **err);
+bool parse_size(const char *text, uint64_t *out, GError **err);
+/* All messages of this layer: code 0. */
+#define HW_ERROR g_quark_from_static_string("latimer-hw")
 /* Of everything below the machine, in order of creation. */
 void devices_reset(void);
 
@@ -138,5 +188,9 @@ typedef struct SysBusDevice {
     MemoryRegion *mmio[SYSBUS_MAX_MMIO]; /* set by realize */
     IRQLine irq[SYSBUS_MAX_IRQ];         /* outputs: set by the machine */
 } SysBusDevice;
+/* The machine's root bus, which begins with nothing on it. */
+Bus *sysbus_get(void);
+/* Realizes dev there with its regions at these addresses (as many as it has) of `memory`. */
+bool sysbus_realize(SysBusDevice *dev, MemoryRegion *memory, const hwaddr *at, GError **err);
 
 #endif

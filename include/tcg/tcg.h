@@ -199,6 +199,7 @@ typedef enum TCGType { TCG_TYPE_I64, TCG_TYPE_CC, TCG_TYPE_F64, TCG_TYPE_V128 } 
 typedef enum TCGTempKind {
     TEMP_GLOBAL, /* a field of CPUState; keeps its value everywhere */
     TEMP_CONST,  /* val (integers, flags) or val, val2 (vectors); never written */
+    TEMP_PC,     /* val, a guest address at a fixed distance from the block; never written */
     TEMP_EBB,    /* written once or more, but not live across a label */
     TEMP_LOCAL,  /* lives across labels; written any number of times */
 } TCGTempKind;
@@ -295,12 +296,14 @@ struct TCGContext {
      * as good an input as the scalar that went into it. */
     bool scalars_extend;
     uint16_t mem_flags; /* ORed to the memop of every guest memory op: the front end's MO_MODE */
-    bool overflow; /* ops, temps, labels or exits ran out: translate fewer instructions */
+    bool overflow;      /* ops, temps, labels or exits ran out: translate fewer instructions */
     /*
      * System mode: host address of the page that holds tb->pc. The front end reads code there only,
      * and ends the block (a JUMP exit) at the page's end; memops carry MO_MODE. NULL: user mode.
      */
     const uint8_t *code_page;
+    bool pc_relative; /* tcg_const_pc makes TEMP_PCs */
+    bool relocatable; /* the backend lists what a copy of the code has to change */
 
     int nb_ops, nb_temps, nb_globals, nb_labels, nb_exits;
     TCGOp ops[TCG_MAX_OPS];
@@ -330,6 +333,9 @@ TCGv_i64 tcg_local_i64(TCGContext *s);
 TCGv_vec tcg_local_vec(TCGContext *s);
 /* Constants are shared: the same value gives the same temp. */
 TCGv_i64 tcg_const(TCGContext *s, uint64_t val);
+/* A guest address found from the block's own pc. Front ends use it for every such address, so that
+ * a translation can be moved with its code (docs/tcg.md, "Persistent cache"). */
+TCGv_i64 tcg_const_pc(TCGContext *s, vaddr addr);
 TCGv_vec tcg_const_vec(TCGContext *s, uint64_t lo, uint64_t hi);
 TCGv_cc tcg_const_cc(TCGContext *s, unsigned nzcv);
 

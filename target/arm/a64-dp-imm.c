@@ -7,7 +7,7 @@ bool trans_adr(DisasContext *s, arg_adr *a)
     int64_t imm = (int64_t)a->immhi * 4 | a->immlo;
     uint64_t val = a->page ? (s->pc & ~(uint64_t)0xfff) + (uint64_t)imm * 4096 : s->pc + imm;
 
-    tcg_gen_movi(s->tcg, reg_dest(s, a->rd), val);
+    tcg_gen_mov(s->tcg, reg_dest(s, a->rd), tcg_const_pc(s->tcg, val));
     return true;
 }
 

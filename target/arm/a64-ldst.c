@@ -108,7 +108,7 @@ bool trans_ldst_reg(DisasContext *s, arg_ldst_reg *a)
 bool trans_ldr_lit(DisasContext *s, arg_ldr_lit *a)
 {
     unsigned memop = load_memop(a->sign ? MO_32 : MO_32 + a->sz, a->sign, 0);
-    TCGv_i64 base = imm64(s, s->pc + (int64_t)a->imm * 4);
+    TCGv_i64 base = tcg_const_pc(s->tcg, s->pc + (int64_t)a->imm * 4);
 
     mem_ld(s, memop, reg_dest(s, a->rt), mem_addr_base(base, 0));
     return true;
@@ -191,7 +191,7 @@ bool trans_ldr_lit_v(DisasContext *s, arg_ldr_lit_v *a)
     if (a->sz == 3) {
         return false;
     }
-    TCGv_i64 base = imm64(s, s->pc + (int64_t)a->imm * 4);
+    TCGv_i64 base = tcg_const_pc(s->tcg, s->pc + (int64_t)a->imm * 4);
     mem_ldv(s, MO_32 + a->sz, reg_v(a->rt), mem_addr_base(base, 0));
     return true;
 }

@@ -17,7 +17,8 @@ static const uint8_t armv8_0_tgran16[] = {
     F(CRC32), F(AES), F(PMULL), F(SHA1), F(SHA256), F(LSE), F(RDM), F(FP16), F(DOTPROD), F(LRCPC), \
         F(DPB), F(PMU), F(PMU_8_1), F(DEBUG_8_2), F(PAN), F(PAN2), F(HAF), F(HAFDBS), F(HPDS),     \
         F(CNP), F(UAO), F(TGRAN16), F(RAS)
-static const uint8_t armv8_2[] = { ARMV8_2, ARM_FEAT_COUNT };
+static const uint8_t armv8_2_ssbs1[] = { ARMV8_2, F(SSBS1), ARM_FEAT_COUNT };
+static const uint8_t armv8_2_a76[] = { ARMV8_2, F(SSBS1), F(CSV2), F(CSV3), ARM_FEAT_COUNT };
 static const uint8_t armv8_2_ssbs[] = { ARMV8_2, F(SSBS), F(CSV2), F(CSV3), ARM_FEAT_COUNT };
 
 /* Fields of ID_AA64MMFR0_EL1 and ID_AA64DFR0_EL1. Data is little endian only, so BigEnd is 0. */
@@ -61,14 +62,18 @@ static const ARMModelIDs max = {
     "arm,armv8",
 };
 
+/* CTR_EL0: lines of 64 bytes, instruction caches by virtual index or by physical address alone. */
+enum { CTR_VIPT = 0x84448004, CTR_PIPT = 0x8444c004, CTR_IDC = 1 << 28 };
+
 const ARMCPUModel arm_cpu_models[] = {
-    { "cortex-a35", NULL, 0x411fd040, armv8_0_tgran16, "Armv8.0", &cortex_a35 },
-    { "cortex-a53", NULL, 0x410fd034, armv8_0, "Armv8.0", &cortex_a53 },
-    { "cortex-a55", NULL, 0x412fd050, armv8_2, "Armv8.2", &cortex_a55 },
-    { "cortex-a57", NULL, 0x411fd070, armv8_0, "Armv8.0", &cortex_a57 },
-    { "cortex-a72", NULL, 0x410fd083, armv8_0, "Armv8.0", &cortex_a72 },
-    { "cortex-a76", NULL, 0x414fd0b1, armv8_2_ssbs, "Armv8.2", &cortex_a76 },
-    { "neoverse-n1", NULL, 0x414fd0c1, armv8_2_ssbs, "Armv8.2", &neoverse_n1 },
-    { "max", "any", 0x000f0510, NULL, "every feature that is implemented (the default)", &max },
-    { NULL, NULL, 0, NULL, NULL, NULL },
+    { "cortex-a35", NULL, 0x411fd040, CTR_VIPT, armv8_0_tgran16, "Armv8.0", &cortex_a35 },
+    { "cortex-a53", NULL, 0x410fd034, CTR_VIPT, armv8_0, "Armv8.0", &cortex_a53 },
+    { "cortex-a55", NULL, 0x412fd050, CTR_VIPT, armv8_2_ssbs1, "Armv8.2", &cortex_a55 },
+    { "cortex-a57", NULL, 0x411fd070, CTR_PIPT, armv8_0, "Armv8.0", &cortex_a57 },
+    { "cortex-a72", NULL, 0x410fd083, CTR_PIPT, armv8_0, "Armv8.0", &cortex_a72 },
+    { "cortex-a76", NULL, 0x414fd0b1, CTR_PIPT, armv8_2_a76, "Armv8.2", &cortex_a76 },
+    { "neoverse-n1", NULL, 0x414fd0c1, CTR_PIPT, armv8_2_ssbs, "Armv8.2", &neoverse_n1 },
+    { "max", "any", 0x000f0510, CTR_PIPT | CTR_IDC, NULL,
+      "every feature that is implemented (the default)", &max },
+    { NULL, NULL, 0, 0, NULL, NULL, NULL },
 };

@@ -9,7 +9,7 @@
 #include "target/arm/cpu.h"
 #include "target/arm/translate.h"
 
-typedef enum IDReg { PFR0, PFR1, ISAR0, ISAR1, ISAR2, MMFR0, MMFR1, MMFR2, DFR0 } IDReg;
+typedef enum IDReg { NONE, PFR0, PFR1, ISAR0, ISAR1, ISAR2, MMFR0, MMFR1, MMFR2, DFR0 } IDReg;
 
 typedef struct FeatureInfo {
     const char *name;
@@ -42,6 +42,9 @@ static const ARMCPUModel *find_model(const char *name)
     return NULL;
 }
 
+/* The algorithms of pointer authentication, ARMPauthAlgorithm. */
+static const char *const pauth_names[] = { "pauth-impdef", "pauth-qarma5", "pauth-qarma3" };
+
 void arm_list_models(FILE *f)
 {
     fprintf(f, "CPU models:\n");
@@ -54,7 +57,10 @@ void arm_list_models(FILE *f)
             fprintf(f, " %s", feature_info[i].name);
         }
     }
-    fprintf(f, " pauth-impdef\n");
+    for (unsigned i = 0; i < G_N_ELEMENTS(pauth_names); i++) {
+        fprintf(f, " %s", pauth_names[i]);
+    }
+    fprintf(f, "\n");
 }
 
 static char *known_names(bool models)
@@ -69,8 +75,8 @@ static char *known_names(bool models)
             g_string_append_printf(s, "%s, ", feature_info[i].name);
         }
     }
-    if (!models) {
-        g_string_append(s, "pauth-impdef");
+    for (unsigned i = 0; !models && i < G_N_ELEMENTS(pauth_names); i++) {
+        g_string_append_printf(s, "%s%s", i ? ", " : "", pauth_names[i]);
     }
     return g_string_free(s, FALSE);
 }
@@ -81,6 +87,24 @@ static bool bad_property(GError **err, const char *what, const char *prop)
     g_set_error(err, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s '%s'; properties are %s", what,
                 prop, names);
     return false;
+}
+
+/* One algorithm may be chosen; to turn the default off leaves QARMA5. */
+static bool set_pauth_algorithm(CPUArmState *env, ARMPauthAlgorithm a, bool on, GError **err)
+{
+    if (on && (!arm_feature(env, ARM_FEAT_PAUTH) || env->pauth_chosen)) {
+        g_set_error(err, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s=on: %s", pauth_names[a],
+                    env->pauth_chosen ? "another algorithm was chosen before"
+                                      : "this CPU has no pointer authentication (pauth=on)");
+        return false;
+    }
+    if (on) {
+        env->pauth_algorithm = a;
+        env->pauth_chosen = true;
+    } else if (env->pauth_algorithm == a) {
+        env->pauth_algorithm = a == ARM_PAUTH_QARMA5 ? ARM_PAUTH_IMPDEF : ARM_PAUTH_QARMA5;
+    }
+    return true;
 }
 
 /* name=on, name=off, +name, -name */
@@ -103,9 +127,10 @@ static bool set_property(CPUArmState *env, const char *prop, GError **err)
             return bad_property(err, "neither on nor off in property", prop);
         }
     }
-    if (!strcmp(name, "pauth-impdef")) {
-        env->pauth_fast = on;
-        return true;
+    for (unsigned i = 0; i < G_N_ELEMENTS(pauth_names); i++) {
+        if (!strcmp(name, pauth_names[i])) {
+            return set_pauth_algorithm(env, i, on, err);
+        }
     }
     for (int i = 0; i < ARM_FEAT_COUNT; i++) {
         if (!g_strcmp0(feature_info[i].name, name)) {
@@ -129,6 +154,7 @@ static bool configure(CPUArmState *env, const char *spec, GError **err)
     }
     env->model = model;
     env->midr = model->midr;
+    env->ctr = model->ctr;
     for (int i = 0; !model->features && i < ARM_FEAT_COUNT; i++) {
         set_feature(env, i, true);
     }
@@ -181,9 +207,7 @@ CPUState *arm_cpu_new_model(const char *spec, const TargetOps *target, GError **
     memset(env, 0, size);
     env->parent.target = target;
     env->parent.exception_index = EXCP_NONE;
-    env->pauth_fast = true;
-    env->ctr = 0x9444c004; /* IDC; lines of 64 bytes; PIPT */
-    env->dczid = 4;        /* 64 bytes */
+    env->dczid = 4; /* 64 bytes */
     env->cntfrq = 1000000000;
     if (!configure(env, spec ? spec : "max", err)) {
         arm_cpu_free(&env->parent);
@@ -311,18 +335,39 @@ uint64_t arm_hwcap2(const CPUArmState *env)
     return hwcap(env, 2);
 }
 
-/* CRm and op2 of those that are not 0. */
+/* CRm and op2 of those that are not 0; `constant` is what Linux puts in fields that it hides. */
 static const struct {
     uint8_t crm, op2, reg;
+    uint32_t constant;
 } id_regs[] = {
-    { 4, 0, PFR0 },  { 4, 1, PFR1 },  { 5, 0, DFR0 },  { 6, 0, ISAR0 }, { 6, 1, ISAR1 },
-    { 6, 2, ISAR2 }, { 7, 0, MMFR0 }, { 7, 1, MMFR1 }, { 7, 2, MMFR2 },
+    { 4, 0, PFR0, 0x11 },                      /* EL1 and EL0: AArch64 only */
+    { 4, 1, PFR1, 0 },    { 5, 0, DFR0, 0x6 }, /* Armv8 debug */
+    { 6, 0, ISAR0, 0 },   { 6, 1, ISAR1, 0 },
+    { 6, 2, ISAR2, 0 },   { 7, 0, MMFR0, 0xff000000 }, /* neither 4 KB nor 64 KB granules */
+    { 7, 1, MMFR1, 0 },   { 7, 2, MMFR2, 0 },
 };
+
+/* The fields that say which algorithm there is: addresses', generic. */
+static uint64_t pauth_fields(const CPUArmState *env, IDReg reg)
+{
+    static const struct {
+        uint8_t reg, address, generic; /* bit positions */
+    } fields[] = {
+        [ARM_PAUTH_IMPDEF] = { ISAR1, 8, 28 },
+        [ARM_PAUTH_QARMA5] = { ISAR1, 4, 24 },
+        [ARM_PAUTH_QARMA3] = { ISAR2, 12, 8 },
+    };
+
+    if (fields[env->pauth_algorithm].reg != reg) {
+        return 0;
+    }
+    return 1ull << fields[env->pauth_algorithm].address |
+           1ull << fields[env->pauth_algorithm].generic;
+}
 
 /* The fields that features below `end` say, and those of the register's own. */
 static uint64_t id_register(const CPUArmState *env, int crm, int op2, int end)
 {
-    enum { APA = 4, API = 8, GPA = 24, GPI = 28 };
     unsigned reg = 0;
     uint64_t val = 0;
 
@@ -338,26 +383,28 @@ static uint64_t id_register(const CPUArmState *env, int crm, int op2, int end)
             val = (val & ~(15ull << f->shift)) | (uint64_t)f->value << f->shift;
         }
     }
-    if (reg == PFR0) {
-        val |= 0x11; /* EL1 and EL0: AArch64 only */
-    }
-    if (reg == ISAR1 && arm_feature(env, ARM_FEAT_PAUTH)) {
-        val &= ~(15ull << API);
-        val |= env->pauth_fast ? 1ull << API | 1ull << GPI : 1ull << APA | 1ull << GPA;
-    }
-    return val;
+    return arm_feature(env, ARM_FEAT_PAUTH) ? val | pauth_fields(env, reg) : val;
 }
 
 uint64_t arm_id_register(const CPUArmState *env, int crm, int op2)
 {
-    return id_register(env, crm, op2, ARM_FEAT_FIRST_SYSTEM);
+    uint32_t constant = 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(id_regs); i++) {
+        if (id_regs[i].crm == crm && id_regs[i].op2 == op2) {
+            constant = id_regs[i].constant;
+        }
+    }
+    return id_register(env, crm, op2, ARM_FEAT_FIRST_SYSTEM) | constant;
 }
 
 uint64_t arm_id_register_el1(const CPUArmState *env, int crm, int op2)
 {
     uint64_t val = id_register(env, crm, op2, ARM_FEAT_COUNT);
 
-    if (crm == 5 && op2 == 0) {
+    if (crm == 4 && op2 == 0) {
+        val |= 0x11; /* EL1 and EL0: AArch64 only */
+    } else if (crm == 5 && op2 == 0) {
         val |= env->model->ids->dfr0;
     } else if (crm == 7 && op2 == 0) {
         val |= env->model->ids->mmfr0;

@@ -27,6 +27,13 @@ typedef enum ARMFeature {
     ARM_FEAT_COUNT
 } ARMFeature;
 
+/* What computes pointer authentication codes, by the -cpu property's name. */
+typedef enum ARMPauthAlgorithm {
+    ARM_PAUTH_IMPDEF, /* pauth-impdef: a fast hash, the default */
+    ARM_PAUTH_QARMA5, /* pauth-qarma5, or pauth-impdef=off */
+    ARM_PAUTH_QARMA3, /* pauth-qarma3 */
+} ARMPauthAlgorithm;
+
 /* What a CPU of a whole machine has beside what EL0 sees; arrays are by exception level. */
 typedef struct ARMSystemState {
     uint64_t sp_el[4]; /* of the stack pointers that are not the current one (x[31]) */
@@ -67,7 +74,8 @@ typedef struct CPUArmState {
     /* From here on: the model's, not touched by a reset. */
     uint64_t features[(ARM_FEAT_COUNT + 63) / 64];
     const struct ARMCPUModel *model;
-    bool pauth_fast;                    /* PAC by a fast hash instead of QARMA (pauth-impdef) */
+    ARMPauthAlgorithm pauth_algorithm;
+    bool pauth_chosen;                  /* by a property */
     uint64_t midr, ctr, dczid;          /* as MRS from EL0 shows them */
     uint64_t cntfrq;                    /* Hz of CNTVCT_EL0 */
     const struct ARMSystemOps *sys_ops; /* of a whole machine's CPU; NULL: user mode (system.h) */
@@ -136,7 +144,7 @@ typedef struct ARMModelIDs {
 
 typedef struct ARMCPUModel {
     const char *name, *alias; /* alias: NULL for none */
-    uint64_t midr;
+    uint64_t midr, ctr;
     const uint8_t *features; /* ARM_FEAT_*, ended by ARM_FEAT_COUNT; NULL: all there are */
     const char *doc;
     const ARMModelIDs *ids;

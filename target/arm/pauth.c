@@ -12,8 +12,10 @@ enum { CODE_POS = 48, CODE_BITS = 7, SELECT_BIT = 55 };
 /* --- QARMA: a state of 16 cells of 4 bits, cell 0 being the most significant
  * --------------------------------- */
 
-static const uint8_t sbox[16] = { 11, 6, 8, 15, 12, 0, 9, 14, 3, 7, 4, 5, 13, 2, 1, 10 };
-static const uint8_t inv_sbox[16] = { 5, 14, 13, 8, 10, 11, 1, 9, 2, 6, 15, 0, 4, 12, 7, 3 };
+/* sigma 1 (QARMA3; its own inverse) and sigma 2 (QARMA5) of the paper */
+static const uint8_t sigma1[16] = { 10, 13, 14, 6, 15, 7, 3, 5, 9, 8, 0, 12, 11, 1, 2, 4 };
+static const uint8_t sigma2[16] = { 11, 6, 8, 15, 12, 0, 9, 14, 3, 7, 4, 5, 13, 2, 1, 10 };
+static const uint8_t inv_sigma2[16] = { 5, 14, 13, 8, 10, 11, 1, 9, 2, 6, 15, 0, 4, 12, 7, 3 };
 static const uint8_t shuffle[16] = { 0, 11, 6, 13, 10, 1, 12, 7, 5, 14, 3, 8, 15, 4, 9, 2 };
 static const uint8_t tweak_shuffle[16] = { 6, 5, 14, 15, 0, 1, 2, 3, 7, 12, 13, 4, 8, 9, 10, 11 };
 /* cells 0 1 3 4 8 11 13 of a tweak also step a shift register */
@@ -94,17 +96,18 @@ static uint64_t previous_tweak(uint64_t v)
     return unpermute(r, tweak_shuffle);
 }
 
-uint64_t pauth_qarma5(uint64_t data, uint64_t modifier, const uint64_t key[2])
+uint64_t pauth_qarma(int rounds, int sigma, uint64_t data, uint64_t modifier, const uint64_t key[2])
 {
-    enum { ROUNDS = 5 };
     static const uint64_t alpha = 0xc0ac29b7c97c50dd;
-    static const uint64_t round_const[ROUNDS] = {
+    static const uint64_t round_const[] = {
         0, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89, 0x452821e638d01377,
     };
+    const uint8_t *sbox = sigma == 1 ? sigma1 : sigma2;
+    const uint8_t *inv_sbox = sigma == 1 ? sigma1 : inv_sigma2;
     uint64_t k0 = key[1], k1 = key[0], tweak = modifier, v = data ^ k0;
     uint64_t middle = (k0 >> 1 | k0 << 63) ^ k0 >> 63;
 
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds; i++) {
         v ^= k1 ^ tweak ^ round_const[i];
         if (i) {
             v = mix_columns(permute(v, shuffle));
@@ -116,7 +119,7 @@ uint64_t pauth_qarma5(uint64_t data, uint64_t modifier, const uint64_t key[2])
     v = mix_columns(permute(v, shuffle)) ^ k1;
     v = mix_columns(substitute(unpermute(v, shuffle), inv_sbox));
     v = unpermute(v, shuffle) ^ k0 ^ tweak;
-    for (int i = ROUNDS - 1; i >= 0; i--) {
+    for (int i = rounds - 1; i >= 0; i--) {
         v = substitute(v, inv_sbox);
         if (i) {
             v = unpermute(mix_columns(v), shuffle);
@@ -142,7 +145,16 @@ static uint64_t fast_hash(uint64_t data, uint64_t modifier, const uint64_t key[2
 
 static uint64_t compute(const CPUArmState *env, uint64_t data, uint64_t modifier, int keyno)
 {
-    return (env->pauth_fast ? fast_hash : pauth_qarma5)(data, modifier, env->pac_key[keyno]);
+    const uint64_t *key = env->pac_key[keyno];
+
+    switch (env->pauth_algorithm) {
+    case ARM_PAUTH_QARMA5:
+        return pauth_qarma(5, 2, data, modifier, key);
+    case ARM_PAUTH_QARMA3:
+        return pauth_qarma(3, 1, data, modifier, key);
+    default:
+        return fast_hash(data, modifier, key);
+    }
 }
 
 /* With the code's place filled by copies of the bit that selects the half of the address space. */

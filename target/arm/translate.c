@@ -160,7 +160,7 @@ void gen_jump(DisasContext *s, vaddr target)
 
 void gen_call(DisasContext *s, vaddr target)
 {
-    tcg_gen_movi(s->tcg, tcg_global_i64(ARM_G_X0 + 30), s->pc + 4);
+    tcg_gen_mov(s->tcg, tcg_global_i64(ARM_G_X0 + 30), tcg_const_pc(s->tcg, s->pc + 4));
     if (s->tb->flags & ARM_TBF_STEP) {
         exit_to_main(s, target);
         return;
@@ -213,11 +213,21 @@ void gen_exception_at(DisasContext *s, int excp, vaddr pc)
     exit_to_main(s, pc);
 }
 
-void gen_exception_syndrome(DisasContext *s, uint64_t esr, vaddr pc)
+/* far: it is the pc */
+static void record_exception(DisasContext *s, uint64_t esr, bool far)
 {
     tcg_gen_st_env(s->tcg, MO_64, imm64(s, esr), offsetof(CPUArmState, sys.exc.esr));
     tcg_gen_st_env(s->tcg, MO_8, imm64(s, MAX(s->el, 1)), offsetof(CPUArmState, sys.exc.el));
-    tcg_gen_st_env(s->tcg, MO_8, imm64(s, 0), offsetof(CPUArmState, sys.exc.has_far));
+    tcg_gen_st_env(s->tcg, MO_8, imm64(s, far), offsetof(CPUArmState, sys.exc.has_far));
+    if (far) {
+        tcg_gen_st_env(s->tcg, MO_64, tcg_const_pc(s->tcg, s->pc),
+                       offsetof(CPUArmState, sys.exc.far));
+    }
+}
+
+void gen_exception_syndrome(DisasContext *s, uint64_t esr, vaddr pc)
+{
+    record_exception(s, esr, false);
     gen_exception_at(s, EXCP_ARM_SYNC, pc);
 }
 
@@ -458,7 +468,7 @@ static void fetch_fault(DisasContext *s)
 {
     bool mapped = guest_page_flags(s->pc) & GUEST_PAGE_VALID;
 
-    tcg_gen_st_env(s->tcg, MO_64, imm64(s, s->pc), offsetof(CPUState, fault_addr));
+    tcg_gen_st_env(s->tcg, MO_64, tcg_const_pc(s->tcg, s->pc), offsetof(CPUState, fault_addr));
     tcg_gen_st_env(s->tcg, MO_32, imm64(s, SIGSEGV), offsetof(CPUState, fault_si_signo));
     tcg_gen_st_env(s->tcg, MO_32, imm64(s, mapped ? SEGV_ACCERR : SEGV_MAPERR),
                    offsetof(CPUState, fault_si_code));
@@ -476,11 +486,11 @@ static bool bad_start(DisasContext *s)
     } else if (s->pc & 3) {
         tcg_gen_insn_start(s->tcg, s->pc);
         if (s->system) {
-            tcg_gen_st_env(s->tcg, MO_64, imm64(s, s->pc), offsetof(CPUArmState, sys.exc.far));
-            gen_exception_syndrome(s, syn(EC_PC_ALIGN, 0), s->pc);
+            record_exception(s, syn(EC_PC_ALIGN, 0), true);
+            gen_exception(s, EXCP_ARM_SYNC);
             return true;
         }
-        tcg_gen_st_env(s->tcg, MO_64, imm64(s, s->pc), offsetof(CPUState, fault_addr));
+        tcg_gen_st_env(s->tcg, MO_64, tcg_const_pc(s->tcg, s->pc), offsetof(CPUState, fault_addr));
         gen_exception(s, EXCP_ALIGN);
     } else if (!fetchable(s, s->pc)) {
         tcg_gen_insn_start(s->tcg, s->pc);

@@ -3,7 +3,7 @@
  * What the A64 translators share. One `bool trans_FUNC(DisasContext *, arg_FUNC *)` for each
  * function named in the pattern files, filed by the manual's chapters (DDI 0487 C4): a64-dp-imm.c
  * a64-dp-reg.c  a64-branch.c  a64-system.c  a64-ldst.c (also LDR, LDP… of FP registers)
- *   a64-atomic.c  a64-pauth.c; a64-fp*.c, a64-simd*.c (LD1…LD4 too), a64-crypto.c
+ *   a64-atomic.c  a64-mops.c  a64-pauth.c; a64-fp*.c, a64-simd*.c (LD1…LD4 too), a64-crypto.c
  * A translator that returns false before it emits anything makes the encoding unallocated.
  *
  * Registers are globals and may be written straight from an op, under the rule for faults of

@@ -189,6 +189,7 @@ bool tcg_backend_init(const TCGBackendConfig *config, GError **err)
     x86_config = (X86Config){ .features = consistent(f),
                               .guest_base = config->guest_base,
                               .fp_check = config->fp_check,
+                              .softmmu = config->softmmu,
                               .patch_span = is_intel() ? 64 : 8,
                               .target = config->target };
     memset(x86_rules, 0, sizeof(x86_rules));

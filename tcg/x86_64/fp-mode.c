@@ -36,6 +36,14 @@ static void set_mxcsr(CPUState *cpu, uint32_t val)
     }
 }
 
+void tcg_backend_unwind(CPUState *cpu)
+{
+    if (in_compiled_code(cpu)) {
+        cpu->host_fpcr = __builtin_ia32_stmxcsr();
+        __builtin_ia32_ldmxcsr(cpu->saved_host_fpcr);
+    }
+}
+
 uint8_t tcg_backend_take_fp_flags(CPUState *cpu)
 {
     unsigned f = get_mxcsr(cpu);

@@ -59,6 +59,7 @@ typedef struct X86Config {
     unsigned features;
     uint64_t guest_base; /* not 0: guest accesses take a GS prefix */
     bool fp_check;
+    bool softmmu; /* guest accesses go through the software TLB (softmmu.c) */
     const TargetOps *target;
     unsigned
         patch_span; /* an aligned block of so many bytes is written atomically, if in one store */

@@ -18,6 +18,7 @@
 
 #include "hw/irq.h"
 #include "hw/memory.h"
+#include "util/opts.h"
 
 typedef struct Device Device;
 typedef struct DeviceType DeviceType;
@@ -175,7 +176,6 @@ void property_set_resolver(PropKind kind, const PropResolver *resolver);
 /* "on", "yes", "true", …; "10", "0x10"; bytes with k M G T P E. False: *err says what is wrong. */
 bool property_parse_bool(const char *text, bool *out, GError **err);
 bool parse_u64(const char *text, uint64_t *out, GError **err);
-bool parse_size(const char *text, uint64_t *out, GError **err);
 /* All messages of this layer: code 0. */
 #define HW_ERROR g_quark_from_static_string("latimer-hw")
 /* Of everything below the machine, in order of creation. */

@@ -95,7 +95,7 @@ enum {
 
 /* TargetOps.tb_flags */
 enum {
-    ARM_TBF_FP_SOFT = 1, /* FPCR asks for more than a rounding mode */
+    ARM_TBF_FP_SOFT = 1, /* FPCR asks for what only fpu/ does */
     ARM_TBF_BTI = 2,     /* env->guarded */
     ARM_TBF_SP_ODD = 4,  /* SP is not a multiple of 16, and checked: no base of an access */
     /* Of whole machines. */
@@ -114,6 +114,8 @@ enum {
     ARM_TBF_PAC_SHIFT = 18,        /* 4 bits: SCTLR.EnIA, EnIB, EnDA, EnDB */
     ARM_TBF_PAC_MASK = 15 << 18,
     ARM_TBF_ZVA_TRAP = 1 << 22, /* DC ZVA at EL0 is trapped */
+    ARM_TBF_FP_FZ = 1 << 26,    /* FPCR.FZ */
+    ARM_TBF_FP_DN = 1 << 27,    /* FPCR.DN */
 };
 
 /* Bits of PSTATE as SPSR and signal frames place them. */

@@ -27,7 +27,7 @@ struct DisasContext {
     vaddr next_pc;    /* where translation goes on after it; pc + 4 unless a branch is followed */
     bool done;        /* the block has ended */
     bool careful;     /* CF_CAREFUL: addresses masked (TBI), alignment checked */
-    bool fp_soft;     /* FPCR asks for more than a rounding mode, or careful */
+    bool fp_soft;     /* FPCR asks for what only fpu/ does, or careful */
     bool system;      /* a whole machine's CPU, at exception level el; false: user mode, el is 0 */
     int el;
     uint32_t insn;   /* being translated */

@@ -96,6 +96,37 @@ static void set_presets(Device *dev, const DeviceType *type)
     }
 }
 
+typedef struct Global {
+    char *type, *prop, *value;
+    struct Global *next;
+} Global;
+static Global *globals;
+
+void device_add_global(const char *type, const char *prop, const char *value)
+{
+    Global **p = &globals;
+    while (*p) {
+        p = &(*p)->next;
+    }
+    *p = g_new(Global, 1);
+    **p = (Global){ g_strdup(type), g_strdup(prop), g_strdup(value), NULL };
+}
+
+/* A value that does not fit is no reason to fail: it was given for some other device. */
+static void set_globals(Device *dev)
+{
+    for (const Global *g = globals; g; g = g->next) {
+        const DeviceType *t = dev->type;
+        while (t && strcmp(t->name, g->type)) {
+            t = t->parent;
+        }
+        g_autoptr(GError) e = NULL;
+        if (t && !device_set_prop(dev, g->prop, g->value, &e)) {
+            g_printerr("warning: -global %s.%s: %s\n", g->type, g->prop, e->message);
+        }
+    }
+}
+
 Device *device_new(const DeviceType *type, const char *id)
 {
     Device *dev = g_malloc0(MAX(type->size, sizeof(Device)));
@@ -106,6 +137,7 @@ Device *device_new(const DeviceType *type, const char *id)
     if (inner) {
         dev->inner = device_new(inner, id);
     }
+    set_globals(dev);
     return dev;
 }
 
@@ -145,8 +177,9 @@ bool device_set_prop(Device *dev, const char *name, const char *value, GError **
     Device *owner = dev;
     const Property *p = locate_prop(&owner, name);
     if (!p) {
-        g_set_error(err, HW_ERROR, 0, "%s: there is no property '%s' (see -device %s,help)",
-                    dev->type->name, name, dev->type->name);
+        bool machine = dev->type->category && !strcmp(dev->type->category, "machine");
+        g_set_error(err, HW_ERROR, 0, "%s: there is no property '%s' (see -%s %s,help)",
+                    dev->type->name, name, machine ? "machine" : "device", dev->type->name);
         return false;
     }
     if (!property_parse(owner, p, value, err)) {

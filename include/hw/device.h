@@ -149,6 +149,10 @@ void device_type_foreach_prop(const DeviceType *type,
         device_type_register(&(t));                                  \
     }
 
+/* -global: a preset of devices of this type and those made of it, for all that are made from now
+ * on.
+ */
+void device_add_global(const char *type, const char *prop, const char *value);
 /* Allocated, properties at their presets. Freed by device_unref/unrealize paths only. */
 Device *device_new(const DeviceType *type, const char *id);
 /* From text, as -device and machines give it; false: *err names property and value. */

@@ -18,17 +18,11 @@ void property_set_resolver(PropKind kind, const PropResolver *resolver)
 
 bool property_parse_bool(const char *text, bool *out, GError **err)
 {
-    static const char *const words[2][3] = { { "off", "no", "false" }, { "on", "yes", "true" } };
-    for (int v = 0; v < 2; v++) {
-        for (int i = 0; i < 3; i++) {
-            if (!strcmp(text, words[v][i])) {
-                *out = v;
-                return true;
-            }
-        }
+    if (!parse_bool(text, out)) {
+        g_set_error(err, HW_ERROR, 0, "'%s' is neither 'on' nor 'off'", text);
+        return false;
     }
-    g_set_error(err, HW_ERROR, 0, "'%s' is neither 'on' nor 'off'", text);
-    return false;
+    return true;
 }
 
 bool parse_u64(const char *text, uint64_t *out, GError **err)

@@ -18,6 +18,7 @@
 
 #include "hw/irq.h"
 #include "hw/memory.h"
+#include "util/opts.h"
 
 typedef struct Device Device;
 typedef struct DeviceType DeviceType;

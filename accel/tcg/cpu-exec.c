@@ -168,6 +168,7 @@ static void start_fp_checks(CPUState *cpu)
     if (!(atomic_fetch_or(&engine.cflags, CF_FP_CHECK) & CF_FP_CHECK)) {
         tb_flush_all();
     }
+    tcg_backend_set_fp_mode(cpu); /* takes the flags as what they are without checks */
     cpu->fp_checked = true;
     jump_cache_clear(cpu);
     tcg_backend_reset_ret_stack(cpu);
@@ -279,6 +280,9 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
         }
     }
     last = run_tb(cpu, tb);
+    if (tb->cflags & CF_CAREFUL) {
+        tcg_backend_set_fp_mode(cpu); /* which flags are set may decide what traps */
+    }
     if (cpu->single_step && cpu->exception_index == EXCP_NONE) {
         cpu->exception_index = EXCP_DEBUG;
     }

@@ -28,7 +28,8 @@ enum {
     GUEST_PAGE_BITS = 12,
     RET_STACK_ROOM = 256 * 1024, /* what helpers and signal-free C may use below the limit */
     RET_STACK_SIZE = RET_STACK_ROOM + 512 * 1024,
-    FP_TRAP_LIMIT = 1000, /* then results are checked inline */
+    FP_TRAP_LIMIT = 1000,    /* floating traps within … */
+    FP_TRAP_WINDOW_MS = 100, /* … this time: then results are checked inline */
 };
 
 typedef struct TBPageNode {
@@ -81,6 +82,7 @@ typedef struct TCGEngine {
     pthread_mutex_t lock;
     _Atomic uint32_t cflags; /* CF_* of every new block */
     _Atomic bool fp_check;   /* too many traps: blocks with CF_FP_CHECK only */
+    int64_t fp_window;       /* when the current FP_TRAP_LIMIT traps began, ms */
     _Atomic uint64_t epoch;
     _Atomic uint64_t generation; /* counts invalidations of guest code */
     CPUState *cpus;

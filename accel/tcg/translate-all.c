@@ -78,7 +78,9 @@ static bool make_ops(TCGContext *s, TranslationBlock *tb, int max_insns)
     if (breakpoint_at(tb->pc)) {
         gen_breakpoint(s, tb->pc);
     }
+    s->fp_flush = s->fp_default_nan = false;
     engine.target->translate(s, tb, max_insns);
+    s->fp_soft |= s->fp_flush && engine.config.fp_check; /* exact flags are wanted */
     if (s->overflow) {
         return false;
     }

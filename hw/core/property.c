@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hw/core/device-internal.h"
+#include "util/opts.h"
 
 static const PropResolver *resolvers[PROP_LINK + 1];
 
@@ -17,17 +18,11 @@ void property_set_resolver(PropKind kind, const PropResolver *resolver)
 
 bool property_parse_bool(const char *text, bool *out, GError **err)
 {
-    static const char *const words[2][3] = { { "off", "no", "false" }, { "on", "yes", "true" } };
-    for (int v = 0; v < 2; v++) {
-        for (int i = 0; i < 3; i++) {
-            if (!strcmp(text, words[v][i])) {
-                *out = v;
-                return true;
-            }
-        }
+    if (!parse_bool(text, out)) {
+        g_set_error(err, HW_ERROR, 0, "'%s' is neither 'on' nor 'off'", text);
+        return false;
     }
-    g_set_error(err, HW_ERROR, 0, "'%s' is neither 'on' nor 'off'", text);
-    return false;
+    return true;
 }
 
 bool property_parse_u64(const char *text, uint64_t *out, GError **err)
@@ -42,6 +37,7 @@ bool property_parse_u64(const char *text, uint64_t *out, GError **err)
     return true;
 }
 
+<<<<<<< HEAD
 bool property_parse_size(const char *text, uint64_t *out, GError **err)
 {
     static const char suffixes[] = "bkmgtpe";
@@ -59,6 +55,8 @@ bool property_parse_size(const char *text, uint64_t *out, GError **err)
     return true;
 }
 
+=======
+>>>>>>> refs/heads/hw
 static bool parse_i32(const char *text, int32_t *out, GError **err)
 {
     char *end;

@@ -36,9 +36,18 @@ IRQLine gic_ppi(GICDevice *gic, int cpu, int n)
     return line(gic, cpu, n);
 }
 
-void gic_free_inputs(GICDevice *gic)
+void gic_connect_cpu(GICDevice *gic, unsigned i, VCPU *vcpu, IRQLine irq, IRQLine fiq)
+{
+    if (!gic->cpus) {
+        gic->cpus = g_new0(GICCPU, gic->nb_cpus);
+    }
+    gic->cpus[i] = (GICCPU){ vcpu, irq, fiq };
+}
+
+void gic_free(GICDevice *gic)
 {
     g_clear_pointer(&gic->inputs, g_free);
+    g_clear_pointer(&gic->cpus, g_free);
 }
 
 const Property gic_props[] = {

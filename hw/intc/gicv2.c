@@ -122,8 +122,10 @@ static void update_cpu(GICv2 *s, unsigned cpu)
     const CPUInterface *c = &s->cpu[cpu];
     Candidate next = highest_pending(s, cpu);
     bool any = signalled(c, &next), fiq = any && !next.group && c->ctlr & GICC_FIQEN;
-    irq_set(&s->parent.parent.irq[cpu], any && !fiq);
-    irq_set(&s->parent.parent.irq[MAX_CPUS + cpu], fiq);
+    if (s->parent.cpus) {
+        irq_set(&s->parent.cpus[cpu].irq, any && !fiq);
+        irq_set(&s->parent.cpus[cpu].fiq, fiq);
+    }
 }
 
 static void update_all(GICv2 *s)
@@ -625,7 +627,7 @@ static void gicv2_unrealize(Device *dev)
     GICv2 *s = (GICv2 *)dev;
     memory_region_cleanup(&s->dist);
     memory_region_cleanup(&s->cpu_regs);
-    gic_free_inputs(&s->parent);
+    gic_free(&s->parent);
     pthread_mutex_destroy(&s->lock);
 }
 
@@ -638,7 +640,6 @@ static const StateField state[] = {
     { .name = NULL },
 };
 
-/* Outputs: irq[cpu] and, for FIQ, irq[8 + cpu]. */
 static const DeviceType gicv2 = {
     .name = "arm_gic",
     .bus = "sysbus",

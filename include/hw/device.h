@@ -18,6 +18,7 @@
 
 #include "hw/irq.h"
 #include "hw/memory.h"
+#include "util/opts.h"
 
 typedef struct Device Device;
 typedef struct DeviceType DeviceType;
@@ -148,6 +149,10 @@ void device_type_foreach_prop(const DeviceType *type,
         device_type_register(&(t));                                  \
     }
 
+/* -global: a preset of devices of this type and those made of it, for all that are made from now
+ * on.
+ */
+void device_add_global(const char *type, const char *prop, const char *value);
 /* Allocated, properties at their presets. Freed by device_unref/unrealize paths only. */
 Device *device_new(const DeviceType *type, const char *id);
 /* From text, as -device and machines give it; false: *err names property and value. */
@@ -172,10 +177,14 @@ typedef struct PropResolver {
     void (*release)(void *object, Device *dev);
 } PropResolver;
 void property_set_resolver(PropKind kind, const PropResolver *resolver);
-/* "on", "yes", "true", …; "10", "0x10"; bytes with k M G T P E. False: *err says what is wrong. */
+/* "on", "yes", "true", …; "10", "0x10". False: *err says what is wrong. */
 bool property_parse_bool(const char *text, bool *out, GError **err);
+<<<<<<< HEAD
 bool property_parse_u64(const char *text, uint64_t *out, GError **err);
 bool property_parse_size(const char *text, uint64_t *out, GError **err);
+=======
+bool parse_u64(const char *text, uint64_t *out, GError **err);
+>>>>>>> refs/heads/hw
 /* All messages of this layer: code 0. */
 #define HW_ERROR g_quark_from_static_string("latimer-hw")
 /* Of everything below the machine, in order of creation. */

@@ -25,12 +25,20 @@ typedef struct GICDevice {
     /* What the inputs do; set by realize. irq: an INTID from 16 on; cpu: for PPIs. */
     void (*set_irq)(struct GICDevice *gic, int cpu, int irq, int level);
     struct GICInput *inputs;
+    struct GICCPU *cpus; /* nb_cpus, as connected */
 } GICDevice;
+
+typedef struct GICCPU {
+    VCPU *vcpu; /* NULL in tests of registers */
+    IRQLine irq, fiq;
+} GICCPU;
+/* Before realize, for each CPU. */
+void gic_connect_cpu(GICDevice *gic, unsigned i, VCPU *vcpu, IRQLine irq, IRQLine fiq);
 
 /* Lines into a realized controller: SPI n is INTID 32 + n, PPI n is INTID n (16…31). */
 IRQLine gic_spi(GICDevice *gic, int n);
 IRQLine gic_ppi(GICDevice *gic, int cpu, int n);
-void gic_free_inputs(GICDevice *gic);
+void gic_free(GICDevice *gic); /* for their unrealize */
 extern const Property gic_props[];
 
 /*

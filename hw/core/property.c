@@ -25,7 +25,7 @@ bool property_parse_bool(const char *text, bool *out, GError **err)
     return true;
 }
 
-bool property_parse_u64(const char *text, uint64_t *out, GError **err)
+bool parse_u64(const char *text, uint64_t *out, GError **err)
 {
     char *end;
     errno = 0;
@@ -37,26 +37,6 @@ bool property_parse_u64(const char *text, uint64_t *out, GError **err)
     return true;
 }
 
-<<<<<<< HEAD
-bool property_parse_size(const char *text, uint64_t *out, GError **err)
-{
-    static const char suffixes[] = "bkmgtpe";
-    char *end;
-    errno = 0;
-    uint64_t n = strtoull(text, &end, 0);
-    const char *suffix = *end ? strchr(suffixes, g_ascii_tolower(*end)) : suffixes;
-    bool ok = !errno && end != text && suffix && !strchr(text, '-') && (!*end || !end[1]);
-    unsigned shift = ok ? 10 * (unsigned)(suffix - suffixes) : 0;
-    if (!ok || n > UINT64_MAX >> shift) {
-        g_set_error(err, HW_ERROR, 0, "'%s' is not a size (a number and k, M, G or T)", text);
-        return false;
-    }
-    *out = n << shift;
-    return true;
-}
-
-=======
->>>>>>> refs/heads/hw
 static bool parse_i32(const char *text, int32_t *out, GError **err)
 {
     char *end;
@@ -125,7 +105,7 @@ static bool parse_ranged(const Property *prop, const char *text, uint64_t *out, 
     };
     bool free_range = !prop->min && !prop->max;
     uint64_t max = free_range ? limits[prop->kind] : prop->max;
-    bool ok = prop->kind == PROP_SIZE ? property_parse_size(text, out, err) : property_parse_u64(text, out, err);
+    bool ok = prop->kind == PROP_SIZE ? parse_size(text, out, err) : parse_u64(text, out, err);
     if (ok && (*out > max || *out < prop->min)) {
         g_set_error(err, HW_ERROR, 0, "%s is not in %" PRIu64 "…%" PRIu64, text, prop->min, max);
         return false;

@@ -179,12 +179,7 @@ typedef struct PropResolver {
 void property_set_resolver(PropKind kind, const PropResolver *resolver);
 /* "on", "yes", "true", …; "10", "0x10". False: *err says what is wrong. */
 bool property_parse_bool(const char *text, bool *out, GError **err);
-<<<<<<< HEAD
-bool property_parse_u64(const char *text, uint64_t *out, GError **err);
-bool property_parse_size(const char *text, uint64_t *out, GError **err);
-=======
 bool parse_u64(const char *text, uint64_t *out, GError **err);
->>>>>>> refs/heads/hw
 /* All messages of this layer: code 0. */
 #define HW_ERROR g_quark_from_static_string("latimer-hw")
 /* Of everything below the machine, in order of creation. */

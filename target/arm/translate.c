@@ -19,15 +19,22 @@ enum {
 /* --- guest code
  * ------------------------------------------------------------------------------------ */
 
-static bool fetchable(vaddr pc)
+/* In system mode only the page that the block begins in. */
+static bool fetchable(const DisasContext *s, vaddr pc)
 {
+    if (s->tcg->code_page) {
+        return !((pc ^ s->tb->pc) & ~(vaddr)(PAGE - 1));
+    }
     return !guest_page_flags || guest_page_flags(pc) & GUEST_PAGE_EXEC;
 }
 
-static uint32_t fetch(vaddr pc)
+static uint32_t fetch(const DisasContext *s, vaddr pc)
 {
+    const uint8_t *page = s->tcg->code_page;
     uint32_t insn;
-    memcpy(&insn, (const void *)(uintptr_t)(pc + guest_base), sizeof(insn));
+
+    memcpy(&insn, page ? page + (pc & (PAGE - 1)) : (const uint8_t *)(uintptr_t)(pc + guest_base),
+           sizeof(insn));
     return GUINT32_FROM_LE(insn);
 }
 
@@ -65,6 +72,33 @@ static bool add_range(TranslationBlock *tb, vaddr start, vaddr end)
 /* --- dead flags
  * ---------------------------------------------------------------------------------------- */
 
+/* Is an instruction of a pattern that writes the flags (@ccw) one that this CPU has? */
+static bool allocated_ccw(DisasContext *s, int n, uint32_t insn)
+{
+    int sf = insn >> 31, imm6 = insn >> 10 & 63, type = insn >> 22 & 3;
+    uint64_t mask;
+
+    switch (n) {
+    case A64_ANDS_imm:
+        return (sf || !(type & 1)) && a64_logic_mask(type & 1, imm6, insn >> 16 & 63, &mask);
+    case A64_ADDS_reg:
+    case A64_SUBS_reg:
+        return type != 3 && (sf || imm6 < 32);
+    case A64_ANDS_reg:
+    case A64_BICS_reg:
+        return sf || imm6 < 32;
+    case A64_ADDS_ext:
+    case A64_SUBS_ext:
+        return (imm6 & 7) <= 4;
+    case A64_FCMP:
+    case A64_FCMP_zero:
+        return type < 2 || (type == 3 && dc_feature(s, ARM_FEAT_FP16));
+    case A64_FJCVTZS:
+        return dc_feature(s, ARM_FEAT_JSCVT);
+    }
+    return true;
+}
+
 /*
  * Does code at pc write the flags before anything can read them? Follows direct branches, reads at
  * most *budget instructions. What it has read becomes part of the block's ranges.
@@ -74,16 +108,16 @@ static bool flags_dead_at(DisasContext *s, vaddr pc, int *budget)
     vaddr start = pc;
 
     while ((*budget)-- > 0) {
-        if ((pc == start || !(pc & (PAGE - 1))) && !fetchable(pc)) {
+        if ((pc == start || !(pc & (PAGE - 1))) && !fetchable(s, pc)) {
             return false;
         }
-        uint32_t insn = fetch(pc);
+        uint32_t insn = fetch(s, pc);
         int n = a64_pattern_index(insn);
         if (n < 0 || a64_patterns[n].attrs & (A64_ATTR_ccr | A64_ATTR_stop)) {
             return false;
         }
         if (a64_patterns[n].attrs & A64_ATTR_ccw) {
-            return add_range(s->tb, start, pc + 4);
+            return allocated_ccw(s, n, insn) && add_range(s->tb, start, pc + 4);
         }
         switch (n) {
         case A64_B:
@@ -272,7 +306,7 @@ TCGv_i64 mem_flat(DisasContext *s, MemAddr a, int atomic_bytes)
         tcg_gen_addi(s->tcg, MO_64, sum, addr, a.disp);
         addr = sum;
     }
-    if (s->careful) {
+    if (s->careful && !s->tcg->code_page) {
         TCGv_i64 masked = tcg_temp_i64(s->tcg);
         tcg_gen_imm(sextract, s->tcg, MO_64, TCG_FIELD(0, 56), masked, addr);
         tcg_gen_st_env(s->tcg, MO_64, masked, offsetof(CPUState, careful_addr));
@@ -378,7 +412,7 @@ static bool page_guarded(DisasContext *s)
 /* At the start of a block of a process with guarded pages: check BTYPE, and clear it. */
 static void check_btype(DisasContext *s, vaddr pc)
 {
-    unsigned bad = ~allowed_btypes(fetch(pc)) & 15;
+    unsigned bad = ~allowed_btypes(fetch(s, pc)) & 15;
 
     if (bad && page_guarded(s)) {
         TCGv_i64 btype = tcg_temp_i64(s->tcg), bit = tcg_temp_i64(s->tcg);
@@ -427,9 +461,13 @@ static bool bad_start(DisasContext *s)
         tcg_gen_insn_start(s->tcg, s->pc);
         tcg_gen_st_env(s->tcg, MO_64, tcg_const_pc(s->tcg, s->pc), offsetof(CPUState, fault_addr));
         gen_exception(s, EXCP_ALIGN);
-    } else if (!fetchable(s->pc)) {
+    } else if (!fetchable(s, s->pc)) {
         tcg_gen_insn_start(s->tcg, s->pc);
         fetch_fault(s);
+    } else if (guest_breakpoint && !(s->tb->cflags & (CF_SINGLE | CF_CAREFUL)) &&
+               guest_breakpoint(s->pc)) {
+        tcg_gen_insn_start(s->tcg, s->pc);
+        gen_exception(s, EXCP_DEBUG);
     }
     return s->done;
 }
@@ -468,7 +506,7 @@ static void follow_sp(DisasContext *s, int first_op)
 
 static void translate_insn(DisasContext *s)
 {
-    uint32_t insn = fetch(s->pc);
+    uint32_t insn = fetch(s, s->pc);
     int n = a64_pattern_index(insn), first_op = s->tcg->nb_ops;
 
     tcg_gen_insn_start(s->tcg, s->pc);
@@ -490,10 +528,10 @@ static bool go_on(DisasContext *s)
 {
     vaddr next = s->next_pc;
 
-    if ((next != s->code_end || !(next & (PAGE - 1))) && !fetchable(next)) {
+    if ((next != s->code_end || !(next & (PAGE - 1))) && !fetchable(s, next)) {
         return false;
     }
-    if (!add_range(s->tb, next, next + 4)) {
+    if ((guest_breakpoint && guest_breakpoint(next)) || !add_range(s->tb, next, next + 4)) {
         return false;
     }
     s->code_end = next + 4;

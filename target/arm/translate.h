@@ -195,6 +195,9 @@ void gen_side_exit_cc(DisasContext *s, TCGCC cond, vaddr target);
 void gen_helper(DisasContext *s, const TCGHelperInfo *info, TCGv_i64 ret, TCGv_i64 a, TCGv_i64 b,
                 TCGv_i64 c, TCGv_i64 d);
 
+/* DecodeBitMasks: the immediate of a logical operation; false for the reserved values. */
+bool a64_logic_mask(int n, int imms, int immr, uint64_t *mask);
+
 /* TargetOps.translate */
 void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns);
 

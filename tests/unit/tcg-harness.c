@@ -91,6 +91,22 @@ void *tb_alloc(TCGContext *s, size_t size)
     return p;
 }
 
+/* What else the engine provides and lists of ops in user mode never ask for. */
+bool softmmu_run_op(const TCGOp *op, G_GNUC_UNUSED TCGValue *args, G_GNUC_UNUSED CPUState *cpu)
+{
+    g_error("%s: no softmmu here", tcg_op_defs[op->opc].name);
+}
+
+void cpu_loop_exit(G_GNUC_UNUSED CPUState *cpu, int excp)
+{
+    g_error("cpu_loop_exit %d", excp);
+}
+
+TranslationBlock *tb_find_by_host_pc(G_GNUC_UNUSED uintptr_t pc)
+{
+    g_assert_not_reached();
+}
+
 /* As the engine does: the state as it was before the guest instruction, and out of the block. */
 static void on_fpe(int sig, siginfo_t *info, void *uc)
 {

@@ -495,6 +495,7 @@ static CPUState *create_cpu(void)
     if (!cpu) {
         fatal(1, "%s", err->message);
     }
+    cpu->memory_is_private = 1;
     return cpu;
 }
 

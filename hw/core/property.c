@@ -15,7 +15,7 @@ void property_set_resolver(PropKind kind, const PropResolver *resolver)
 
 /* ---- values ------------------------------------------------------------------------------ */
 
-bool parse_bool(const char *text, bool *out, GError **err)
+bool hw_parse_bool(const char *text, bool *out, GError **err)
 {
     static const char *const words[2][3] = { { "off", "no", "false" }, { "on", "yes", "true" } };
     for (int v = 0; v < 2; v++) {
@@ -166,7 +166,7 @@ bool property_parse(Device *dev, const Property *prop, const char *text, GError 
     uint64_t n;
     switch (prop->kind) {
     case PROP_BOOL:
-        return parse_bool(text, field, err);
+        return hw_parse_bool(text, field, err);
     case PROP_U8:
     case PROP_U16:
     case PROP_U32:

@@ -162,7 +162,7 @@ typedef struct PropResolver {
 } PropResolver;
 void property_set_resolver(PropKind kind, const PropResolver *resolver);
 /* "on", "yes", "true", …; "10", "0x10"; bytes with k M G T P E. False: *err says what is wrong. */
-bool parse_bool(const char *text, bool *out, GError **err);
+bool hw_parse_bool(const char *text, bool *out, GError **err);
 bool parse_u64(const char *text, uint64_t *out, GError **err);
 bool parse_size(const char *text, uint64_t *out, GError **err);
 /* All messages of this layer: code 0. */

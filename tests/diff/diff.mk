@@ -38,5 +38,11 @@ check-diff: $(DIFF_BUILD)/runner-latimer
 record-diff: $(DIFF_BUILD)/runner-latimer $(DIFF_RUNNER) ## write those answers anew: AGAINST='qemu-aarch64 -cpu max'
 	tests/diff/answers.py record $(BUILD) '$(AGAINST)'
 
+# A table of patterns and the tests that execute them; fails if there is one without.
+coverage-isa: $(DIFF_BUILD)/runner-latimer $(BUILD)/latimer-aarch64 guest-programs ## which test executes which instruction
+	@tests/diff/coverage.py $(BUILD) $(BUILD)/latimer-aarch64 $(filter-out %/dynamic-libs,$(TCG_PATH)) \
+	    > $(BUILD)/coverage-isa.txt; status=$$?; tail -3 $(BUILD)/coverage-isa.txt; \
+	echo "the table: $(BUILD)/coverage-isa.txt"; exit $$status
+
 CHECKS += check-diff
-.PHONY: diff diff-long check-diff record-diff
+.PHONY: diff diff-long check-diff record-diff coverage-isa

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* execve: a guest program is run by the emulator again, a native one by the kernel. */
+#include "linux-user/gdb.h"
 #include "linux-user/syscalls.h"
 
 #include <fcntl.h>
@@ -62,17 +63,28 @@ static long vector_length(uint64_t addr)
 static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long argc, uint64_t envp)
 {
     long n = 0, options = 0;
-    char **args;
+    int self = own_fd(OWN_FD_SELF);
+    char **args, number[16], debugger[32];
     uint64_t p;
+    int64_t res;
 
     while (proc.self_args && proc.self_args[options]) {
         options++;
     }
     g_free(ts->exec_args);
-    args = ts->exec_args = g_new(char *, options + argc + 6);
+    args = ts->exec_args = g_new(char *, options + argc + 10);
     args[n++] = (char *)proc.self_name;
     for (long i = 0; i < options; i++) {
         args[n++] = proc.self_args[i];
+    }
+    if (self >= 0) {
+        snprintf(number, sizeof(number), "%d", self);
+        args[n++] = (char *)"-self-fd";
+        args[n++] = number;
+    }
+    if (gdb_exec_argument(debugger, sizeof(debugger))) {
+        args[n++] = (char *)"-gdb-fd";
+        args[n++] = debugger;
     }
     args[n++] = (char *)"-0";
     args[n++] = (char *)"";
@@ -88,7 +100,22 @@ static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long ar
         }
     }
     args[n] = NULL;
-    return safe_call(__NR_execve, (uintptr_t) "/proc/self/exe", (uintptr_t)args, envp);
+    if (self < 0) {
+        res = safe_call(__NR_execve, (uintptr_t) "/proc/self/exe", (uintptr_t)args, envp);
+        gdb_exec_failed();
+        return res;
+    }
+    fcntl(self, F_SETFD, 0);
+    res = safe_call(__NR_execveat, self, (uintptr_t) "", (uintptr_t)args, envp, AT_EMPTY_PATH);
+    fcntl(self, F_SETFD, FD_CLOEXEC);
+    gdb_exec_failed();
+    return res;
+}
+
+/* Our own file is not there; without /proc the kernel may know what to do (binfmt_misc). */
+static bool self_not_found(int64_t res)
+{
+    return res == -ENOENT || res == -ELOOP || res == -ENOTDIR || res == -EACCES;
 }
 
 /* path: the host's. */
@@ -103,7 +130,7 @@ static int64_t exec_path(TaskState *ts, const char *path, uint64_t argv, uint64_
     if (needs_emulator(path)) {
         int64_t res = exec_self(ts, path, argv, argc, envp);
 
-        if (res != -ENOENT) { /* no /proc here: the kernel may know what to do (binfmt_misc) */
+        if (!self_not_found(res)) {
             return res;
         }
     }

@@ -10,8 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-/* Kernel name of the call that a handler serves. */
-static int host_nr_of(TaskState *ts)
+int host_nr_of(TaskState *ts)
 {
     uint64_t unused[MAX_ARGS];
     int nr = ts->arch->syscall_args(ts->cpu, unused);

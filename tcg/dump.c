@@ -81,7 +81,8 @@ static void dump_exit(const TCGExit *e, FILE *f)
     if (e->kind == TCG_EXIT_CALL || e->kind == TCG_EXIT_CALL_IND) {
         fprintf(f, " ret 0x%" PRIx64, e->ret_pc);
     }
-    fprintf(f, "%s%s", e->poll ? " poll" : "", e->cc_dead ? " cc_dead" : "");
+    fprintf(f, "%s%s%s", e->poll ? " poll" : "", e->cc_dead ? " cc_dead" : "",
+            e->careful ? " careful" : "");
 }
 
 static void dump_suffixes(const TCGOp *op, const TCGOpDef *def, FILE *f)

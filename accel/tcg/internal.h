@@ -28,12 +28,13 @@ enum {
     GUEST_PAGE_BITS = 12,
     RET_STACK_ROOM = 256 * 1024, /* what helpers and signal-free C may use below the limit */
     RET_STACK_SIZE = RET_STACK_ROOM + 512 * 1024,
-    FP_TRAP_LIMIT = 1000, /* then results are checked inline */
+    FP_TRAP_LIMIT = 1000,    /* floating traps within … */
+    FP_TRAP_WINDOW_MS = 100, /* … this time: then results are checked inline */
 };
 
 typedef struct TBPageNode {
     TranslationBlock *tb;
-    uint64_t page; /* guest address >> GUEST_PAGE_BITS */
+    uint64_t page; /* guest (system mode: ram) address >> GUEST_PAGE_BITS */
     struct TBPageNode *next;
 } TBPageNode;
 
@@ -87,6 +88,7 @@ typedef struct TCGEngine {
     pthread_mutex_t lock;
     _Atomic uint32_t cflags; /* CF_* of every new block */
     _Atomic bool fp_check;   /* too many traps: blocks with CF_FP_CHECK only */
+    int64_t fp_window;       /* when the current FP_TRAP_LIMIT traps began, ms */
     _Atomic uint64_t epoch;
     _Atomic uint64_t generation; /* counts invalidations of guest code */
     CPUState *cpus;
@@ -100,7 +102,8 @@ typedef struct TCGEngine {
     uint8_t *prologue_end; /* rw; regions begin after it */
 
     _Atomic(TBHash *) hash;
-    TBPageNode *pages[1 << PAGE_HASH_BITS];
+    /* By guest address; in system mode by ram address. */
+    TBPageNode *_Atomic pages[1 << PAGE_HASH_BITS];
     _Atomic uint64_t code_min, code_max; /* guest code lies in between; for a quick no */
     JumpCacheEntry *empty_jump_cache;
     TCGStats stats;
@@ -121,8 +124,6 @@ void code_region_next(CPUState *cpu);
 void code_region_release(CPUState *cpu);
 /* After the block was emitted: makes it findable by host pc. */
 void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb);
-/* The block whose host code holds pc, or NULL. Async-signal-safe. */
-TranslationBlock *tb_find_by_host_pc(uintptr_t pc);
 bool code_buffer_contains(uintptr_t pc);
 /* A descriptor of the child's copy; the lock is held. */
 int code_buffer_fork_prepare(void);
@@ -140,7 +141,7 @@ void arena_release(ThreadCode *tc, ArenaMark mark);
 
 /* ---- tb-cache.c ---- */
 void tb_hash_init(void);
-TranslationBlock *tb_lookup(vaddr pc, uint32_t flags, uint32_t cflags);
+TranslationBlock *tb_lookup(vaddr pc, uint64_t phys, uint32_t flags, uint32_t cflags);
 /*
  * Publishes tb; returns it, or the equal one that another thread was quicker with, or NULL if guest
  * code was invalidated since engine.generation was `generation`: translate again.
@@ -154,7 +155,8 @@ void tb_invalidate_locked(TranslationBlock *tb);
 void jump_cache_clear(CPUState *cpu);
 
 /* ---- translate-all.c ---- */
-TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
+TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
+                              uint32_t cflags);
 
 /* ---- persist.c ---- */
 void persist_init(void);
@@ -176,6 +178,12 @@ void persist_fork_child(void);
 void cpu_pass_epoch(CPUState *cpu);
 /* Asks every other CPU to leave compiled code; the caller holds the lock. */
 void kick_others(CPUState *self);
+
+/* ---- debug.c ---- */
+/* Some CPU has a breakpoint there. */
+bool breakpoint_at(vaddr pc);
+/* The check at the top of such a block. */
+void gen_breakpoint(TCGContext *s, vaddr pc);
 
 /* ---- perfmap.c ---- */
 void perfmap_add(const TranslationBlock *tb);

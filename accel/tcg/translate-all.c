@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "disas.h"
-#include "internal.h"
+#include "softmmu.h"
 #include "util/log.h"
 
 enum { DEFAULT_MAX_INSNS = 64, LOAD_AHEAD = 64 };
@@ -20,7 +20,7 @@ static void log_ops(TCGContext *s, int item, const char *title, bool with_life)
     log_unlock(f);
 }
 
-static void log_guest(const TranslationBlock *tb)
+static void log_guest(const TranslationBlock *tb, const uint8_t *code_page)
 {
     if (!log_enabled(LOG_IN_ASM) || !log_in_range(tb->pc)) {
         return;
@@ -32,9 +32,9 @@ static void log_guest(const TranslationBlock *tb)
         if (guest_page_flags && !(guest_page_flags(start) & GUEST_PAGE_READ)) {
             continue;
         }
-        disas_guest(f, engine.target, start,
-                    (const void *)(uintptr_t)(start + engine.config.guest_base),
-                    tb->ranges[r].end - start);
+        const uint8_t *code = code_page ? code_page + (start & ((1 << GUEST_PAGE_BITS) - 1))
+                                        : (const uint8_t *)(start + engine.config.guest_base);
+        disas_guest(f, engine.target, start, code, tb->ranges[r].end - start);
     }
     fprintf(f, "\n");
     log_unlock(f);
@@ -75,11 +75,16 @@ static bool make_ops(TCGContext *s, TranslationBlock *tb, int max_insns)
 {
     tcg_context_start(s, tb);
     s->fp_soft = tb->cflags & CF_CAREFUL;
+    if (breakpoint_at(tb->pc)) {
+        gen_breakpoint(s, tb->pc);
+    }
+    s->fp_flush = s->fp_default_nan = false;
     engine.target->translate(s, tb, max_insns);
+    s->fp_soft |= s->fp_flush && engine.config.fp_check; /* exact flags are wanted */
     if (s->overflow) {
         return false;
     }
-    log_guest(tb);
+    log_guest(tb, s->code_page);
     log_ops(s, LOG_OP, "OP:", false);
 #ifdef CONFIG_DEBUG
     tcg_check(s, "front end");
@@ -95,12 +100,17 @@ static bool make_ops(TCGContext *s, TranslationBlock *tb, int max_insns)
     return true;
 }
 
-static TranslationBlock *new_tb(TCGContext *s, vaddr pc, uint32_t flags, uint32_t cflags)
+static TranslationBlock *new_tb(TCGContext *s, vaddr pc, uint64_t phys, uint32_t flags,
+                                uint32_t cflags)
 {
     TranslationBlock *tb = tb_alloc(s, sizeof(*tb));
 
     memset(tb, 0, sizeof(*tb));
     tb->pc = pc;
+    tb->phys = phys;
+    if (s->cpu->mmu) {
+        tb->page_id = s->cpu->code_page[code_page_index(pc)];
+    }
     tb->flags = flags;
     tb->cflags = cflags;
     return tb;
@@ -176,7 +186,8 @@ static TranslationBlock *load_with_next(CPUState *cpu, vaddr pc, uint32_t flags,
 
 /* ---- anew ---- */
 
-static TranslationBlock *translate(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags)
+static TranslationBlock *translate(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
+                                   uint32_t cflags)
 {
     TCGContext *s = cpu->tcg;
     ThreadCode *tc = thread_code(cpu);
@@ -189,7 +200,7 @@ static TranslationBlock *translate(CPUState *cpu, vaddr pc, uint32_t flags, uint
         uint64_t generation = engine.generation;
         persist_begin_block(s, pc, flags, cflags);
         ArenaMark mark = arena_mark(tc);
-        TranslationBlock *tb = new_tb(s, pc, flags, cflags);
+        TranslationBlock *tb = new_tb(s, pc, phys, flags, cflags);
         int ret = make_ops(s, tb, max_insns) ? make_code(s, tb) : TCG_GEN_TOO_LARGE;
 
         if (ret == TCG_GEN_OK) {
@@ -212,7 +223,8 @@ static TranslationBlock *translate(CPUState *cpu, vaddr pc, uint32_t flags, uint
     }
 }
 
-TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags)
+TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
+                              uint32_t cflags)
 {
     TranslationBlock *tb;
 
@@ -220,7 +232,7 @@ TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t 
     cpu->tcg->cpu = cpu;
     tb = load_with_next(cpu, pc, flags, cflags);
     if (!tb) {
-        tb = translate(cpu, pc, flags, cflags);
+        tb = translate(cpu, pc, phys, flags, cflags);
     }
     code_region_end(cpu);
     return tb;

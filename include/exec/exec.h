@@ -18,6 +18,7 @@ typedef struct TCGConfig {
     const char *host_features; /* "sse4.2", "avx2", "avx512", or "-avx512,-bmi…"; NULL: all */
     uint64_t guest_base;       /* host address = guest address + this */
     bool perfmap;              /* /tmp/perf-PID.map */
+    bool softmmu;              /* system mode: target->system is used, and not guest_base */
     const char *cache_dir;     /* where translations are kept (docs/tcg.md); NULL: nowhere */
     const char *cpu_model;     /* text that tells all that they depend on in the CPU */
     bool cache_verify;         /* cache=verify: translate anyway, and compare */
@@ -95,6 +96,11 @@ enum {
 extern const char *(*guest_symbol)(vaddr addr, vaddr *offset);
 /* Flags of the guest page that holds addr; 0: nothing is mapped. Lock-free, any thread. */
 extern int (*guest_page_flags)(vaddr addr);
+/*
+ * A debugger's breakpoint is at addr; NULL while there is none. Changed only while no thread runs
+ * guest code, and followed by tb_invalidate_range. Blocks of single_step take no notice.
+ */
+extern bool (*guest_breakpoint)(vaddr addr);
 /* Host address = guest address + this; TCGConfig.guest_base. */
 extern uint64_t guest_base;
 

@@ -20,6 +20,7 @@ typedef struct TCGBackendConfig {
     const char *host_features; /* NULL: what CPUID says; else it is narrowed (docs/tcg.md) */
     uint64_t guest_base;
     bool fp_check; /* check floating results inline instead of trapping */
+    bool softmmu;  /* guest accesses go through the software TLB */
 } TCGBackendConfig;
 
 /* Once. False and *err: host_features names an unknown feature, or one that this host lacks. */
@@ -112,6 +113,8 @@ bool tcg_backend_restore_pc(const TranslationBlock *tb, uintptr_t host_pc, CPUSt
 /* Makes ucontext continue at the exit code as if the block had left with NULL; the state is in
  * *cpu. */
 void tcg_backend_leave(void *ucontext, CPUState *cpu);
+/* Before cpu_loop_exit's jump out of compiled code: the host's floating modes are C's again. */
+void tcg_backend_unwind(CPUState *cpu);
 /* Host floating flags raised since the last call -> FLOAT_FLAG_*; the calling thread's, outside
  * code. */
 uint8_t tcg_backend_take_fp_flags(CPUState *cpu);
@@ -159,6 +162,18 @@ typedef struct TCIMemory {
     void (*atomic)(void *opaque, const TCGOp *op, vaddr addr, TCGValue *args);
     void *opaque;
 } TCIMemory;
+
+/*
+ * System mode: a memory op's slow path, called by compiled code on a TLB miss and the like;
+ * accel/tcg provides it. args as the op has them (outputs first). False: an exception is recorded;
+ * the state has been made exact, and the block is left. In between tcg_backend_sync makes *cpu
+ * exact.
+ */
+bool softmmu_run_op(const TCGOp *op, TCGValue *args, CPUState *cpu);
+/* The block whose host code holds pc, or NULL; accel/tcg. Async-signal-safe. */
+TranslationBlock *tb_find_by_host_pc(uintptr_t pc);
+/* Within softmmu_run_op: writes all globals and the pc of the instruction back to *cpu. */
+void tcg_backend_sync(CPUState *cpu);
 
 /* Once, before tci_run: host address = guest address + guest_base. */
 void tci_init(uint64_t guest_base);

@@ -305,7 +305,7 @@ static void ool_slow_path(X86Gen *g, X86Ool *ool)
             x86_load(g, RAX, TCG_TYPE_I64, x86_arg_disp(n));
         }
     }
-    x86_jmp_local(g, ool->nb_dirty);
+    x86_jmp_local(g, ool->local);
 }
 
 /* The way back is a local label, bound when the emitter returns. */
@@ -328,5 +328,5 @@ void x86_slow_path(X86Gen *g, unsigned x86_cc, const TCGOp *op, const X86Operand
     ool->o = memcpy(&g->o_pool[g->nb_o_pool], o, (size_t)nb * sizeof(*o));
     g->nb_o_pool += nb;
     ool->arg = g->flags_new;
-    ool->nb_dirty = (uint16_t)g->slow_local;
+    ool->local = g->slow_local;
 }

@@ -122,12 +122,15 @@ unit: $(UNIT)
 
 # ---- tests
 
+# What is run from here keeps its translations here.
+export LATIMER_CACHE_DIR ?= $(abspath $(BUILD))/code-cache
+
 RESULTS = $(BUILD)/results
 TAP     = scripts/tap-count $(RESULTS)/
 
 # Runs every suite even when an early one fails, then adds up.
 define run-suites
-	@rm -rf $(RESULTS); mkdir -p $(RESULTS)
+	@rm -rf $(RESULTS) $(BUILD)/code-cache; mkdir -p $(RESULTS)
 	@failed=; for suite in $(1); do \
 	    echo "== $$suite"; \
 	    $(MAKE) --no-print-directory BUILD=$(BUILD) $$suite || failed="$$failed $$suite"; \

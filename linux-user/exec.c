@@ -126,6 +126,7 @@ static int64_t exec_path(TaskState *ts, const char *path, uint64_t argv, uint64_
     if (argc < 0 || envc < 0) {
         return -EFAULT;
     }
+    persist_save();
     if (needs_emulator(path)) {
         int64_t res = exec_self(ts, path, argv, argc, envp);
 

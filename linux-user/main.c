@@ -24,6 +24,7 @@ static struct {
     const char *argv0;
     const char *gdb, *gdb_fd; /* -g, and what is left of it after execve */
     uint64_t reserved;
+    const char *cache;      /* on, off, verify or a folder */
     GPtrArray *env_changes; /* "VAR=VALUE" or "VAR" */
     GPtrArray *self_args;
 } opt;
@@ -184,6 +185,12 @@ static void opt_gdb_fd(const char *arg)
     opt.gdb_fd = arg;
 }
 
+static void opt_cache(const char *arg)
+{
+    opt.cache = arg;
+    opt.tcg.cache_verify = !strcmp(arg, "verify");
+}
+
 static void opt_tcg(const char *arg)
 {
     if (!g_str_has_prefix(arg, "host-features=")) {
@@ -218,6 +225,10 @@ static void opt_accel(const char *arg)
         *val++ = 0;
         if (!strcmp(*w, "tb-size")) {
             opt.tcg.buffer_size = parse_size("accel tcg,tb-size", val) << 20;
+            continue;
+        }
+        if (!strcmp(*w, "cache")) {
+            opt_cache(g_strdup(val));
             continue;
         }
         on = !strcmp(val, "on");
@@ -401,6 +412,36 @@ static void check_own_name(void)
     }
 }
 
+/*
+ * Where translations are kept: an absolute name, or NULL. Not for a program with more rights than
+ * its user has.
+ */
+static const char *cache_dir(void)
+{
+    static const struct {
+        const char *var, *below;
+    } places[] = {
+        { "LATIMER_CACHE_DIR", "" },
+        { "XDG_CACHE_HOME", "/latimer/code" },
+        { "HOME", "/.cache/latimer/code" },
+    };
+
+    if (getauxval(AT_SECURE) || (opt.cache && !strcmp(opt.cache, "off"))) {
+        return NULL;
+    }
+    if (opt.cache && *opt.cache == '/') {
+        return opt.cache;
+    }
+    for (size_t n = 0; n < G_N_ELEMENTS(places); n++) {
+        const char *dir = getenv(places[n].var);
+
+        if (dir && *dir == '/') {
+            return g_strconcat(dir, places[n].below, NULL);
+        }
+    }
+    return NULL;
+}
+
 /* A page of guest code that returns from signal handlers. */
 static void map_trampoline(void)
 {
@@ -441,12 +482,14 @@ static CPUState *create_cpu(void)
     g_autoptr(GError) err = NULL;
     CPUState *cpu;
 
+    if (!proc.cpu_model) {
+        proc.cpu_model = "max";
+    }
+    opt.tcg.cpu_model = proc.cpu_model;
+    opt.tcg.cache_dir = cache_dir();
     if (!tcg_exec_init(proc.arch->target, &opt.tcg, &err)) {
         fatal(126, "%s (ulimit -v tells the limit, -accel tcg,tb-size=MIB asks for less)",
               err->message);
-    }
-    if (!proc.cpu_model) {
-        proc.cpu_model = "max";
     }
     cpu = proc.arch->target->cpu_new(proc.cpu_model, &err);
     if (!cpu) {

@@ -87,8 +87,8 @@ static int page_flags_of_prot(int prot)
            (prot & GUEST_PROT_BTI && prot & PROT_EXEC ? GUEST_PAGE_BTI : 0);
 }
 
-/* The map of [start, end) changes: translations of code there go. */
-static void set_pages(uint64_t start, uint64_t end, int flags)
+/* The flags of [start, end) change: translations of code there go. */
+static void set_flags(uint64_t start, uint64_t end, int flags)
 {
     bool had_code = pagemap_any(start, end, GUEST_PAGE_EXEC);
 
@@ -101,6 +101,13 @@ static void set_pages(uint64_t start, uint64_t end, int flags)
                    flags & GUEST_PAGE_READ ? 'r' : '-', flags & GUEST_PAGE_WRITE ? 'w' : '-',
                    flags & GUEST_PAGE_EXEC ? 'x' : '-', flags ? "" : " unmapped");
     }
+}
+
+/* What is mapped at [start, end) changes. */
+static void set_pages(uint64_t start, uint64_t end, int flags)
+{
+    persist_forget(start, end);
+    set_flags(start, end, flags);
 }
 
 static bool range_free(uint64_t addr, uint64_t len)
@@ -213,6 +220,7 @@ int64_t guest_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uin
     pthread_mutex_unlock(&mm.lock);
     if (res >= 0 && prot & PROT_EXEC && !(flags & MAP_ANONYMOUS)) {
         symbols_add_mapping(fd, res, offset);
+        persist_add(fd, res, res + len, offset);
     }
     return res;
 }
@@ -288,7 +296,7 @@ int64_t guest_mprotect(uint64_t addr, uint64_t len, int prot)
     if (end > addr) {
         res = raw_syscall(__NR_mprotect, addr, end - addr, host_prot(prot), 0, 0, 0);
         if (res == 0) {
-            set_pages(addr, end, page_flags_of_prot(prot));
+            set_flags(addr, end, page_flags_of_prot(prot));
         }
     }
     if (res == 0 && end < addr + len) {

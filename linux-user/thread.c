@@ -360,6 +360,7 @@ int64_t sys_exit(TaskState *ts, uint64_t a[MAX_ARGS])
         siglongjmp(*ts->thread_end, 1);
     }
     /* The first thread: the process lives on as long as others do. */
+    persist_save();
     gdb_thread_end(ts);
     raw_syscall(__NR_exit, a[0], 0, 0, 0, 0, 0);
     abort();
@@ -367,6 +368,7 @@ int64_t sys_exit(TaskState *ts, uint64_t a[MAX_ARGS])
 
 int64_t sys_exit_group(TaskState *ts, uint64_t a[MAX_ARGS])
 {
+    persist_save();
     gdb_process_end(ts, false, (int)a[0]);
     raw_syscall(__NR_exit_group, a[0], 0, 0, 0, 0, 0);
     abort();

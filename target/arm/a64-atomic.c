@@ -23,7 +23,7 @@ bool trans_clrex(DisasContext *s, G_GNUC_UNUSED arg_clrex *a)
 
 bool trans_ldxr(DisasContext *s, arg_ldxr *a)
 {
-    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), a->sz), val = tcg_temp_i64(s->tcg);
+    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 1 << a->sz), val = tcg_temp_i64(s->tcg);
 
     tcg_gen_ld(s->tcg, a->sz | (a->acq ? MO_ACQUIRE : 0), val, addr, TCG_NO_INDEX, 0);
     tcg_gen_st_env(s->tcg, MO_64, addr, EXCL(addr));
@@ -64,7 +64,7 @@ static void store_if_same(DisasContext *s, unsigned sz, TCGv_i64 failed, TCGv_i6
 bool trans_stxr(DisasContext *s, arg_stxr *a)
 {
     int label;
-    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), a->sz);
+    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 1 << a->sz);
     TCGv_i64 failed = begin_store(s, addr, &label);
 
     store_if_same(s, a->sz, failed, addr, reg_x(s, a->rt));
@@ -95,8 +95,7 @@ static void cas128(DisasContext *s, TCGv_i64 old[2], TCGv_i64 addr, const TCGv_i
 {
     old[0] = tcg_temp_i64(s->tcg);
     old[1] = tcg_temp_i64(s->tcg);
-    tcg_gen(atomic_cas128, s->tcg, 0, old[0], old[1], addr, expected[0], expected[1], desired[0],
-            desired[1]);
+    tcg_gen_atomic_cas128(s->tcg, old, addr, expected, desired);
 }
 
 /* d = 1 unless the pairs are equal */
@@ -113,7 +112,7 @@ static void pairs_differ(DisasContext *s, TCGv_i64 d, const TCGv_i64 a[2], const
 /* The two doublewords need not be one atomic access: the store-exclusive checks both. */
 bool trans_ldxp(DisasContext *s, arg_ldxp *a)
 {
-    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 3 + a->sz), val = tcg_temp_i64(s->tcg);
+    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 8 << a->sz), val = tcg_temp_i64(s->tcg);
     unsigned memop = MO_64 | (a->acq ? MO_ACQUIRE : 0);
     TCGv_i64 high = tcg_temp_i64(s->tcg);
 
@@ -136,7 +135,7 @@ bool trans_ldxp(DisasContext *s, arg_ldxp *a)
 bool trans_stxp(DisasContext *s, arg_stxp *a)
 {
     int label;
-    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 3 + a->sz);
+    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 8 << a->sz);
     TCGv_i64 failed = begin_store(s, addr, &label);
 
     if (a->sz) {
@@ -159,7 +158,7 @@ bool trans_stxp(DisasContext *s, arg_stxp *a)
 
 bool trans_cas(DisasContext *s, arg_cas *a)
 {
-    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), a->sz), expected = reg_x(s, a->rs);
+    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 1 << a->sz), expected = reg_x(s, a->rs);
 
     if (a->sz != MO_64) {
         expected = tcg_temp_i64(s->tcg);
@@ -174,7 +173,7 @@ bool trans_casp(DisasContext *s, arg_casp *a)
     if ((a->rs | a->rt) & 1) {
         return false;
     }
-    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 3 + a->sz);
+    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 8 << a->sz);
     if (a->sz) {
         const TCGv_i64 expected[2] = { reg_x(s, a->rs), reg_x(s, a->rs + 1) };
         const TCGv_i64 desired[2] = { reg_x(s, a->rt), reg_x(s, a->rt + 1) };
@@ -193,7 +192,7 @@ bool trans_casp(DisasContext *s, arg_casp *a)
 
 bool trans_atomic(DisasContext *s, arg_atomic *a)
 {
-    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), a->sz), val = reg_x(s, a->rs);
+    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 1 << a->sz), val = reg_x(s, a->rs);
 
     if (a->invert) {
         val = tcg_temp_i64(s->tcg);
@@ -214,7 +213,7 @@ bool trans_atomic128(DisasContext *s, arg_atomic128 *a)
     const int regs[2] = { a->rt, a->rt2 };
     int again = tcg_new_label(s->tcg);
 
-    tcg_gen_mov(s->tcg, addr, mem_flat(s, mem_addr(a->rn, 0), 4));
+    tcg_gen_mov(s->tcg, addr, mem_flat(s, mem_addr(a->rn, 0), 16));
     tcg_gen_ld(s->tcg, MO_64, seen[0], addr, TCG_NO_INDEX, 0);
     tcg_gen_ld(s->tcg, MO_64, seen[1], addr, TCG_NO_INDEX, 8);
     tcg_gen_label(s->tcg, again);

@@ -85,7 +85,7 @@ void gen_blr(DisasContext *s, TCGv_i64 target)
         tcg_gen_mov(s->tcg, target, link);
     }
     gen_set_btype(s, 2);
-    tcg_gen_movi(s->tcg, link, s->pc + 4);
+    tcg_gen_mov(s->tcg, link, tcg_const_pc(s->tcg, s->pc + 4));
     gen_exit_ind(s, TCG_EXIT_CALL_IND, target);
 }
 

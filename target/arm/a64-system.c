@@ -95,7 +95,7 @@ bool trans_sys(DisasContext *s, arg_sys *a)
 
     switch (SYS_OP(a->op1, a->crn, a->crm, a->op2)) {
     case SYS_OP(3, 7, 4, 1): /* DC ZVA */
-        dc_zva(s, mem_flat(s, at, 0));
+        dc_zva(s, mem_flat(s, at, 1));
         return true;
     case SYS_OP(3, 7, 12, 1): /* DC CVAP */
         if (!dc_feature(s, ARM_FEAT_DPB)) {
@@ -112,7 +112,7 @@ bool trans_sys(DisasContext *s, arg_sys *a)
     case SYS_OP(3, 7, 14, 1): /* DC CIVAC */
         break;
     case SYS_OP(3, 7, 5, 1): /* IC IVAU */
-        gen_helper(s, &ic_ivau_info, TCG_NO_INDEX, mem_flat(s, at, 0), TCG_NO_INDEX, TCG_NO_INDEX,
+        gen_helper(s, &ic_ivau_info, TCG_NO_INDEX, mem_flat(s, at, 1), TCG_NO_INDEX, TCG_NO_INDEX,
                    TCG_NO_INDEX);
         return true;
     default:

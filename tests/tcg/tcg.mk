@@ -30,6 +30,8 @@ TCG_PATH    = $(abspath $(TCG_LISTS) $(TCG_PROGRAMS))
 check-tcg: guest-programs $(if $(EMULATOR),all)
 	@failed=0; $(TAP)tcg $(TCG_RUN) $(TCG_PATH) || failed=1; \
 	$(TAP)tcg-engines $(TCG_RUN) --modes='sse4.2 avx2 interp' $(abspath $(TCG_LISTS)) || failed=1; \
+	$(TAP)tcg-models $(TCG_RUN) --emulator='$(if $(EMU),$(EMU_COMMAND) -cpu cortex-a76)' \
+	    --modes='host interp' $(abspath $(TCG_BUILD)/alignment) || failed=1; \
 	$(TAP)perfmap tests/tcg/perfmap $(EMU_PERFMAP) $(abspath $(TCG_BUILD)/flow) || failed=1; \
 	exit $$failed
 

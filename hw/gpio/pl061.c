@@ -5,7 +5,7 @@
 
 enum {
     DATA_END = 0x400, /* below: bits 9:2 of the address choose the lines */
-    DIR = 0x400,
+    GPIODIR = 0x400,
     IS = 0x404,
     IBE = 0x408,
     IEV = 0x40c,
@@ -79,7 +79,7 @@ static uint64_t pl061_read(void *opaque, hwaddr offset, unsigned size)
         return levels(s) & offset >> 2;
     }
     switch (offset) {
-    case DIR:
+    case GPIODIR:
         return s->dir;
     case IS:
         return s->is;
@@ -110,7 +110,7 @@ static void pl061_write(void *opaque, hwaddr offset, uint64_t val64, unsigned si
         s->data = (uint8_t)((s->data & ~mask) | (val & mask));
     } else {
         switch (offset) {
-        case DIR:
+        case GPIODIR:
             s->dir = val;
             break;
         case IS:

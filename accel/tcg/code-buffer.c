@@ -16,8 +16,8 @@
 #include "internal.h"
 
 enum {
-    ARENA_CHUNK = 128 * 1024,
-    PRESENT_STEP = 128 * 1024,
+    STEP_MIN = 32 * 1024, /* memory is made present in steps, at first small ones */
+    STEP_MAX = 128 * 1024,
     PROLOGUE_SIZE = 16384,
     DEFAULT_BUFFER = 256 * 1024 * 1024
 };
@@ -94,7 +94,7 @@ static void *arena_alloc(CodeRegion *region, size_t size)
 
     size = ROUND_UP(size, 16);
     if (!chunk || chunk->size - chunk->used < size) {
-        size_t room = ROUND_UP(sizeof(*chunk) + size, (size_t)ARENA_CHUNK);
+        size_t room = ROUND_UP(sizeof(*chunk) + size, (size_t)(chunk ? STEP_MAX : STEP_MIN));
         chunk = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
                      -1, 0);
         if (chunk == MAP_FAILED) {
@@ -292,8 +292,10 @@ static void make_present(CodeRegion *region)
 #ifdef MADV_POPULATE_WRITE
     uint8_t *start = region->present, *end = region->rw + engine.region_size;
 
-    if (start && region->ptr + PRESENT_STEP / 2 > start && start < end) {
-        size_t size = MIN((size_t)(end - start), (size_t)PRESENT_STEP);
+    if (start && region->ptr + STEP_MIN / 2 > start && start < end) {
+        size_t size = CLAMP((size_t)(start - region->rw), (size_t)STEP_MIN, (size_t)STEP_MAX);
+
+        size = MIN(size, (size_t)(end - start));
 
         madvise(start, size, MADV_POPULATE_WRITE);
         madvise(start + (engine.rx - engine.rw), size, MADV_POPULATE_READ);

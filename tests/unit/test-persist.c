@@ -236,6 +236,7 @@ static void test_dir(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    umask(077); /* files that others may write are not read */
     g_test_add_func("/persist/find", test_find);
     g_test_add_func("/persist/not-twice", test_not_twice);
     g_test_add_func("/persist/locked", test_locked);

@@ -14,9 +14,15 @@ ifneq ($(filter-out help clean distclean,$(or $(MAKECMDGOALS),all)),)
 -include $(BUILD)/config.mk
 endif
 
+<<<<<<< HEAD
 MODULES = util fpu disas tcg tcg/tci tcg/x86_64 accel accel/tcg gdbstub target target/arm \
           linux-user linux-user/aarch64 block block/crypto block/qcow2 block/nbd block/jobs tools/img tools/io tools/nbd \
           net chardev system $(patsubst %/,%,$(wildcard hw/*/))
+=======
+MODULES = util fpu disas tcg tcg/tci tcg/x86_64 accel accel/tcg target target/arm \
+          linux-user linux-user/aarch64 block block/crypto block/qcow2 block/nbd block/jobs tools/img \
+          tools/io tools/nbd net chardev system $(patsubst %/,%,$(wildcard hw/*/))
+>>>>>>> refs/heads/hw
 MAINS   = linux-user/main.c system/main.c $(wildcard tools/latimer-*.c)
 
 # ---- flags

@@ -112,6 +112,20 @@ static bool make_gic(VirtMachine *m, GError **err)
     return sysbus_realize(&m->gic->parent, &m->system, at, err);
 }
 
+/* Messages of PCI devices. */
+static bool make_msi(VirtMachine *m, GError **err)
+{
+    if (m->gic_version != 2) {
+        return true;
+    }
+    SysBusDevice *v2m = (SysBusDevice *)device_new(device_type_find("arm-gicv2m"), NULL);
+    hwaddr at[SYSBUS_MAX_MMIO] = { m->map[VIRT_GIC_V2M].base };
+    for (int i = 0; i < SYSBUS_MAX_IRQ; i++) {
+        v2m->irq[i] = gic_spi(m->gic, VIRT_IRQ_V2M + i);
+    }
+    return sysbus_realize(v2m, &m->system, at, err);
+}
+
 static void connect_cpus(VirtMachine *m)
 {
     static const struct {
@@ -222,7 +236,7 @@ static bool virt_init(Machine *machine, GError **err)
     }
     memory_transaction_begin();
     memory_region_add(&m->system, m->map[VIRT_RAM].base, ram, 0);
-    bool ok = make_cpus(m, err) && make_gic(m, err);
+    bool ok = make_cpus(m, err) && make_gic(m, err) && make_msi(m, err);
     if (ok) {
         connect_cpus(m);
         ok = make_devices(m, err);

@@ -167,10 +167,31 @@ static bool make_uart(VirtMachine *m, GError **err)
            sysbus_realize(uart, &m->system, at, err);
 }
 
+/* The last slot's bus comes first, so that the first device lands where it does elsewhere. */
+static bool make_virtio(VirtMachine *m, GError **err)
+{
+    const DeviceType *type = device_type_find("virtio-mmio");
+    for (int i = VIRT_NB_VIRTIO - 1; i >= 0; i--) {
+        SysBusDevice *dev = (SysBusDevice *)device_new(type, NULL);
+        VirtRange r = m->map[VIRT_VIRTIO];
+        hwaddr at[SYSBUS_MAX_MMIO] = { r.base + (unsigned)i * r.size };
+        char index[8];
+        snprintf(index, sizeof(index), "%d", i);
+        dev->irq[0] = gic_spi(m->gic, VIRT_IRQ_VIRTIO + i);
+        if (!device_set_prop(&dev->parent, "index", index, err) ||
+            !sysbus_realize(dev, &m->system, at, err)) {
+            return false;
+        }
+    }
+    m->has_virtio = true;
+    return true;
+}
+
 static bool make_devices(VirtMachine *m, GError **err)
 {
     return make_uart(m, err) && make_device(m, "pl031", VIRT_RTC, VIRT_IRQ_RTC, err) &&
-           (m->gpio = make_device(m, "pl061", VIRT_GPIO, VIRT_IRQ_GPIO, err));
+           (m->gpio = make_device(m, "pl061", VIRT_GPIO, VIRT_IRQ_GPIO, err)) &&
+           make_virtio(m, err);
 }
 
 enum { POWER_LINE = 3, POWER_PRESS_NS = 100000000 };

@@ -79,6 +79,7 @@ struct TaskState {
     siginfo_t fault_info[NB_FAULT_SIGNALS];
     void *host_altstack;
     char **exec_args;       /* of the execve that this thread is in; a vfork's parent frees them */
+    struct GDBTask *gdb;    /* with -g: gdb.c */
     sigjmp_buf *thread_end; /* of a thread that pthread_create made; NULL in the first */
 };
 
@@ -106,6 +107,11 @@ struct UserArch {
                         uint64_t oldmask, uint64_t sp, uint64_t trampoline);
     /* Restores everything from the frame; false if it is bad. */
     bool (*sigreturn)(TaskState *ts, uint64_t *mask, stack_t *altstack);
+    /*
+     * The registers as a core dump has them (elf_gregset_t, elf_fpregset_t); returns the first's
+     * size. Room: 320 and 1024 bytes.
+     */
+    size_t (*core_registers)(CPUState *cpu, uint8_t *general, uint8_t *fp, size_t *fp_size);
     /* A target's own EXCP_* and the si_code of a common one. False: it is a bug. */
     bool (*fault_siginfo)(CPUState *cpu, int excp, siginfo_t *info);
 };
@@ -260,7 +266,7 @@ bool proc_self_is_exe(const char *path);
 /* ---- sys-fd.c: descriptors of our own, which the guest does not see
  * -------------------------------------------------------------------------- */
 
-typedef enum OwnFd { OWN_FD_SELF, OWN_FD_GDB, OWN_FD_GDB_LISTEN, NB_OWN_FDS } OwnFd;
+typedef enum OwnFd { OWN_FD_SELF, OWN_FD_GDB, OWN_FD_GDB_EVENT, NB_OWN_FDS } OwnFd;
 extern bool own_fds_any; /* for a quick no */
 int own_fd(OwnFd which); /* -1 if there is none */
 bool own_fd_is(int fd);
@@ -273,6 +279,8 @@ void own_fd_close(OwnFd which);
 
 /* The first thread: handlers for faults, the guest's mask from the host's. */
 void signal_init(TaskState *ts);
+/* Installs handlers where default actions are ours to do: again when a debugger has come. */
+void signal_catch_defaults(TaskState *ts);
 /* The calling thread's host signal stack. */
 void signal_stack_init(TaskState *ts);
 void signal_stack_free(TaskState *ts);
@@ -298,6 +306,12 @@ void sighand_get(SigHand *sh, int sig, GuestSigaction *act);
 void sighand_set(SigHand *sh, int sig, const GuestSigaction *act);
 /* Signals of fault_signals that wait in their slots, as a mask. */
 uint64_t pending_fault_mask(const TaskState *ts);
+
+/* ---- core.c
+ * ----------------------------------------------------------------- */
+
+/* Writes the guest's core dump if the limit allows one; false: there is none. */
+bool core_dump(TaskState *ts, const siginfo_t *info);
 
 /* ---- thread.c, cpu-loop.c, syscall.c
  * ----------------------------------------------------------------- */

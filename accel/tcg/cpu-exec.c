@@ -37,6 +37,7 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
     if (!tcg_backend_init(&backend, err) || !code_buffer_init(err)) {
         return false;
     }
+    tb_hash_init();
     persist_init();
     return true;
 }
@@ -100,6 +101,15 @@ void tcg_cpu_detach(CPUState *cpu)
     g_free(thread_code(cpu));
     tcg_context_free(cpu->tcg);
     cpu->tcg = NULL;
+}
+
+void tcg_memory_is_shared(void)
+{
+    pthread_mutex_lock(&engine.lock);
+    for (CPUState *cpu = engine.cpus; cpu; cpu = cpu->next_cpu) {
+        cpu->memory_is_private = 0;
+    }
+    pthread_mutex_unlock(&engine.lock);
 }
 
 /* ---- asking for an exit
@@ -283,7 +293,9 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
     if (tb->cflags & CF_CAREFUL) {
         tcg_backend_set_fp_mode(cpu); /* which flags are set may decide what traps */
     }
-    if (cpu->single_step && cpu->exception_index == EXCP_NONE) {
+    /* an instruction that has to be run again, carefully, was not the step */
+    if (cpu->single_step && cpu->exception_index == EXCP_NONE &&
+        !(cpu->cflags_next & CF_CAREFUL)) {
         cpu->exception_index = EXCP_DEBUG;
     }
     return last;

@@ -23,7 +23,7 @@ enum {
     REGION_SIZE_MAX = 512 * 1024,
     REGION_SIZE_MIN = 64 * 1024,
     REGION_MAX_TBS = 8192,
-    TB_HASH_BITS = 16,
+    TB_HASH_BITS = 13, /* at first */
     PAGE_HASH_BITS = 12,
     GUEST_PAGE_BITS = 12,
     RET_STACK_ROOM = 256 * 1024, /* what helpers and signal-free C may use below the limit */
@@ -55,6 +55,7 @@ typedef struct CodeRegion {
     ThreadCode *owner;      /* with OWNED */
     bool busy;              /* the owner is translating into it */
     uint8_t *ptr;           /* end of what is used, while not busy */
+    uint8_t *present;       /* up to here its pages were asked for */
     uint64_t born;          /* order in which regions were filled */
     uint64_t retired_epoch; /* with RETIRED: free when every CPU has seen this epoch */
     TranslationBlock **tbs; /* in the order of their code */
@@ -76,6 +77,11 @@ static inline ThreadCode *thread_code(const CPUState *cpu)
     return (ThreadCode *)cpu->tcg->code;
 }
 
+typedef struct TBHash {
+    unsigned bits;
+    _Atomic(TranslationBlock *) heads[]; /* 1 << bits */
+} TBHash;
+
 typedef struct TCGEngine {
     TCGConfig config;
     const TargetOps *target;
@@ -95,7 +101,7 @@ typedef struct TCGEngine {
     uint64_t births;
     uint8_t *prologue_end; /* rw; regions begin after it */
 
-    _Atomic(TranslationBlock *) hash[1 << TB_HASH_BITS];
+    _Atomic(TBHash *) hash;
     /* By guest address; in system mode by ram address. */
     TBPageNode *_Atomic pages[1 << PAGE_HASH_BITS];
     _Atomic uint64_t code_min, code_max; /* guest code lies in between; for a quick no */
@@ -134,6 +140,7 @@ ArenaMark arena_mark(ThreadCode *tc);
 void arena_release(ThreadCode *tc, ArenaMark mark);
 
 /* ---- tb-cache.c ---- */
+void tb_hash_init(void);
 TranslationBlock *tb_lookup(vaddr pc, uint64_t phys, uint32_t flags, uint32_t cflags);
 /*
  * Publishes tb; returns it, or the equal one that another thread was quicker with, or NULL if guest
@@ -141,6 +148,9 @@ TranslationBlock *tb_lookup(vaddr pc, uint64_t phys, uint32_t flags, uint32_t cf
  */
 TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t generation);
 void tb_link(TBSlot *slot, TranslationBlock *target);
+/* Chains the likely ways out that can be chained now; those to blocks that are not there: how many.
+ */
+int tb_link_likely(TranslationBlock *tb, TBSlot **unknown);
 void tb_invalidate_locked(TranslationBlock *tb);
 void jump_cache_clear(CPUState *cpu);
 
@@ -152,10 +162,11 @@ TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t f
 void persist_init(void);
 /*
  * The block from the persistent cache, in the thread's region but not yet inserted; NULL: it has to
- * be translated. Between code_region_begin and its end. Also sets up the context for translating
- * what can be kept.
+ * be translated. Between code_region_begin and its end.
  */
 TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
+/* A block is going to be translated: sets the context up for what can be kept. */
+void persist_begin_block(TCGContext *s, vaddr pc, uint32_t flags, uint32_t cflags);
 /* A block was translated: will it be kept? */
 void persist_new_block(TCGContext *s, TranslationBlock *tb);
 void persist_fork_prepare(void);
@@ -169,8 +180,6 @@ void cpu_pass_epoch(CPUState *cpu);
 void kick_others(CPUState *self);
 
 /* ---- debug.c ---- */
-/* Some CPU has a breakpoint there. */
-bool breakpoint_at(vaddr pc);
 /* The check at the top of such a block. */
 void gen_breakpoint(TCGContext *s, vaddr pc);
 

@@ -4,21 +4,64 @@
  * guest page for invalidation, and the chains between blocks.
  */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "softmmu.h"
 
-static unsigned tb_hash(vaddr pc, uint64_t phys, uint32_t flags, uint32_t cflags)
+static _Atomic(TranslationBlock *) *bucket(vaddr pc, uint64_t phys, uint32_t flags, uint32_t cflags)
 {
+    TBHash *hash = atomic_load_explicit(&engine.hash, memory_order_acquire);
     uint64_t h =
         (pc ^ phys << 16 ^ (uint64_t)flags << 40 ^ (uint64_t)cflags << 52) * 0x9e3779b97f4a7c15ull;
 
-    return h >> (64 - TB_HASH_BITS);
+    return &hash->heads[h >> (64 - hash->bits)];
+}
+
+static TBHash *hash_new(unsigned bits)
+{
+    TBHash *hash = mmap(NULL, sizeof(*hash) + (sizeof(hash->heads[0]) << bits),
+                        PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+    if (hash == MAP_FAILED) {
+        g_error("no memory for the table of translated blocks");
+    }
+    hash->bits = bits;
+    return hash;
+}
+
+void tb_hash_init(void)
+{
+    engine.hash = hash_new(TB_HASH_BITS);
+}
+
+/*
+ * Four times the buckets. A look-up that goes on meanwhile may miss a block, which then is found
+ * when it is to be inserted again. The old table stays, because somebody may look at it.
+ */
+static void hash_grow(void)
+{
+    TBHash *old = engine.hash, *hash = hash_new(old->bits + 2);
+
+    atomic_store_explicit(&engine.hash, hash, memory_order_release);
+    for (size_t i = 0; i < (size_t)1 << old->bits; i++) {
+        TranslationBlock *tb = atomic_load(&old->heads[i]);
+
+        atomic_store(&old->heads[i], NULL);
+        while (tb) {
+            TranslationBlock *next = tb->hash_next;
+            _Atomic(TranslationBlock *) *head = bucket(tb->pc, tb->phys, tb->flags, tb->cflags);
+
+            tb->hash_next = atomic_load(head);
+            atomic_store(head, tb);
+            tb = next;
+        }
+    }
 }
 
 TranslationBlock *tb_lookup(vaddr pc, uint64_t phys, uint32_t flags, uint32_t cflags)
 {
     TranslationBlock *tb =
-        atomic_load_explicit(&engine.hash[tb_hash(pc, phys, flags, cflags)], memory_order_acquire);
+        atomic_load_explicit(bucket(pc, phys, flags, cflags), memory_order_acquire);
 
     while (tb && (tb->pc != pc || tb->phys != phys || tb->flags != flags || tb->cflags != cflags ||
                   tb->invalid)) {
@@ -94,16 +137,16 @@ static void remove_pages(TranslationBlock *tb)
 
 TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t generation)
 {
-    _Atomic(TranslationBlock *) *head =
-        &engine.hash[tb_hash(tb->pc, tb->phys, tb->flags, tb->cflags)];
-
     pthread_mutex_lock(&engine.lock);
-    TranslationBlock *other = tb_lookup(tb->pc, tb->phys, tb->flags, tb->cflags);
+    /* only another thread can have made it meanwhile */
+    TranslationBlock *other =
+        engine.cpus->next_cpu ? tb_lookup(tb->pc, tb->phys, tb->flags, tb->cflags) : NULL;
     if (generation != engine.generation) {
         tb->invalid = true;
         other = NULL;
         tb = NULL;
     } else if (!other) {
+        _Atomic(TranslationBlock *) *head = bucket(tb->pc, tb->phys, tb->flags, tb->cflags);
         add_pages(s, tb);
         tb->hash_next = atomic_load(head);
         atomic_store_explicit(head, tb, memory_order_release);
@@ -111,7 +154,9 @@ TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t genera
         tb->invalid = true;
     }
     if (tb) {
-        engine.stats.tbs++;
+        if (++engine.stats.tbs >> engine.hash->bits) {
+            hash_grow();
+        }
         engine.stats.guest_insns += tb->nb_insns;
         engine.stats.host_bytes += tb->tc_size;
     }
@@ -137,16 +182,41 @@ static bool may_link(const TBSlot *slot, const TranslationBlock *target)
                             : slot->tb->phys == target->phys);
 }
 
-void tb_link(TBSlot *slot, TranslationBlock *target)
+static void link_locked(TBSlot *slot, TranslationBlock *target)
 {
-    pthread_mutex_lock(&engine.lock);
     if (may_link(slot, target)) {
         slot->target = target;
         slot->next = target->incoming;
         target->incoming = slot;
         tcg_backend_patch(slot, target, engine.rw - engine.rx);
     }
+}
+
+void tb_link(TBSlot *slot, TranslationBlock *target)
+{
+    pthread_mutex_lock(&engine.lock);
+    link_locked(slot, target);
     pthread_mutex_unlock(&engine.lock);
+}
+
+int tb_link_likely(TranslationBlock *tb, TBSlot **unknown)
+{
+    int n = 0;
+
+    pthread_mutex_lock(&engine.lock);
+    for (int i = 0; i < tb->nb_slots; i++) {
+        TBSlot *slot = &tb->slots[i];
+        TranslationBlock *target =
+            slot->likely ? tb_lookup(slot->pc, tb->phys, tb->flags, tb->cflags) : NULL;
+
+        if (target) {
+            link_locked(slot, target);
+        } else if (slot->likely) {
+            unknown[n++] = slot;
+        }
+    }
+    pthread_mutex_unlock(&engine.lock);
+    return n;
 }
 
 static void unlink_incoming(TranslationBlock *tb)
@@ -208,8 +278,7 @@ void tb_invalidate_locked(TranslationBlock *tb)
         return;
     }
     atomic_store((_Atomic bool *)&tb->invalid, true);
-    _Atomic(TranslationBlock *) *head =
-        &engine.hash[tb_hash(tb->pc, tb->phys, tb->flags, tb->cflags)];
+    _Atomic(TranslationBlock *) *head = bucket(tb->pc, tb->phys, tb->flags, tb->cflags);
     if (atomic_load(head) == tb) {
         atomic_store(head, tb->hash_next);
     } else {

@@ -76,6 +76,12 @@ void tcg_fork_parent(void);
 void tcg_fork_child(
     CPUState *cpu); /* the only thread of the child; makes the code buffer its own */
 
+/*
+ * From now on others may write what the guest's threads do: a second thread, another process. To be
+ * called before they can. Clears memory_is_private of all CPUs; a new CPU has it cleared.
+ */
+void tcg_memory_is_shared(void);
+
 /* -d items (log.h) print through this. */
 typedef struct TCGStats {
     uint64_t tbs, guest_insns, host_bytes, flushes, invalidations, fp_traps, faults;
@@ -96,6 +102,11 @@ enum {
 extern const char *(*guest_symbol)(vaddr addr, vaddr *offset);
 /* Flags of the guest page that holds addr; 0: nothing is mapped. Lock-free, any thread. */
 extern int (*guest_page_flags)(vaddr addr);
+/*
+ * A debugger's breakpoint is at addr; NULL while there is none. Changed only while no thread runs
+ * guest code, and followed by tb_invalidate_range. Blocks of single_step take no notice.
+ */
+extern bool (*guest_breakpoint)(vaddr addr);
 /* Host address = guest address + this; TCGConfig.guest_base. */
 extern uint64_t guest_base;
 

@@ -73,12 +73,15 @@ bool trans_pac_hint(DisasContext *s, arg_pac_hint *a)
     return true;
 }
 
+/* Bits 54:48 become copies of bit 55, the top byte too if that is 1 (there is no TBI1, pauth.c). */
 static void strip_code(DisasContext *s, TCGv_i64 reg)
 {
-    TCGv_i64 sign = tcg_temp_i64(s->tcg);
+    TCGv_i64 sign = tcg_temp_i64(s->tcg), top = tcg_temp_i64(s->tcg), val = tcg_temp_i64(s->tcg);
 
     tcg_gen_imm(sextract, s->tcg, MO_64, TCG_FIELD(55, 1), sign, reg);
-    tcg_gen_imm(deposit, s->tcg, MO_64, TCG_FIELD(48, 7), reg, reg, sign);
+    tcg_gen_imm(deposit, s->tcg, MO_64, TCG_FIELD(48, 7), val, reg, sign);
+    tcg_gen(shl, s->tcg, MO_64, top, sign, imm64(s, 56));
+    tcg_gen(or, s->tcg, MO_64, reg, val, top);
 }
 
 bool trans_xpaclri(DisasContext *s, G_GNUC_UNUSED arg_xpaclri *a)

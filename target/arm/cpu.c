@@ -234,13 +234,16 @@ static void cpu_copy(CPUState *dst, const CPUState *src)
  * ------------------------------------------------ */
 
 enum {
+    FPCR_LEN = 7 << 16, /* AArch32's: kept, nothing else */
     FPCR_FZ16 = 1 << 19,
+    FPCR_STRIDE = 3 << 20,
     FPCR_RMODE_SHIFT = 22,
     FPCR_FZ = 1 << 24,
     FPCR_DN = 1 << 25,
     FPCR_AHP = 1 << 26,
     FPSR_QC = 1 << 27,
     FPSR_FLAGS = 0x9f,
+    FPSR_NZCV_SHIFT = 28,
 };
 
 uint32_t arm_get_fpcr(CPUArmState *env)
@@ -251,7 +254,7 @@ uint32_t arm_get_fpcr(CPUArmState *env)
 void arm_set_fpcr(CPUArmState *env, uint32_t val)
 {
     FloatStatus *st = &env->parent.fp_status;
-    uint32_t known = FPCR_AHP | FPCR_DN | FPCR_FZ | 3 << FPCR_RMODE_SHIFT;
+    uint32_t known = FPCR_AHP | FPCR_DN | FPCR_FZ | 3 << FPCR_RMODE_SHIFT | FPCR_LEN | FPCR_STRIDE;
 
     if (arm_feature(env, ARM_FEAT_FP16)) {
         known |= FPCR_FZ16;
@@ -268,7 +271,8 @@ void arm_set_fpcr(CPUArmState *env, uint32_t val)
 uint32_t arm_get_fpsr(CPUArmState *env)
 {
     env->parent.fp_status.flags |= tcg_backend_take_fp_flags(&env->parent);
-    return env->parent.fp_status.flags | (env->qc.d[0] | env->qc.d[1] ? FPSR_QC : 0);
+    return env->parent.fp_status.flags | (env->qc.d[0] | env->qc.d[1] ? FPSR_QC : 0) |
+           env->fpsr_nzcv << FPSR_NZCV_SHIFT;
 }
 
 void arm_set_fpsr(CPUArmState *env, uint32_t val)
@@ -276,6 +280,7 @@ void arm_set_fpsr(CPUArmState *env, uint32_t val)
     tcg_backend_take_fp_flags(&env->parent);
     env->parent.fp_status.flags = val & FPSR_FLAGS;
     tcg_backend_set_fp_mode(&env->parent);
+    env->fpsr_nzcv = val >> FPSR_NZCV_SHIFT;
     env->qc.d[0] = env->qc.d[1] = val & FPSR_QC ? ~0ull : 0;
 }
 

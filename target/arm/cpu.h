@@ -65,8 +65,9 @@ typedef struct CPUArmState {
     bool guarded;    /* the process maps pages with PROT_BTI: BTYPE is kept and checked */
     uint8_t btype;   /* PSTATE.BTYPE after an indirect branch to a guarded page */
     ARMVReg v[32];
-    ARMVReg qc;    /* FPSR.QC is set if any bit of this is */
-    uint32_t fpcr; /* as last written; parent.fp_status follows it */
+    ARMVReg qc;         /* FPSR.QC is set if any bit of this is */
+    uint32_t fpcr;      /* as last written; parent.fp_status follows it */
+    uint32_t fpsr_nzcv; /* FPSR[31:28], AArch32's flags: kept, nothing else */
     uint64_t tpidr, tpidrro, tpidr2;
     /* Load-exclusive's reservation: the address (~0: none) and the values seen there. */
     uint64_t excl_addr, excl_val, excl_high;

@@ -2,12 +2,26 @@
 /*
  * Pointer authentication codes: QARMA (R. Avanzi, "The QARMA Block Cipher Family", 2017; in the
  * manual ComputePAC, DDI 0487 J1) and a fast hash in its place, which the architecture lets an
- * implementation choose. User pointers have 48 bits and a tag byte: the code is bits 54:48.
+ * implementation choose. As Linux sets TCR_EL1, addresses have 48 bits; in the lower half the top
+ * byte is a tag and the code bits 54:48, in the upper half (bit 55) the top byte belongs to the
+ * code as well.
  */
 #include "target/arm/pauth.h"
 
-enum { CODE_POS = 48, CODE_BITS = 7, SELECT_BIT = 55 };
-#define CODE_MASK (((1ull << CODE_BITS) - 1) << CODE_POS)
+#define SELECT_BIT 55
+#define LOW_CODE   0x007f000000000000ull
+#define HIGH_CODE  0xff7f000000000000ull
+
+static bool is_high(uint64_t ptr)
+{
+    return ptr >> SELECT_BIT & 1;
+}
+
+/* The bits that the code takes. */
+static uint64_t code_mask(uint64_t ptr)
+{
+    return is_high(ptr) ? HIGH_CODE : LOW_CODE;
+}
 
 /* --- QARMA: a state of 16 cells of 4 bits, cell 0 being the most significant
  * --------------------------------- */
@@ -160,28 +174,29 @@ static uint64_t compute(const CPUArmState *env, uint64_t data, uint64_t modifier
 /* With the code's place filled by copies of the bit that selects the half of the address space. */
 static uint64_t strip(uint64_t ptr)
 {
-    return ptr >> SELECT_BIT & 1 ? ptr | CODE_MASK : ptr & ~CODE_MASK;
+    return is_high(ptr) ? ptr | HIGH_CODE : ptr & ~LOW_CODE;
 }
 
 uint64_t pauth_add(const CPUArmState *env, uint64_t ptr, uint64_t modifier, int keyno)
 {
-    uint64_t clean = strip(ptr), code = compute(env, clean, modifier, keyno);
+    uint64_t mask = code_mask(ptr), code = compute(env, strip(ptr), modifier, keyno);
 
-    if (ptr & CODE_MASK && (ptr & CODE_MASK) != CODE_MASK) {
-        code ^= 1ull << (SELECT_BIT - 1); /* not an address: its code is wrong on purpose */
+    if (strip(ptr) != ptr) { /* not an address: its code is wrong on purpose */
+        code ^= is_high(ptr) ? 1ull << 62 : 1ull << 54;
     }
-    return (clean & ~CODE_MASK) | (code & CODE_MASK);
+    return (ptr & ~mask) | (code & mask);
 }
 
 uint64_t pauth_auth(const CPUArmState *env, uint64_t ptr, uint64_t modifier, int keyno)
 {
     uint64_t clean = strip(ptr), code = compute(env, clean, modifier, keyno);
 
-    if (!((ptr ^ code) & CODE_MASK)) {
+    if (!((ptr ^ code) & code_mask(ptr))) {
         return clean;
     }
     uint64_t error = keyno & 1 ? 2 : 1;
-    return (clean & ~(3ull << 53)) | error << 53;
+    int pos = is_high(ptr) ? 61 : 53;
+    return (clean & ~(3ull << pos)) | error << pos;
 }
 
 uint64_t pauth_generic(const CPUArmState *env, uint64_t x, uint64_t y)

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "exec/debug.h"
 #include "target/arm/system.h"
 #include "target/arm/translate-simd.h"
 #include "target/arm/decode-a64.inc"
@@ -72,6 +73,33 @@ static bool add_range(TranslationBlock *tb, vaddr start, vaddr end)
 /* --- dead flags
  * ---------------------------------------------------------------------------------------- */
 
+/* Is an instruction of a pattern that writes the flags (@ccw) one that this CPU has? */
+static bool allocated_ccw(DisasContext *s, int n, uint32_t insn)
+{
+    int sf = insn >> 31, imm6 = insn >> 10 & 63, type = insn >> 22 & 3;
+    uint64_t mask;
+
+    switch (n) {
+    case A64_ANDS_imm:
+        return (sf || !(type & 1)) && a64_logic_mask(type & 1, imm6, insn >> 16 & 63, &mask);
+    case A64_ADDS_reg:
+    case A64_SUBS_reg:
+        return type != 3 && (sf || imm6 < 32);
+    case A64_ANDS_reg:
+    case A64_BICS_reg:
+        return sf || imm6 < 32;
+    case A64_ADDS_ext:
+    case A64_SUBS_ext:
+        return (imm6 & 7) <= 4;
+    case A64_FCMP:
+    case A64_FCMP_zero:
+        return type < 2 || (type == 3 && dc_feature(s, ARM_FEAT_FP16));
+    case A64_FJCVTZS:
+        return dc_feature(s, ARM_FEAT_JSCVT);
+    }
+    return true;
+}
+
 /*
  * Does code at pc write the flags before anything can read them? Follows direct branches, reads at
  * most *budget instructions. What it has read becomes part of the block's ranges.
@@ -90,7 +118,7 @@ static bool flags_dead_at(DisasContext *s, vaddr pc, int *budget)
             return false;
         }
         if (a64_patterns[n].attrs & A64_ATTR_ccw) {
-            return add_range(s->tb, start, pc + 4);
+            return allocated_ccw(s, n, insn) && add_range(s->tb, start, pc + 4);
         }
         switch (n) {
         case A64_B:
@@ -495,6 +523,10 @@ static bool bad_start(DisasContext *s)
     } else if (!fetchable(s, s->pc)) {
         tcg_gen_insn_start(s->tcg, s->pc);
         fetch_fault(s);
+    } else if (guest_breakpoint && !(s->tb->cflags & (CF_SINGLE | CF_CAREFUL)) &&
+               guest_breakpoint(s->pc)) {
+        tcg_gen_insn_start(s->tcg, s->pc);
+        gen_exception(s, EXCP_DEBUG);
     }
     return s->done;
 }
@@ -564,7 +596,8 @@ static bool go_on(DisasContext *s)
     if ((next != s->code_end || !(next & (PAGE - 1))) && !fetchable(s, next)) {
         return false;
     }
-    if (!add_range(s->tb, next, next + 4)) {
+    if (breakpoint_at(next) || (guest_breakpoint && guest_breakpoint(next)) ||
+        !add_range(s->tb, next, next + 4)) {
         return false;
     }
     s->code_end = next + 4;

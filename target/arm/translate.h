@@ -217,6 +217,8 @@ bool el1_sysreg(DisasContext *s, int key, bool read, int rt);
 bool el1_wait(DisasContext *s, int kind, int rd);
 /* At the start of a block and of an instruction; true: it has ended there. */
 bool el1_start(DisasContext *s);
+/* DecodeBitMasks: the immediate of a logical operation; false for the reserved values. */
+bool a64_logic_mask(int n, int imms, int immr, uint64_t *mask);
 
 /* TargetOps.translate */
 void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns);

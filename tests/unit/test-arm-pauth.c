@@ -32,6 +32,10 @@ static void check_codes(const char *model)
             wrong += pauth_auth(env, signed_ptr, mod + i + 1, key) != p;
         }
     }
+    const uint64_t high = 0xffff7f1234567890, signed_high = pauth_add(env, high, mod, 2);
+    g_assert_cmphex(signed_high & ~0xff7f000000000000ull, ==, high & ~0xff7f000000000000ull);
+    g_assert_cmphex(pauth_auth(env, signed_high, mod, 2), ==, high);
+    g_assert_cmphex(pauth_auth(env, signed_high ^ 1ull << 58, mod, 2), ==, 0xbfff7f1234567890);
     g_assert_cmpint(wrong, >, 4 * 64 * 9 / 10); /* a code of seven bits may be right by chance */
     g_assert_cmphex(pauth_generic(env, 1, 2) & 0xffffffff, ==, 0);
     arm_target.cpu_free(cpu);

@@ -191,7 +191,7 @@ static bool make_devices(VirtMachine *m, GError **err)
 {
     return make_uart(m, err) && make_device(m, "pl031", VIRT_RTC, VIRT_IRQ_RTC, err) &&
            (m->gpio = make_device(m, "pl061", VIRT_GPIO, VIRT_IRQ_GPIO, err)) &&
-           make_virtio(m, err);
+           virt_make_flash(m, err) && virt_make_fw_cfg(m, err) && make_virtio(m, err);
 }
 
 enum { POWER_LINE = 3, POWER_PRESS_NS = 100000000 };
@@ -299,7 +299,10 @@ static bool virt_finish(Machine *machine, GError **err)
     m->boot.ram_start = m->map[VIRT_RAM].base;
     m->boot.ram_size = m->map[VIRT_RAM].size;
     m->boot.entry = m->map[VIRT_FLASH].base;
-    if (!arm_boot_load(machine, &m->boot, err)) {
+    m->boot.dtb_addr = m->boot.ram_start; /* firmware looks there */
+    bool direct = machine->kernel && !virt_has_firmware(m);
+    if (direct ? !arm_boot_load(machine, &m->boot, err)
+               : machine->kernel && !virt_offer_kernel(m, err)) {
         return false;
     }
     g_autofree void *dtb = get_dtb(m, err);
@@ -313,7 +316,7 @@ static bool virt_finish(Machine *machine, GError **err)
         printf("dtb dumped to %s\n", machine->dumpdtb);
         exit(0);
     }
-    if (machine->kernel) {
+    if (direct) {
         arm_cpu_set_boot(m->cpus[0], m->boot.entry, m->boot.is_linux ? m->boot.dtb_addr : 0);
     }
     return true;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "hw/machine.h"
 #include "hw/mainloop.h"
+#include "hw/nvram/fw_cfg.h"
 #include "hw/rtc.h"
 #include "monitor/monitor.h"
 #include "net/net.h"
@@ -414,7 +415,9 @@ static bool add_drive_devices(GError **err)
             return false;
         }
         const char *type = bus_find(NULL, "pci") ? "virtio-blk-pci" : "virtio-blk-device";
-        g_autofree char *text = g_strdup_printf("%s,drive=%s", type, d->id);
+        g_autofree char *text =
+            g_strdup_printf("%s,drive=%s%s%s", type, d->id, d->serial ? ",serial=" : "",
+                            d->serial ? d->serial : "");
         if (!device_add_from_text(text, err)) {
             return false;
         }
@@ -433,6 +436,32 @@ static bool add_global(const char *text, GError **err)
     g_autofree char *prop = g_strndup(dot + 1, (size_t)(eq - dot - 1));
     device_add_global(type, prop, eq + 1);
     return true;
+}
+
+static bool add_fw_cfg(const char *text, GError **err)
+{
+    static const OptDef rows[] = { { "name", OPT_STR, NULL, "" },
+                                   { "file", OPT_STR, NULL, "" },
+                                   { "string", OPT_STR, NULL, "" },
+                                   { NULL, 0, NULL, NULL } };
+    Device *fw_cfg = fw_cfg_find();
+    Opts *opts = opts_new();
+    bool ok = opts_parse(opts, text, "name", err) && opts_check(opts, rows, err);
+    const char *name = ok ? opts_get(opts, "name") : NULL;
+    const char *file = ok ? opts_get(opts, "file") : NULL;
+    const char *string = ok ? opts_get(opts, "string") : NULL;
+    g_autoptr(GBytes) data = NULL;
+    if (ok && (!fw_cfg || !name || !file == !string)) {
+        g_set_error(err, HW_ERROR, 0,
+                    fw_cfg ? "it needs name=, and file= or string=" : "this machine has no fw_cfg");
+        ok = false;
+    }
+    if (ok) {
+        data = file ? loader_read_file(file, err) : g_bytes_new(string, strlen(string));
+        ok = data && fw_cfg_add_file(fw_cfg, name, data, NULL, NULL, err);
+    }
+    opts_free(opts);
+    return ok;
 }
 
 static bool start_vcpus(GError **err)
@@ -458,6 +487,7 @@ bool system_start(SystemConfig *c, GError **err)
         !each(c->chardevs, "chardev", add_chardev, err) || !add_drives(c, err) ||
         !add_serials(c, err) || !add_networks(c, err) || !ops->init(machine, err) ||
         !device_realize(&machine->parent, NULL, err) ||
+        !each(c->fw_cfgs, "fw_cfg", add_fw_cfg, err) ||
         !each(c->devices, "device", add_device, err) || !add_drive_devices(err) ||
         !ops->finish(machine, err) || !add_all_monitors(c, err)) {
         return false;

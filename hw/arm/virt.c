@@ -167,10 +167,31 @@ static bool make_uart(VirtMachine *m, GError **err)
            sysbus_realize(uart, &m->system, at, err);
 }
 
+/* The last slot's bus comes first, so that the first device lands where it does elsewhere. */
+static bool make_virtio(VirtMachine *m, GError **err)
+{
+    const DeviceType *type = device_type_find("virtio-mmio");
+    for (int i = VIRT_NB_VIRTIO - 1; i >= 0; i--) {
+        SysBusDevice *dev = (SysBusDevice *)device_new(type, NULL);
+        VirtRange r = m->map[VIRT_VIRTIO];
+        hwaddr at[SYSBUS_MAX_MMIO] = { r.base + (unsigned)i * r.size };
+        char index[8];
+        snprintf(index, sizeof(index), "%d", i);
+        dev->irq[0] = gic_spi(m->gic, VIRT_IRQ_VIRTIO + i);
+        if (!device_set_prop(&dev->parent, "index", index, err) ||
+            !sysbus_realize(dev, &m->system, at, err)) {
+            return false;
+        }
+    }
+    m->has_virtio = true;
+    return true;
+}
+
 static bool make_devices(VirtMachine *m, GError **err)
 {
     return make_uart(m, err) && make_device(m, "pl031", VIRT_RTC, VIRT_IRQ_RTC, err) &&
-           (m->gpio = make_device(m, "pl061", VIRT_GPIO, VIRT_IRQ_GPIO, err));
+           (m->gpio = make_device(m, "pl061", VIRT_GPIO, VIRT_IRQ_GPIO, err)) &&
+           virt_make_flash(m, err) && virt_make_fw_cfg(m, err) && make_virtio(m, err);
 }
 
 enum { POWER_LINE = 3, POWER_PRESS_NS = 100000000 };
@@ -278,7 +299,10 @@ static bool virt_finish(Machine *machine, GError **err)
     m->boot.ram_start = m->map[VIRT_RAM].base;
     m->boot.ram_size = m->map[VIRT_RAM].size;
     m->boot.entry = m->map[VIRT_FLASH].base;
-    if (!arm_boot_load(machine, &m->boot, err)) {
+    m->boot.dtb_addr = m->boot.ram_start; /* firmware looks there */
+    bool direct = machine->kernel && !virt_has_firmware(m);
+    if (direct ? !arm_boot_load(machine, &m->boot, err)
+               : machine->kernel && !virt_offer_kernel(m, err)) {
         return false;
     }
     g_autofree void *dtb = get_dtb(m, err);
@@ -292,7 +316,7 @@ static bool virt_finish(Machine *machine, GError **err)
         printf("dtb dumped to %s\n", machine->dumpdtb);
         exit(0);
     }
-    if (machine->kernel) {
+    if (direct) {
         arm_cpu_set_boot(m->cpus[0], m->boot.entry, m->boot.is_linux ? m->boot.dtb_addr : 0);
     }
     return true;

@@ -320,7 +320,12 @@ static bool tcg_vcpu_start(VCPU *v, GError **err)
 
 static void tcg_kick(VCPU *v)
 {
+    VCPU *turn = atomic_load(&tcg.turn);
+
     cpu_request_exit(v->cpu);
+    if (turn && turn != v) { /* it is v's turn soon */
+        cpu_request_exit(turn->cpu);
+    }
 }
 
 static void tcg_synchronize(G_GNUC_UNUSED VCPU *v)

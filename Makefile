@@ -14,10 +14,10 @@ ifneq ($(filter-out help clean distclean,$(or $(MAKECMDGOALS),all)),)
 -include $(BUILD)/config.mk
 endif
 
-MODULES = util fpu disas tcg tcg/tci tcg/x86_64 accel accel/tcg target target/arm \
-          linux-user linux-user/aarch64 block block/qcow2 block/nbd tools/img tools/io net chardev system \
-          $(patsubst %/,%,$(wildcard hw/*/))
-MAINS   = linux-user/main.c $(wildcard tools/latimer-*.c)
+MODULES = util fpu disas tcg tcg/tci tcg/x86_64 accel accel/tcg gdbstub target target/arm \
+          linux-user linux-user/aarch64 block block/crypto block/qcow2 block/nbd tools/img tools/io \
+          net chardev system $(patsubst %/,%,$(wildcard hw/*/))
+MAINS   = linux-user/main.c system/main.c $(wildcard tools/latimer-*.c)
 
 # ---- flags
 
@@ -35,6 +35,7 @@ ifeq ($(SANITIZERS),yes)
 LDFLAGS_SAN = -fsanitize=address,undefined
 CFLAGS_OPT += $(LDFLAGS_SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 endif
+SYSTEM_LIBS  = -lfdt -lz
 
 # The static latimer-user is linked to a fixed address, above all that the guest may have: 80,000
 # relocations less at each start. The C runtime's objects are named because those of plain -static
@@ -60,9 +61,13 @@ LIB    = $(BUILD)/liblatimer.a
 TOOLS := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/latimer-*.c))
 EMULATOR := $(if $(wildcard linux-user/main.c),$(BUILD)/latimer-user)
 LINKS := $(if $(EMULATOR),$(TARGETS:%=$(BUILD)/latimer-%))
+# Device types register themselves, so that these objects are linked whole.
+SYSTEM_OBJS  := $(filter $(addprefix $(BUILD)/,hw/% chardev/% net/% system/%),$(OBJS))
+SYSTEM       := $(if $(wildcard system/main.c),$(BUILD)/latimer-system)
+SYSTEM_LINKS := $(if $(SYSTEM),$(TARGETS:%=$(BUILD)/latimer-system-%))
 UNIT  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test-*.c))
 
-all: $(EMULATOR) $(LINKS) $(TOOLS) ## build everything
+all: $(EMULATOR) $(LINKS) $(SYSTEM) $(SYSTEM_LINKS) $(TOOLS) ## build everything
 
 include $(wildcard $(addsuffix /*.mk,$(MODULES) tests/*))
 
@@ -99,11 +104,18 @@ $(BUILD)/latimer-user: $(BUILD)/linux-user/main.o $(LIB)
 $(LINKS): $(BUILD)/latimer-user
 	$(call say,LN)ln -sf latimer-user $@
 
+$(BUILD)/latimer-system: $(BUILD)/system/main.o $(SYSTEM_OBJS) $(LIB)
+	$(call say,LINK)$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(SYSTEM_LIBS) $(TOOL_LIBS) $(NET_LIBS) $(PKG_LIBS) \
+	    -lpthread -lutil -lm
+
+$(SYSTEM_LINKS): $(BUILD)/latimer-system
+	$(call say,LN)ln -sf latimer-system $@
+
 $(BUILD)/latimer-%: $(BUILD)/tools/latimer-%.o $(LIB)
 	$(call say,LINK)$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(TOOL_LIBS) $(PKG_LIBS) -lpthread -lm
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
-	$(call say,LINK)$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(TOOL_LIBS) $(NET_LIBS) $(PKG_LIBS) -lpthread -lm
+	$(call say,LINK)$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(SYSTEM_LIBS) $(TOOL_LIBS) $(NET_LIBS) $(PKG_LIBS) -lpthread -lutil -lm
 
 unit: $(UNIT)
 
@@ -153,8 +165,9 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 
 install: all ## install under PREFIX, or under DESTDIR/PREFIX
 	install -d $(BINDIR) $(MANDIR)
-	install -m 755 $(EMULATOR) $(TOOLS) $(BINDIR)
+	install -m 755 $(EMULATOR) $(SYSTEM) $(TOOLS) $(BINDIR)
 	$(foreach link,$(notdir $(LINKS)),ln -sf latimer-user $(BINDIR)/$(link) &&) true
+	$(foreach link,$(notdir $(SYSTEM_LINKS)),ln -sf latimer-system $(BINDIR)/$(link) &&) true
 	install -m 644 $(wildcard docs/man/*.1) $(MANDIR)
 	$(foreach link,$(notdir $(LINKS)),ln -sf latimer-user.1 $(MANDIR)/$(link).1 &&) true
 

@@ -5,6 +5,7 @@
 #define DRIVERS(X) \
     X(raw)         \
     X(qcow2)       \
+    X(luks)        \
     X(vdi)         \
     X(vpc)         \
     X(vhdx)        \

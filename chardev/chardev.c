@@ -15,11 +15,11 @@ static const ChardevKind *const kinds[] = {
 static GPtrArray *chardevs;
 
 /* Options of every kind. */
-static const BlockOpt common_opts[] = {
-    { "id", BLOCK_OPT_STR, NULL, "name" },
-    { "mux", BLOCK_OPT_BOOL, "off", "several users share it; Ctrl-A commands" },
-    { "logfile", BLOCK_OPT_STR, NULL, "a file that gets a copy of the output" },
-    { "logappend", BLOCK_OPT_BOOL, "off", "add to the log file" },
+static const OptDef common_opts[] = {
+    { "id", OPT_STR, NULL, "name" },
+    { "mux", OPT_BOOL, "off", "several users share it; Ctrl-A commands" },
+    { "logfile", OPT_STR, NULL, "a file that gets a copy of the output" },
+    { "logappend", OPT_BOOL, "off", "add to the log file" },
     { NULL, 0, NULL, NULL }
 };
 
@@ -244,10 +244,10 @@ static void chardev_free(Chardev *c)
     g_free(c);
 }
 
-static bool open_log(Chardev *c, const BlockOpts *opts, GError **err)
+static bool open_log(Chardev *c, const Opts *opts, GError **err)
 {
-    const char *name = block_opt_str(opts, common_opts, "logfile");
-    int append = block_opt_bool(opts, common_opts, "logappend") ? O_APPEND : O_TRUNC;
+    const char *name = opt_str(opts, common_opts, "logfile");
+    int append = opt_bool(opts, common_opts, "logappend") ? O_APPEND : O_TRUNC;
     if (name) {
         c->log_fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | append, 0666);
         if (c->log_fd < 0) {
@@ -259,24 +259,24 @@ static bool open_log(Chardev *c, const BlockOpts *opts, GError **err)
 }
 
 /* One table to check against: the kind's rows and the common ones. */
-static bool check_opts(const ChardevKind *kind, const BlockOpts *opts, GError **err)
+static bool check_opts(const ChardevKind *kind, const Opts *opts, GError **err)
 {
-    g_autoptr(GArray) all = g_array_new(TRUE, TRUE, sizeof(BlockOpt));
-    for (const BlockOpt *o = common_opts; o->name; o++) {
+    g_autoptr(GArray) all = g_array_new(TRUE, TRUE, sizeof(OptDef));
+    for (const OptDef *o = common_opts; o->name; o++) {
         g_array_append_val(all, *o);
     }
-    for (const BlockOpt *o = kind->opts; o && o->name; o++) {
+    for (const OptDef *o = kind->opts; o && o->name; o++) {
         g_array_append_val(all, *o);
     }
-    return block_opts_check(opts, (const BlockOpt *)(void *)all->data, err);
+    return opts_check(opts, (const OptDef *)(void *)all->data, err);
 }
 
-static Chardev *add_from_opts(BlockOpts *opts, GError **err)
+static Chardev *add_from_opts(Opts *opts, GError **err)
 {
-    g_autofree char *name = g_strdup(block_opts_get(opts, "backend"));
-    const char *id = block_opts_get(opts, "id");
+    g_autofree char *name = g_strdup(opts_get(opts, "backend"));
+    const char *id = opts_get(opts, "id");
     const ChardevKind *kind = name ? kind_find(name) : NULL;
-    block_opts_remove(opts, "backend");
+    opts_remove(opts, "backend");
     if (!kind) {
         g_set_error(err, HW_ERROR, 0, "there is no kind of chardev '%s' (see -chardev help)",
                     name ? name : "");
@@ -298,7 +298,7 @@ static Chardev *add_from_opts(BlockOpts *opts, GError **err)
     c->id = g_strdup(id);
     c->queue = g_byte_array_new();
     c->log_fd = -1;
-    c->mux = block_opt_bool(opts, common_opts, "mux");
+    c->mux = opt_bool(opts, common_opts, "mux");
     flush_funcs.dispatch = flush_dispatch;
     c->flush_source = g_source_new(&flush_funcs, sizeof(GSource));
     g_source_set_callback(c->flush_source, flush_now, c, NULL);
@@ -316,11 +316,11 @@ static Chardev *add_from_opts(BlockOpts *opts, GError **err)
 
 Chardev *chardev_add(const char *text, GError **err)
 {
-    BlockOpts *opts = block_opts_new();
-    bool ok = *text == '{' ? block_opts_parse_json(opts, text, err)
-                           : block_opts_parse(opts, text, "backend", err);
+    Opts *opts = opts_new();
+    bool ok =
+        *text == '{' ? opts_parse_json(opts, text, err) : opts_parse(opts, text, "backend", err);
     Chardev *c = ok ? add_from_opts(opts, err) : NULL;
-    block_opts_free(opts);
+    opts_free(opts);
     return c;
 }
 
@@ -339,7 +339,7 @@ bool chardev_remove(Chardev *c, GError **err)
 }
 
 /* "tcp:[HOST]:PORT[,…]" and "telnet:". */
-static bool short_tcp(BlockOpts *opts, char *rest, GError **err)
+static bool short_tcp(Opts *opts, char *rest, GError **err)
 {
     char *comma = strchr(rest, ',');
     if (comma) {
@@ -351,23 +351,23 @@ static bool short_tcp(BlockOpts *opts, char *rest, GError **err)
         return false;
     }
     *colon = 0;
-    block_opts_set(opts, "host", rest);
-    block_opts_set(opts, "port", colon + 1);
-    return !comma || block_opts_parse(opts, comma + 1, NULL, err);
+    opts_set(opts, "host", rest);
+    opts_set(opts, "port", colon + 1);
+    return !comma || opts_parse(opts, comma + 1, NULL, err);
 }
 
-static bool short_opts(BlockOpts *opts, const char *kind, char *rest, GError **err)
+static bool short_opts(Opts *opts, const char *kind, char *rest, GError **err)
 {
     bool telnet = !strcmp(kind, "telnet");
     if (telnet || !strcmp(kind, "tcp")) {
-        block_opts_set(opts, "backend", "socket");
+        opts_set(opts, "backend", "socket");
         if (telnet) {
-            block_opts_set(opts, "telnet", "on");
+            opts_set(opts, "telnet", "on");
         }
         return short_tcp(opts, rest, err);
     }
-    block_opts_set(opts, "backend", strcmp(kind, "unix") ? kind : "socket");
-    return block_opts_parse(opts, rest, strcmp(kind, "ringbuf") ? "path" : "size", err);
+    opts_set(opts, "backend", strcmp(kind, "unix") ? kind : "socket");
+    return opts_parse(opts, rest, strcmp(kind, "ringbuf") ? "path" : "size", err);
 }
 
 Chardev *chardev_add_short(const char *text, const char *id, GError **err)
@@ -385,7 +385,7 @@ Chardev *chardev_add_short(const char *text, const char *id, GError **err)
         }
         return c;
     }
-    BlockOpts *opts = block_opts_new();
+    Opts *opts = opts_new();
     if (*copy == '/') {
         char *path = g_strconcat("serial:", copy, NULL);
         g_free(copy);
@@ -396,13 +396,13 @@ Chardev *chardev_add_short(const char *text, const char *id, GError **err)
     copy[head] = 0;
     bool ok = short_opts(opts, copy, sep ? copy + head + 1 : copy + head, err);
     if (ok) {
-        block_opts_set(opts, "id", id);
+        opts_set(opts, "id", id);
         if (mux) {
-            block_opts_set(opts, "mux", "on");
+            opts_set(opts, "mux", "on");
         }
     }
     Chardev *c = ok ? add_from_opts(opts, err) : NULL;
-    block_opts_free(opts);
+    opts_free(opts);
     return c;
 }
 
@@ -410,12 +410,12 @@ void chardev_help(FILE *f)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
         fprintf(f, "%s - %s\n", kinds[i]->name, kinds[i]->desc);
-        for (const BlockOpt *o = kinds[i]->opts; o && o->name; o++) {
+        for (const OptDef *o = kinds[i]->opts; o && o->name; o++) {
             fprintf(f, "    %-12s %s\n", o->name, o->help);
         }
     }
     fprintf(f, "all kinds:\n");
-    for (const BlockOpt *o = common_opts; o->name; o++) {
+    for (const OptDef *o = common_opts; o->name; o++) {
         fprintf(f, "    %-12s %s\n", o->name, o->help);
     }
 }

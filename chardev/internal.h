@@ -10,8 +10,8 @@ enum { CHARDEV_MAX_FRONTENDS = 8, CHARDEV_QUEUE = 64 * 1024 };
 typedef struct ChardevKind {
     const char *name, *desc;
     size_t size;          /* of its struct, which begins with a Chardev */
-    const BlockOpt *opts; /* beside id, mux, logfile, logappend */
-    bool (*open)(Chardev *c, const BlockOpts *opts, GError **err);
+    const OptDef *opts; /* beside id, mux, logfile, logappend */
+    bool (*open)(Chardev *c, const Opts *opts, GError **err);
     void (*close)(Chardev *c);
     /* How many bytes it took, without waiting. Fewer than len: it calls chardev_flush later. */
     size_t (*write)(Chardev *c, const uint8_t *buf, size_t len);

@@ -19,7 +19,7 @@ static bool fail(GError **err, const char *what, const char *path)
 
 /* ---- null -------------------------------------------------------------------------------- */
 
-static bool null_open(Chardev *c, const BlockOpts *opts, GError **err)
+static bool null_open(Chardev *c, const Opts *opts, GError **err)
 {
     (void)opts, (void)err;
     c->open = true;
@@ -75,11 +75,11 @@ static void terminal_raw(bool keep_signals)
     }
 }
 
-static const BlockOpt stdio_opts[] = { { "signal", BLOCK_OPT_BOOL, NULL,
-                                         "Ctrl-C ends the emulator (else the guest gets it)" },
-                                       { NULL, 0, NULL, NULL } };
+static const OptDef stdio_opts[] = { { "signal", OPT_BOOL, NULL,
+                                       "Ctrl-C ends the emulator (else the guest gets it)" },
+                                     { NULL, 0, NULL, NULL } };
 
-static bool stdio_open(Chardev *c, const BlockOpts *opts, GError **err)
+static bool stdio_open(Chardev *c, const Opts *opts, GError **err)
 {
     FdChardev *f = (FdChardev *)c;
     if (terminal.in_use) {
@@ -88,8 +88,7 @@ static bool stdio_open(Chardev *c, const BlockOpts *opts, GError **err)
     }
     terminal.in_use = true;
     /* With a mux there is Ctrl-A x to end it, so that the guest may have Ctrl-C. */
-    terminal_raw(block_opts_has(opts, "signal") ? block_opt_bool(opts, stdio_opts, "signal")
-                                                : !c->mux);
+    terminal_raw(opts_has(opts, "signal") ? opt_bool(opts, stdio_opts, "signal") : !c->mux);
     f->in = STDIN_FILENO;
     f->out = STDOUT_FILENO;
     c->open = true;
@@ -118,24 +117,23 @@ const ChardevKind chardev_stdio = {
 
 /* ---- file -------------------------------------------------------------------------------- */
 
-static const BlockOpt file_opts[] = {
-    { "path", BLOCK_OPT_STR, NULL, "the file that gets the output" },
-    { "input-path", BLOCK_OPT_STR, NULL, "a file to read input from" },
-    { "append", BLOCK_OPT_BOOL, "off", "add to the file rather than empty it" },
-    { NULL, 0, NULL, NULL }
-};
+static const OptDef file_opts[] = { { "path", OPT_STR, NULL, "the file that gets the output" },
+                                    { "input-path", OPT_STR, NULL, "a file to read input from" },
+                                    { "append", OPT_BOOL, "off",
+                                      "add to the file rather than empty it" },
+                                    { NULL, 0, NULL, NULL } };
 
 static void fd_close(Chardev *c)
 {
     fd_chardev_stop((FdChardev *)c);
 }
 
-static bool file_open(Chardev *c, const BlockOpts *opts, GError **err)
+static bool file_open(Chardev *c, const Opts *opts, GError **err)
 {
     FdChardev *f = (FdChardev *)c;
-    const char *path = block_opt_str(opts, file_opts, "path");
-    const char *input = block_opt_str(opts, file_opts, "input-path");
-    int append = block_opt_bool(opts, file_opts, "append") ? O_APPEND : O_TRUNC;
+    const char *path = opt_str(opts, file_opts, "path");
+    const char *input = opt_str(opts, file_opts, "input-path");
+    int append = opt_bool(opts, file_opts, "append") ? O_APPEND : O_TRUNC;
     f->in = f->out = -1;
     if (!path) {
         g_set_error(err, HW_ERROR, 0, "chardev file needs a path=");
@@ -171,15 +169,15 @@ const ChardevKind chardev_file = {
 
 /* ---- pipe -------------------------------------------------------------------------------- */
 
-static const BlockOpt path_opts[] = { { "path", BLOCK_OPT_STR, NULL, "the file's name" },
-                                      { NULL, 0, NULL, NULL } };
+static const OptDef path_opts[] = { { "path", OPT_STR, NULL, "the file's name" },
+                                    { NULL, 0, NULL, NULL } };
 
 /* path.in and path.out if they are there, else path for both; opened for both ways, so that it
  * neither waits for the other end nor hears it go. */
-static bool pipe_open(Chardev *c, const BlockOpts *opts, GError **err)
+static bool pipe_open(Chardev *c, const Opts *opts, GError **err)
 {
     FdChardev *f = (FdChardev *)c;
-    const char *path = block_opt_str(opts, path_opts, "path");
+    const char *path = opt_str(opts, path_opts, "path");
     if (!path) {
         g_set_error(err, HW_ERROR, 0, "chardev pipe needs a path=");
         return false;
@@ -211,7 +209,7 @@ const ChardevKind chardev_pipe = {
 
 /* ---- pty --------------------------------------------------------------------------------- */
 
-static bool pty_open(Chardev *c, const BlockOpts *opts, GError **err)
+static bool pty_open(Chardev *c, const Opts *opts, GError **err)
 {
     FdChardev *f = (FdChardev *)c;
     int master, slave;
@@ -244,10 +242,10 @@ const ChardevKind chardev_pty = {
 
 /* ---- serial ------------------------------------------------------------------------------ */
 
-static bool serial_open(Chardev *c, const BlockOpts *opts, GError **err)
+static bool serial_open(Chardev *c, const Opts *opts, GError **err)
 {
     FdChardev *f = (FdChardev *)c;
-    const char *path = block_opt_str(opts, path_opts, "path");
+    const char *path = opt_str(opts, path_opts, "path");
     struct termios t;
     f->in = f->out = path ? open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
     if (f->in < 0) {
@@ -281,14 +279,14 @@ typedef struct RingChardev {
     uint64_t prod, cons;
 } RingChardev;
 
-static const BlockOpt ringbuf_opts[] = {
-    { "size", BLOCK_OPT_SIZE, "64k", "how much is kept: a power of 2" }, { NULL, 0, NULL, NULL }
+static const OptDef ringbuf_opts[] = {
+    { "size", OPT_SIZE, "64k", "how much is kept: a power of 2" }, { NULL, 0, NULL, NULL }
 };
 
-static bool ringbuf_open(Chardev *c, const BlockOpts *opts, GError **err)
+static bool ringbuf_open(Chardev *c, const Opts *opts, GError **err)
 {
     RingChardev *r = (RingChardev *)c;
-    r->size = block_opt_num(opts, ringbuf_opts, "size");
+    r->size = opt_num(opts, ringbuf_opts, "size");
     if (r->size == 0 || r->size & (r->size - 1) || r->size > 1u << 30) {
         g_set_error(err, HW_ERROR, 0, "ringbuf: size= must be a power of 2, at most 1G");
         return false;

@@ -23,19 +23,19 @@ typedef struct SocketChardev {
     char *path, *host, *port;
 } SocketChardev;
 
-static const BlockOpt socket_opts[] = {
-    { "path", BLOCK_OPT_STR, NULL, "of a unix socket" },
-    { "host", BLOCK_OPT_STR, NULL, "tcp: name or address" },
-    { "port", BLOCK_OPT_STR, NULL, "tcp: number or name" },
-    { "server", BLOCK_OPT_BOOL, "off", "listen rather than connect" },
-    { "wait", BLOCK_OPT_BOOL, "on", "a server waits for its first client before it starts" },
-    { "nowait", BLOCK_OPT_BOOL, "off", "the same as wait=off" },
-    { "telnet", BLOCK_OPT_BOOL, "off", "negotiate as a telnet server" },
-    { "nodelay", BLOCK_OPT_BOOL, "off", "tcp: send small packets at once" },
-    { "reconnect", BLOCK_OPT_NUM, "0", "a client tries again after so many seconds" },
-    { "ipv4", BLOCK_OPT_BOOL, "off", "tcp: IPv4 only" },
-    { "ipv6", BLOCK_OPT_BOOL, "off", "tcp: IPv6 only" },
-    { "delay", BLOCK_OPT_BOOL, "on", "delay=off is nodelay=on" },
+static const OptDef socket_opts[] = {
+    { "path", OPT_STR, NULL, "of a unix socket" },
+    { "host", OPT_STR, NULL, "tcp: name or address" },
+    { "port", OPT_STR, NULL, "tcp: number or name" },
+    { "server", OPT_BOOL, "off", "listen rather than connect" },
+    { "wait", OPT_BOOL, "on", "a server waits for its first client before it starts" },
+    { "nowait", OPT_BOOL, "off", "the same as wait=off" },
+    { "telnet", OPT_BOOL, "off", "negotiate as a telnet server" },
+    { "nodelay", OPT_BOOL, "off", "tcp: send small packets at once" },
+    { "reconnect", OPT_NUM, "0", "a client tries again after so many seconds" },
+    { "ipv4", OPT_BOOL, "off", "tcp: IPv4 only" },
+    { "ipv6", OPT_BOOL, "off", "tcp: IPv6 only" },
+    { "delay", OPT_BOOL, "on", "delay=off is nodelay=on" },
     { NULL, 0, NULL, NULL }
 };
 
@@ -188,16 +188,16 @@ static void hangup(Chardev *c)
     }
 }
 
-static bool parse_options(SocketChardev *s, const BlockOpts *opts, int *family, GError **err)
+static bool parse_options(SocketChardev *s, const Opts *opts, int *family, GError **err)
 {
-    s->path = g_strdup(block_opt_str(opts, socket_opts, "path"));
-    s->host = g_strdup(block_opt_str(opts, socket_opts, "host"));
-    s->port = g_strdup(block_opt_str(opts, socket_opts, "port"));
-    s->server = block_opt_bool(opts, socket_opts, "server");
-    s->telnet = block_opt_bool(opts, socket_opts, "telnet");
-    s->reconnect = MIN(block_opt_num(opts, socket_opts, "reconnect"), 86400);
-    bool v4 = block_opt_bool(opts, socket_opts, "ipv4");
-    bool v6 = block_opt_bool(opts, socket_opts, "ipv6");
+    s->path = g_strdup(opt_str(opts, socket_opts, "path"));
+    s->host = g_strdup(opt_str(opts, socket_opts, "host"));
+    s->port = g_strdup(opt_str(opts, socket_opts, "port"));
+    s->server = opt_bool(opts, socket_opts, "server");
+    s->telnet = opt_bool(opts, socket_opts, "telnet");
+    s->reconnect = MIN(opt_num(opts, socket_opts, "reconnect"), 86400);
+    bool v4 = opt_bool(opts, socket_opts, "ipv4");
+    bool v6 = opt_bool(opts, socket_opts, "ipv6");
     *family = v4 == v6 ? AF_UNSPEC : v4 ? AF_INET : AF_INET6;
     if (!s->path == !s->port) {
         g_set_error(err, HW_ERROR, 0, "chardev socket needs either path= or host= and port=");
@@ -244,13 +244,13 @@ static bool serve(SocketChardev *s, int fd, bool wait, GError **err)
     return true;
 }
 
-static bool socket_open(Chardev *c, const BlockOpts *opts, GError **err)
+static bool socket_open(Chardev *c, const Opts *opts, GError **err)
 {
     SocketChardev *s = (SocketChardev *)c;
     int family;
     s->fd.in = s->fd.out = s->listener = -1;
     s->fd.hangup = hangup;
-    s->fd.filter = block_opt_bool(opts, socket_opts, "telnet") ? telnet_filter : NULL;
+    s->fd.filter = opt_bool(opts, socket_opts, "telnet") ? telnet_filter : NULL;
     bool ok = parse_options(s, opts, &family, err);
     int fd = !ok ? -1 : s->path ? unix_socket(s, err) : tcp_socket(s, family, err);
     if (ok) {
@@ -264,8 +264,7 @@ static bool socket_open(Chardev *c, const BlockOpts *opts, GError **err)
         s->reconnect_timer = g_timeout_add_seconds((guint)s->reconnect, reconnect, s);
         return true;
     }
-    bool wait =
-        block_opt_bool(opts, socket_opts, "wait") && !block_opt_bool(opts, socket_opts, "nowait");
+    bool wait = opt_bool(opts, socket_opts, "wait") && !opt_bool(opts, socket_opts, "nowait");
     ok = fd >= 0;
     if (ok && s->server) {
         ok = serve(s, fd, wait, err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* execve: a guest program is run by the emulator again, a native one by the kernel. */
+#include "linux-user/gdb.h"
 #include "linux-user/syscalls.h"
 
 #include <fcntl.h>
@@ -63,7 +64,7 @@ static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long ar
 {
     long n = 0, options = 0;
     int self = own_fd(OWN_FD_SELF);
-    char **args, number[16];
+    char **args, number[16], debugger[32];
     uint64_t p;
     int64_t res;
 
@@ -71,7 +72,7 @@ static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long ar
         options++;
     }
     g_free(ts->exec_args);
-    args = ts->exec_args = g_new(char *, options + argc + 8);
+    args = ts->exec_args = g_new(char *, options + argc + 10);
     args[n++] = (char *)proc.self_name;
     for (long i = 0; i < options; i++) {
         args[n++] = proc.self_args[i];
@@ -80,6 +81,10 @@ static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long ar
         snprintf(number, sizeof(number), "%d", self);
         args[n++] = (char *)"-self-fd";
         args[n++] = number;
+    }
+    if (gdb_exec_argument(debugger, sizeof(debugger))) {
+        args[n++] = (char *)"-gdb-fd";
+        args[n++] = debugger;
     }
     args[n++] = (char *)"-0";
     args[n++] = (char *)"";
@@ -96,11 +101,14 @@ static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long ar
     }
     args[n] = NULL;
     if (self < 0) {
-        return safe_call(__NR_execve, (uintptr_t) "/proc/self/exe", (uintptr_t)args, envp);
+        res = safe_call(__NR_execve, (uintptr_t) "/proc/self/exe", (uintptr_t)args, envp);
+        gdb_exec_failed();
+        return res;
     }
     fcntl(self, F_SETFD, 0);
     res = safe_call(__NR_execveat, self, (uintptr_t) "", (uintptr_t)args, envp, AT_EMPTY_PATH);
     fcntl(self, F_SETFD, FD_CLOEXEC);
+    gdb_exec_failed();
     return res;
 }
 

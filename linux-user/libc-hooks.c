@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The static C library calls these functions if the program has them, and tests their address first.
- * A call of one that is missing cannot be encoded in a program linked as high as latimer-user is
- * (see the Makefile), so they are here and do nothing.
+ * The static C library calls these functions if the program has them, and tests their address
+ * first. A call of one that is missing cannot be encoded in a program linked as high as
+ * latimer-user is (see the Makefile), so they are here and do nothing.
  */
-#define HOOK(name)                                                                                 \
-    void name(void);                                                                               \
-    __attribute__((weak)) void name(void)                                                          \
-    {                                                                                              \
+#define HOOK(name)                        \
+    void name(void);                      \
+    __attribute__((weak)) void name(void) \
+    {                                     \
     }
 
 HOOK(__call_tls_dtors)

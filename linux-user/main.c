@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* latimer-user: options, and the steps from a file name to running guest code. */
+#include "linux-user/gdb.h"
 #include "linux-user/symbols.h"
 #include "linux-user/user.h"
 #include "util/log.h"
@@ -21,6 +22,7 @@
 static struct {
     TCGConfig tcg;
     const char *argv0;
+    const char *gdb, *gdb_fd; /* -g, and what is left of it after execve */
     uint64_t reserved;
     const char *cache;      /* on, off, verify or a folder */
     GPtrArray *env_changes; /* "VAR=VALUE" or "VAR" */
@@ -175,7 +177,12 @@ static void opt_self_fd(const char *arg)
 }
 static void opt_gdb(const char *arg)
 {
-    fatal(1, "-g %s: not implemented: the debugger stub", arg);
+    opt.gdb = arg;
+}
+
+static void opt_gdb_fd(const char *arg)
+{
+    opt.gdb_fd = arg;
 }
 
 static void opt_cache(const char *arg)
@@ -297,7 +304,7 @@ static void opt_help(const char *arg)
 static bool passed_on(const struct Option *o)
 {
     return o->fn != opt_setenv && o->fn != opt_unsetenv && o->fn != opt_argv0 &&
-           o->fn != opt_self_fd;
+           o->fn != opt_self_fd && o->fn != opt_gdb && o->fn != opt_gdb_fd;
 }
 
 static void apply_option(const struct Option *o, const char *arg)
@@ -552,5 +559,9 @@ int main(int argc, char **argv)
     tcg_cpu_attach(cpu);
     proc.arch->init_cpu(cpu, prog.image.start_pc, prog.sp);
     signal_init(ts);
+    if (opt.gdb_fd ? !gdb_continue_after_exec(ts, opt.gdb_fd)
+                   : opt.gdb && !gdb_start(ts, opt.gdb, &err)) {
+        fatal(1, "%s", err ? err->message : "the debugger's connection is lost");
+    }
     cpu_loop(ts);
 }

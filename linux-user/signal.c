@@ -5,6 +5,7 @@
  * signal into the thread's slot and blocks everything until the guest's frame has been built at the
  * next safe point; nothing is lost and no queue of our own is needed.
  */
+#include "linux-user/gdb.h"
 #include "linux-user/user.h"
 #include "util/log.h"
 
@@ -258,6 +259,9 @@ void die_by_signal(int sig)
     KernelSigaction dfl = { 0 };
     uint64_t mask = ~sig_bit(sig);
 
+    if (G_UNLIKELY(gdb_active) && current_task) {
+        gdb_process_end(current_task, true, sig);
+    }
     log_printf(LOG_INT, "signal: killed by %d (%s)\n", sig, strsignal(sig));
     block_signals();
     host_sigaction(sig, &dfl, NULL);
@@ -317,7 +321,19 @@ static void enter_handler(TaskState *ts, const siginfo_t *info, const GuestSigac
 static void handle_signal(TaskState *ts, const siginfo_t *info, int *restart)
 {
     int sig = info->si_signo;
+    siginfo_t other;
     GuestSigaction act;
+
+    if (G_UNLIKELY(gdb_active)) {
+        sig = gdb_signal(ts, sig, info);
+        if (!sig) {
+            return;
+        }
+        if (sig != info->si_signo) {
+            other = (siginfo_t){ .si_signo = sig, .si_code = SI_USER };
+            info = &other;
+        }
+    }
 
     pthread_mutex_lock(&ts->sighand->lock);
     get_locked(ts->sighand, sig, &act);

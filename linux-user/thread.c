@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads and processes: clone in its forms, exit. */
+#include "linux-user/gdb.h"
 #include "linux-user/syscalls.h"
 #include "util/log.h"
 
@@ -65,6 +66,7 @@ static void *thread_main(void *opaque)
     tcg_cpu_attach(ts->cpu);
     store_tid(start->parent_tid, ts->tid);
     store_tid(start->child_tid, ts->tid);
+    gdb_thread_begin(ts);
     sem_post(&start->started); /* *start is gone after this */
 
     if (sigsetjmp(end, 0) == 0) {
@@ -72,6 +74,7 @@ static void *thread_main(void *opaque)
         cpu_loop(ts);
     }
     current_task = NULL;
+    gdb_thread_end(ts);
     tcg_cpu_detach(ts->cpu);
     ts->arch->target->cpu_free(ts->cpu);
     signal_stack_free(ts);
@@ -174,14 +177,17 @@ static int64_t clone_process(TaskState *ts, const CloneArgs *ca)
     if (ts->signal_pending) {
         return -RES_RESTART_ALWAYS;
     }
+    gdb_fork_prepare();
     tcg_fork_prepare();
     mm_fork_prepare();
     pid = host_fork(ca);
     mm_fork_done();
     if (pid == 0) {
         fork_child(ts, ca);
+        gdb_fork_child(ts);
     } else {
         tcg_fork_parent();
+        gdb_fork_parent(ts, pid);
     }
     unblock_signals(ts);
     return pid;
@@ -355,6 +361,7 @@ int64_t sys_exit(TaskState *ts, uint64_t a[MAX_ARGS])
     }
     /* The first thread: the process lives on as long as others do. */
     persist_save();
+    gdb_thread_end(ts);
     raw_syscall(__NR_exit, a[0], 0, 0, 0, 0, 0);
     abort();
 }
@@ -362,7 +369,7 @@ int64_t sys_exit(TaskState *ts, uint64_t a[MAX_ARGS])
 int64_t sys_exit_group(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     persist_save();
-    (void)ts;
+    gdb_process_end(ts, false, (int)a[0]);
     raw_syscall(__NR_exit_group, a[0], 0, 0, 0, 0, 0);
     abort();
 }

@@ -79,6 +79,7 @@ struct TaskState {
     siginfo_t fault_info[NB_FAULT_SIGNALS];
     void *host_altstack;
     char **exec_args;       /* of the execve that this thread is in; a vfork's parent frees them */
+    struct GDBTask *gdb;    /* with -g: gdb.c */
     sigjmp_buf *thread_end; /* of a thread that pthread_create made; NULL in the first */
 };
 
@@ -260,7 +261,7 @@ bool proc_self_is_exe(const char *path);
 /* ---- sys-fd.c: descriptors of our own, which the guest does not see
  * -------------------------------------------------------------------------- */
 
-typedef enum OwnFd { OWN_FD_SELF, OWN_FD_GDB, OWN_FD_GDB_LISTEN, NB_OWN_FDS } OwnFd;
+typedef enum OwnFd { OWN_FD_SELF, OWN_FD_GDB, OWN_FD_GDB_EVENT, NB_OWN_FDS } OwnFd;
 extern bool own_fds_any; /* for a quick no */
 int own_fd(OwnFd which); /* -1 if there is none */
 bool own_fd_is(int fd);

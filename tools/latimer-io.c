@@ -2,6 +2,7 @@
 /* latimer-io: a command language for doing I/O on images, for tests. Commands come from -c or
  * from standard input. */
 #include "tools/io/io.h"
+#include "block/secret.h"
 #include <getopt.h>
 #include <stdlib.h>
 
@@ -55,9 +56,11 @@ int main(int argc, char **argv)
         { "aio", 1, NULL, 'i' },
         { "force-share", 0, NULL, 'U' },
         { "image-opts", 0, NULL, IMAGE_OPTS },
+        { "object", 1, NULL, OBJECT },
         { 0 },
     };
     Io io = { .flags = BLOCK_RDWR };
+    GError *err = NULL;
     g_autoptr(GPtrArray) cmds = g_ptr_array_new();
     int status = 0, c;
     while ((c = getopt_long(argc, argv, "hVc:f:rnt:d:i:U", longs, NULL)) != -1) {
@@ -100,6 +103,11 @@ int main(int argc, char **argv)
             break;
         case IMAGE_OPTS:
             io.image_opts = true;
+            break;
+        case OBJECT:
+            if (!block_object_add(optarg, &err)) {
+                return usage(err->message);
+            }
             break;
         default:
             return usage("unknown option");

@@ -445,7 +445,7 @@ static int compare_opts(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-char *opt_table_help(const OptDef *table, const char *const *names)
+char *opt_table_help(const OptDef *table)
 {
     static const char *const types[] = {
         [OPT_STR] = "str",
@@ -456,9 +456,7 @@ char *opt_table_help(const OptDef *table, const char *const *names)
     g_autoptr(GPtrArray) rows = g_ptr_array_new();
     GString *out = g_string_new(NULL);
     for (; table && table->name; table++) {
-        if (!names || g_strv_contains(names, table->name)) {
-            g_ptr_array_add(rows, (void *)table);
-        }
+        g_ptr_array_add(rows, (void *)table);
     }
     g_ptr_array_sort(rows, compare_opts);
     for (unsigned i = 0; i < rows->len; i++) {

@@ -160,16 +160,7 @@ void code_forget_tb(SoftMMU *m, const TranslationBlock *tb)
 /* ---- code_page ---------------------------------------------------------------------------------
  */
 
-unsigned code_page_index(vaddr pc)
-{
-    vaddr page = pc >> TLB_PAGE_BITS;
-    unsigned low = (unsigned)(page ^ page >> CODE_PAGES_LOG) & ((1u << CODE_PAGES_LOG) - 1);
-
-    return low + (upper_half(pc) ? 1u << CODE_PAGES_LOG : 0);
-}
-
-const uint8_t *code_page_enter(CPUState *cpu, vaddr pc, uint32_t flags, uint64_t *phys,
-                               uint32_t *id)
+const uint8_t *code_page_enter(CPUState *cpu, vaddr pc, uint32_t flags, uint64_t *phys)
 {
     SoftMMU *m = cpu->mmu;
     vaddr page = pc & TLB_PAGE_MASK;
@@ -193,8 +184,7 @@ const uint8_t *code_page_enter(CPUState *cpu, vaddr pc, uint32_t flags, uint64_t
     if (!hit.info->code_id) {
         hit.info->code_id = code_id(page, *phys, mode);
     }
-    *id = hit.info->code_id;
-    cpu->code_page[code_page_index(pc)] = *id;
+    cpu->code_page[code_page_index(pc)] = hit.info->code_id;
     filter_add(m->code_seen, page_bit(page, CODE_FILTER));
     return (const uint8_t *)(page + hit.entry->addend);
 }

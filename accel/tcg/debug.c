@@ -103,13 +103,14 @@ static void helper_breakpoint(uint64_t env)
     vaddr pc = cpu_get_pc(cpu);
 
     for (CPUBreakpoint *b = cpu->breakpoints; b; b = b->next) {
-        if (b->addr != pc) {
-            continue;
+        if (b->addr != pc || (b->flags & BP_GDB && cpu->single_step)) {
+            continue; /* a debugger steps over what stopped it */
         }
         if (b->flags & BP_GDB) {
             cpu_loop_exit(cpu, EXCP_DEBUG);
         }
-        if (cpu->target->system->debug_hit && cpu->target->system->debug_hit(cpu, pc, MMU_FETCH)) {
+        if (cpu->mmu && cpu->target->system->debug_hit &&
+            cpu->target->system->debug_hit(cpu, pc, MMU_FETCH)) {
             cpu_loop_exit(cpu, cpu->exception_index);
         }
     }
@@ -190,7 +191,8 @@ static bool remove_watchpoints(CPUState *cpu, const vaddr *addr, uint64_t size, 
     for (CPUWatchpoint **at = &cpu->watchpoints; *at;) {
         CPUWatchpoint *w = *at;
 
-        if ((!addr || (w->addr == *addr && w->size == size)) && w->flags & flags & (BP_GDB | BP_CPU)) {
+        if ((!addr || (w->addr == *addr && w->size == size)) &&
+            w->flags & flags & (BP_GDB | BP_CPU)) {
             *at = w->next;
             flush_for(cpu, w);
             if (cpu->mmu->hit == w) {

@@ -178,6 +178,9 @@ static const Region *region_of(vaddr pc)
 
 static bool get_region(vaddr pc, Region *r)
 {
+    if (cache.state != ON || !cache.regions) {
+        return false;
+    }
     pthread_mutex_lock(&cache.lock);
     const Region *found = region_of(pc);
     if (found) {
@@ -269,7 +272,8 @@ static void load_slots(TranslationBlock *tb, const PersistEntry *e, const Persis
         tb->slots[i] = (TBSlot){ .tb = tb,
                                  .pc = tb->pc + from[i].pc,
                                  .jmp_offset = from[i].jmp_offset,
-                                 .stub_offset = from[i].stub_offset };
+                                 .stub_offset = from[i].stub_offset,
+                                 .likely = from[i].taken };
     }
     tb->nb_slots = e->nb_slots;
 }
@@ -323,14 +327,8 @@ TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t
     uint8_t *at;
     Region r;
 
-    s->relocatable = cache.state == ON && cache.regions && get_region(pc, &r) &&
-                     make_key(&key, &r, pc, flags, cflags);
-    s->pc_relative = s->relocatable && pc >> 32 >= PC_RELATIVE_FROM;
-    if (!s->relocatable || !r.file->map || !(e = find_entry(&r, &key, pc))) {
-        return NULL;
-    }
-    if (engine.config.cache_verify) {
-        s->code->ptr = place_code(s->code, e) ?: s->code->ptr;
+    if (engine.config.cache_verify || !get_region(pc, &r) || !r.file->map ||
+        !make_key(&key, &r, pc, flags, cflags) || !(e = find_entry(&r, &key, pc))) {
         return NULL;
     }
     at = place_code(s->code, e);
@@ -344,6 +342,20 @@ TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t
     return load(s, e, at, pc);
 }
 
+void persist_begin_block(TCGContext *s, vaddr pc, uint32_t flags, uint32_t cflags)
+{
+    const PersistEntry *e;
+    PersistKey key;
+    Region r;
+
+    s->relocatable = get_region(pc, &r) && make_key(&key, &r, pc, flags, cflags);
+    s->pc_relative = s->relocatable && pc >> 32 >= PC_RELATIVE_FROM;
+    if (engine.config.cache_verify && s->relocatable && r.file->map &&
+        (e = find_entry(&r, &key, pc))) {
+        s->code->ptr = place_code(s->code, e) ?: s->code->ptr; /* so that it can be compared */
+    }
+}
+
 /* ---- to the file ---- */
 
 static uint64_t sum_guest(const TranslationBlock *tb)
@@ -351,7 +363,16 @@ static uint64_t sum_guest(const TranslationBlock *tb)
     uint64_t h = 0;
 
     for (int i = 0; i < tb->nb_ranges; i++) {
-        h = mix(h, guest_bytes(tb->ranges[i].start), tb->ranges[i].end - tb->ranges[i].start);
+        const char *p = guest_bytes(tb->ranges[i].start), *end = guest_bytes(tb->ranges[i].end);
+
+        for (; end - p >= 4; p += 4) {
+            uint32_t word;
+
+            memcpy(&word, p, 4);
+            h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+            h ^= h >> 32;
+        }
+        h = mix(h, p, (size_t)(end - p));
     }
     return h;
 }
@@ -468,7 +489,7 @@ static void save(PersistFile *f, const TranslationBlock *tb, const PersistKey *k
     tcg_backend_unchain((uint8_t *)to + parts.code, tb->slots, tb->nb_slots);
     for (int i = 0; i < tb->nb_slots; i++) {
         slots[i] = (PersistSlot){ (int32_t)(tb->slots[i].pc - tb->pc), tb->slots[i].jmp_offset,
-                                  tb->slots[i].stub_offset };
+                                  tb->slots[i].stub_offset, tb->slots[i].target != NULL };
     }
     memcpy(to + parts.ops, m->ops, m->nb_ops * sizeof(TCGOp));
     memcpy(to + parts.moves, m->moves, m->nb_moves * sizeof(TCGMove));

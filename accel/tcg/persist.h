@@ -23,7 +23,8 @@ typedef struct PersistKey {
 
 typedef struct PersistSlot {
     int32_t pc; /* from the block's */
-    uint32_t jmp_offset, stub_offset;
+    uint32_t jmp_offset;
+    uint32_t stub_offset : 31, taken : 1; /* taken: the process that kept it went that way */
 } PersistSlot;
 
 typedef struct PersistEntry {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest memory accesses that compiled code does not do in line: TLB misses, devices, first writes to
- * clean pages, accesses across pages, watchpoints, alignment. The same for helpers, and all of them
- * for the interpreter.
+ * Guest memory accesses that compiled code does not do in line: TLB misses, devices, first writes
+ * to clean pages, accesses across pages, watchpoints, alignment. The same for helpers, and all of
+ * them for the interpreter.
  */
 #include <string.h>
 #include <xmmintrin.h>
@@ -220,8 +220,9 @@ static bool atomic_op(CPUState *cpu, const TCGOp *op, TCGValue *args)
 {
     bool wide = op->opc == TCG_OP_atomic_cas128;
     vaddr addr = args[wide ? 2 : 1].u64[0];
-    Access a = { addr, wide ? 16 : 1u << (op->memop & MO_SIZE), MMU_LOAD, MO_GET_MODE(op->memop),
-                 { 0 } };
+    Access a = {
+        addr, wide ? 16 : 1u << (op->memop & MO_SIZE), MMU_LOAD, MO_GET_MODE(op->memop), { 0 }
+    };
     bool aligned = !(addr & (a.size - 1));
 
     if (!aligned && (wide || (addr & 15) + a.size > 16)) {

@@ -569,7 +569,7 @@ void tlb_flush_id(CPUState *cpu, unsigned mmu_modes, uint64_t id)
     SoftMMU *m = cpu->mmu;
 
     for (int b = 0; b < TLB_BANKS; b++) {
-        if (m->banks[b].used && m->banks[b].id == id) {
+        if (m->banks[b].used && m->banks[b].id == id && mmu_modes & m->banked) {
             clear_bank(m, b);
         }
     }

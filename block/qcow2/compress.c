@@ -160,6 +160,9 @@ static int store_compressed(Qcow2 *s, uint64_t off, const uint8_t *data, uint64_
 int qcow2_pwrite_compressed(BlockNode *node, int64_t off, const void *buf, int64_t len)
 {
     Qcow2 *s = node->state;
+    if (s->crypt_method) {
+        return -ENOTSUP;
+    }
     const uint8_t *in = buf;
     g_autofree uint8_t *padded = NULL, *out = g_try_malloc(s->cluster_size);
     if (s->data != node->file) {

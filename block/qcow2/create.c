@@ -2,6 +2,8 @@
 /* New images, the size they will need, and changing the options of an image that exists. */
 #include "block/qcow2/qcow2.h"
 
+#define LUKS_KEY_HELP "ID of secret providing qcow AES key or LUKS passphrase"
+
 const BlockOpt qcow2_create_opts[] = {
     { "cluster_size", BLOCK_OPT_SIZE, "65536", "qcow2 cluster size" },
     { "extended_l2", BLOCK_OPT_BOOL, "off", "Extended L2 tables" },
@@ -18,12 +20,26 @@ const BlockOpt qcow2_create_opts[] = {
       "The external data file must stay valid as a raw image" },
     { "lazy_refcounts", BLOCK_OPT_BOOL, "off", "Postpone refcount updates" },
     { "refcount_bits", BLOCK_OPT_NUM, "16", "Width of a reference count entry in bits" },
+    { "encryption", BLOCK_OPT_BOOL, NULL,
+      "Encrypt the image with format 'aes'. (Deprecated in favor of encrypt.format=aes)" },
+    { "encrypt.format", BLOCK_OPT_STR, NULL, "Encrypt the image, format choices: 'aes', 'luks'" },
+    LUKS_CREATE_OPTS("encrypt."),
     { 0 },
 };
 
-const char *const qcow2_amend_opts[] = { "size",           "compat",        "backing_file",
-                                         "backing_fmt",    "data_file",     "data_file_raw",
-                                         "lazy_refcounts", "refcount_bits", NULL };
+const BlockOpt qcow2_amend_opts[] = {
+    { "size", BLOCK_OPT_SIZE, NULL, "Virtual disk size" },
+    { "compat", BLOCK_OPT_STR, NULL, "Compatibility level (v2 [0.10] or v3 [1.1])" },
+    { "backing_file", BLOCK_OPT_STR, NULL, "File name of a base image" },
+    { "backing_fmt", BLOCK_OPT_STR, NULL, "Image format of the base image" },
+    { "data_file", BLOCK_OPT_STR, NULL, "File name of an external data file" },
+    { "data_file_raw", BLOCK_OPT_BOOL, NULL,
+      "The external data file must stay valid as a raw image" },
+    { "lazy_refcounts", BLOCK_OPT_BOOL, NULL, "Postpone refcount updates" },
+    { "refcount_bits", BLOCK_OPT_NUM, NULL, "Width of a reference count entry in bits" },
+    LUKS_AMEND_OPTS("encrypt."),
+    { 0 },
+};
 
 static const char *const compression_names[] = { "zlib", "zstd", NULL };
 
@@ -33,6 +49,8 @@ typedef struct Params {
     uint64_t cluster_size;
     int version, compression, prealloc;
     unsigned refcount_order;
+    uint32_t crypt;
+    uint64_t crypt_header; /* bytes */
     bool ext_l2, lazy, data_raw;
     const char *backing, *backing_fmt, *data_file;
 } Params;
@@ -114,7 +132,11 @@ static bool parse_params(BlockOpts *opts, Params *p, GError **err)
     if (!block_opts_check(opts, t, err) ||
         !parse_compat(block_opt_str(opts, t, "compat"), &p->version, err) ||
         !block_opt_enum(opts, t, "compression_type", compression_names, &p->compression, err) ||
-        !block_opt_enum(opts, t, "preallocation", block_prealloc_names, &p->prealloc, err)) {
+        !block_opt_enum(opts, t, "preallocation", block_prealloc_names, &p->prealloc, err) ||
+        !qcow2_crypt_method(opts, &p->crypt, err)) {
+        return false;
+    }
+    if (p->crypt == QCOW2_CRYPT_LUKS && !(p->crypt_header = qcow2_crypt_header_size(opts, err))) {
         return false;
     }
     uint64_t bits = block_opt_num(opts, t, "refcount_bits");
@@ -205,7 +227,8 @@ bool qcow2_create(const char *filename, BlockOpts *opts, GError **err)
     }
     g_autoptr(BlockNode) node =
         block_open(filename, "qcow2", NULL, BLOCK_RDWR | BLOCK_NO_BACKING | BLOCK_NO_FLUSH, err);
-    return node && block_truncate(node, p.size, p.prealloc, err);
+    return node && (!p.crypt || qcow2_crypt_create(node->state, mine, p.crypt, err)) &&
+           block_truncate(node, p.size, p.prealloc, err);
 }
 
 /* Bytes of all metadata of an image with every cluster allocated. */
@@ -215,7 +238,8 @@ static uint64_t metadata_size(const Params *p, uint64_t size)
     uint64_t clusters = DIV_ROUND_UP(size, cs);
     uint64_t l2 = DIV_ROUND_UP(clusters * entry, cs);
     uint64_t l1 = DIV_ROUND_UP(l2 * 8, cs);
-    uint64_t fixed = 1 + l2 + l1, per_block = cs * 8 >> p->refcount_order;
+    uint64_t fixed = 1 + l2 + l1 + DIV_ROUND_UP(p->crypt_header, cs),
+             per_block = cs * 8 >> p->refcount_order;
     uint64_t blocks = 0, table = 0;
     for (;;) {
         uint64_t total = fixed + (p->data_file ? 0 : clusters) + blocks + table;
@@ -391,7 +415,7 @@ static int change_width(Qcow2 *s, unsigned order)
 
 static bool amend_features(Qcow2 *s, BlockOpts *opts, GError **err)
 {
-    const BlockOpt *t = qcow2_create_opts;
+    const BlockOpt *t = qcow2_amend_opts;
     uint64_t compat = s->compat, autoclear = s->autoclear;
     if (block_opts_has(opts, "lazy_refcounts")) {
         bool on = block_opt_bool(opts, t, "lazy_refcounts");
@@ -430,16 +454,22 @@ static bool amend_features(Qcow2 *s, BlockOpts *opts, GError **err)
 bool qcow2_amend(BlockNode *node, BlockOpts *opts, GError **err)
 {
     Qcow2 *s = node->state;
-    const BlockOpt *t = qcow2_create_opts;
+    const BlockOpt *t = qcow2_amend_opts;
     int version = s->version;
-    if (!block_opts_check(opts, t, err)) {
-        return false;
-    }
+    bool encrypt = false;
     for (unsigned i = 0; i < block_opts_count(opts); i++) {
-        if (!g_strv_contains(qcow2_amend_opts, block_opts_key(opts, i))) {
-            return invalid(err, "Option '%s' cannot be changed in an existing image",
-                           block_opts_key(opts, i));
+        const char *key = block_opts_key(opts, i);
+        bool known = false;
+        for (const BlockOpt *o = t; o->name; o++) {
+            known |= !strcmp(o->name, key);
         }
+        if (!known) {
+            return invalid(err, "Option '%s' cannot be changed in an existing image", key);
+        }
+        encrypt |= g_str_has_prefix(key, "encrypt.");
+    }
+    if (!block_opts_check(opts, t, err) || (encrypt && !qcow2_crypt_amend(s, opts, err))) {
+        return false;
     }
     if ((block_opts_has(opts, "compat") &&
          !parse_compat(block_opts_get(opts, "compat"), &version, err))) {

@@ -6,6 +6,8 @@ static const BlockOpt qcow2_open_opts[] = {
     { "lazy-refcounts", BLOCK_OPT_BOOL, NULL, "Postpone refcount updates" },
     { "l2-cache-size", BLOCK_OPT_SIZE, "32M", "Maximum L2 table cache size" },
     { "refcount-cache-size", BLOCK_OPT_SIZE, "8M", "Maximum refcount block cache size" },
+    { "encrypt.format", BLOCK_OPT_STR, NULL, "Encryption format: aes or luks" },
+    { "encrypt.key-secret", BLOCK_OPT_STR, NULL, "ID of the secret with the key or passphrase" },
     { 0 },
 };
 
@@ -128,6 +130,7 @@ static bool prepare_writing(Qcow2 *s, BlockOpts *opts, GError **err)
 
 static void free_state(Qcow2 *s)
 {
+    qcow2_crypt_close(s);
     meta_cache_free(s->l2_cache);
     meta_cache_free(s->rc_cache);
     for (unsigned i = 0; i < s->extensions->len; i++) {
@@ -165,9 +168,7 @@ static bool qcow2_open(BlockNode *node, BlockOpts *opts, GError **err)
     if (!qcow2_read_header(s, err) || !open_data_file(s, opts, err)) {
         goto fail;
     }
-    if (s->crypt_method != QCOW2_CRYPT_NONE && !(node->flags & (BLOCK_NO_IO | BLOCK_CHECK))) {
-        g_set_error(err, BLOCK_ERROR, ENOTSUP,
-                    "Could not open '%s': not implemented: encrypted qcow2 images", node->filename);
+    if (!qcow2_crypt_open(s, opts, err)) {
         goto fail;
     }
     int64_t len = block_getlength(node->file);
@@ -229,7 +230,7 @@ static int64_t qcow2_cluster_size(BlockNode *node)
 static bool qcow2_has_zero_init(BlockNode *node)
 {
     Qcow2 *s = node->state;
-    return s->data == node->file || block_has_zero_init(s->data);
+    return !s->crypt_method && (s->data == node->file || block_has_zero_init(s->data));
 }
 
 static void qcow2_info(BlockNode *node, Value *dict)
@@ -244,6 +245,9 @@ static void qcow2_info(BlockNode *node, Value *dict)
         qcow2_bitmap_info(s, d);
     }
     value_set_int(d, "refcount-bits", 1 << s->refcount_order);
+    if (s->crypt_method) {
+        qcow2_crypt_info(s, value_set(d, "encrypt", value_new(VALUE_DICT)));
+    }
     if (s->version >= 3) {
         if (s->data_file_name) {
             value_set_string(d, "data-file", s->data_file_name);
@@ -251,10 +255,6 @@ static void qcow2_info(BlockNode *node, Value *dict)
         }
         value_set_bool(d, "corrupt", s->incompat & QCOW2_INCOMPAT_CORRUPT);
         value_set_bool(d, "extended-l2", s->ext_l2);
-    }
-    if (s->crypt_method) {
-        Value *e = value_set(d, "encrypt", value_new(VALUE_DICT));
-        value_set_string(e, "format", s->crypt_method == QCOW2_CRYPT_AES ? "aes" : "luks");
     }
 }
 

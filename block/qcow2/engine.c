@@ -75,7 +75,7 @@ static int read_range(Qcow2 *s, uint64_t off, uint8_t *buf, uint64_t len)
             memset(buf, 0, run.len);
             break;
         case CLUSTER_NORMAL:
-            ret = block_pread(s->data, run.host, buf, run.len);
+            ret = qcow2_data_read(s, off, run.host, buf, run.len);
             break;
         case CLUSTER_COMPRESSED:
             ret = qcow2_read_compressed(s, run.entry, off & (s->cluster_size - 1), buf, run.len);
@@ -209,7 +209,7 @@ static int copy_around(Qcow2 *s, const AllocWrite *w, uint64_t from, uint64_t to
 {
     uint64_t host = w->host + (from - ROUND_DOWN(w->off, s->cluster_size));
     uint64_t have = MIN(to, MAX(from, s->size)) - from;
-    if (from == to || (zero && w->fresh)) {
+    if (from == to || (zero && w->fresh && !s->cipher)) {
         return 0;
     }
     g_autofree uint8_t *buf = g_try_malloc0(to - from);
@@ -217,7 +217,7 @@ static int copy_around(Qcow2 *s, const AllocWrite *w, uint64_t from, uint64_t to
         return -ENOMEM;
     }
     int ret = zero ? 0 : read_range(s, from, buf, have);
-    return ret ? ret : block_pwrite(s->data, host, buf, to - from);
+    return ret ? ret : qcow2_data_write(s, from, host, buf, to - from);
 }
 
 static int link_clusters(Qcow2 *s, const AllocWrite *w)
@@ -269,7 +269,7 @@ static int write_allocating(Qcow2 *s, uint64_t off, const uint8_t *buf, uint64_t
         w.cow_zero || (unallocated && backing_is_zero(s, off + w.len, w.cow_end - off - w.len));
     uint64_t within = off & (s->cluster_size - 1);
     ret = copy_around(s, &w, w.cow_start, off, head_zero);
-    ret = ret ? ret : block_pwrite(s->data, w.host + within, buf, w.len);
+    ret = ret ? ret : qcow2_data_write(s, off, w.host + within, buf, w.len);
     ret = ret ? ret : copy_around(s, &w, off + w.len, w.cow_end, tail_zero);
     g_mutex_lock(&s->lock);
     if (!ret) {
@@ -295,9 +295,39 @@ static int before_change(Qcow2 *s, uint64_t off, uint64_t len)
     return ret;
 }
 
+static int write_range(Qcow2 *s, RangeLock *r, uint64_t off, const uint8_t *buf, uint64_t len);
+
+static void make_exclusive(Qcow2 *s, RangeLock *r, uint64_t off, uint64_t len)
+{
+    if (r->kind == RANGE_SHARED) {
+        qcow2_range_unlock(s, r);
+        qcow2_range_lock(s, r, off, len, RANGE_EXCLUSIVE);
+    }
+}
+
+/* Parts of encrypted sectors: the whole of them, with what they hold around. */
+static int write_unaligned(Qcow2 *s, RangeLock *r, uint64_t off, const uint8_t *buf, uint64_t len)
+{
+    uint64_t from = ROUND_DOWN(off, CIPHER_SECTOR), to = ROUND_UP(off + len, CIPHER_SECTOR);
+    g_autofree uint8_t *whole = g_try_malloc(to - from);
+    if (!whole) {
+        return -ENOMEM;
+    }
+    make_exclusive(s, r, from, to - from);
+    int ret = read_range(s, from, whole, CIPHER_SECTOR);
+    if (!ret && to - from > CIPHER_SECTOR) {
+        ret = read_range(s, to - CIPHER_SECTOR, whole + (to - from) - CIPHER_SECTOR, CIPHER_SECTOR);
+    }
+    memcpy(whole + (off - from), buf, len);
+    return ret ? ret : write_range(s, r, from, whole, to - from);
+}
+
 /* Writes under *r, which it makes exclusive once something must be allocated. */
 static int write_range(Qcow2 *s, RangeLock *r, uint64_t off, const uint8_t *buf, uint64_t len)
 {
+    if (s->cipher && (off | len) % CIPHER_SECTOR) {
+        return write_unaligned(s, r, off, buf, len);
+    }
     while (len) {
         ClusterRun run;
         uint64_t n;
@@ -310,10 +340,9 @@ static int write_range(Qcow2 *s, RangeLock *r, uint64_t off, const uint8_t *buf,
             if (hits_metadata(s, run.host, n)) {
                 return mark_corrupt(s, off, run.host);
             }
-            ret = block_pwrite(s->data, run.host, buf, n);
+            ret = qcow2_data_write(s, off, run.host, buf, n);
         } else if (r->kind == RANGE_SHARED) {
-            qcow2_range_unlock(s, r);
-            qcow2_range_lock(s, r, off, len, RANGE_EXCLUSIVE);
+            make_exclusive(s, r, off, len);
             continue;
         } else {
             ret = write_allocating(s, off, buf, len, &run, &n);
@@ -537,8 +566,10 @@ int qcow2_status(BlockNode *node, int64_t off, int64_t len, BlockExtent *out)
     out->offset = run.host;
     switch (run.type) {
     case CLUSTER_NORMAL:
-        out->flags = BLOCK_EXTENT_DATA | BLOCK_EXTENT_ALLOCATED | BLOCK_EXTENT_OFFSET |
-                     (may_have_holes(s) ? BLOCK_EXTENT_RECURSE : 0);
+        out->flags = BLOCK_EXTENT_DATA | BLOCK_EXTENT_ALLOCATED;
+        if (!s->crypt_method) {
+            out->flags |= BLOCK_EXTENT_OFFSET | (may_have_holes(s) ? BLOCK_EXTENT_RECURSE : 0);
+        }
         break;
     case CLUSTER_ZERO:
         out->flags =

@@ -9,6 +9,7 @@
  *   commit.c    the order in which all of them reach the disk
  *   engine.c    guest reads, writes, zeroes, discards
  *   compress.c  compressed clusters
+ *   crypt.c     LUKS and AES
  *   snapshot.c  internal snapshots
  *   bitmap.c    persistent dirty bitmaps
  *   resize.c    growing, shrinking, preallocation
@@ -27,6 +28,7 @@
 #include <errno.h>
 #include "block/block.h"
 #include "block/bytes.h"
+#include "block/crypto/luks.h"
 
 #define QCOW2_MAGIC 0x514649fbU /* "QFI\xfb" */
 
@@ -112,6 +114,9 @@ typedef struct Qcow2 {
     char *data_file_name;
     GArray *extensions; /* Qcow2Extension that we do not know: kept */
     uint64_t crypto_offset, crypto_length;
+    Luks *luks;
+    BlockCipher *aes;
+    const BlockCipher *cipher; /* of the two above, or NULL: guest data is stored as it is */
     uint32_t nb_bitmaps;
     uint64_t bitmap_dir_size, bitmap_dir_offset;
 
@@ -267,6 +272,20 @@ int qcow2_read_compressed(Qcow2 *s, uint64_t entry, uint64_t within, void *buf, 
 int qcow2_pwrite_compressed(BlockNode *node, int64_t off, const void *buf, int64_t len);
 void qcow2_compressed_extent(const Qcow2 *s, uint64_t entry, uint64_t *off, uint64_t *len);
 
+/* crypt.c */
+bool qcow2_crypt_open(Qcow2 *s, const BlockOpts *opts, GError **err);
+void qcow2_crypt_close(Qcow2 *s);
+void qcow2_crypt_info(Qcow2 *s, Value *dict);
+bool qcow2_crypt_amend(Qcow2 *s, BlockOpts *opts, GError **err);
+/* By the create options: the method, and the bytes of a LUKS header (0: an error). */
+bool qcow2_crypt_method(const BlockOpts *opts, uint32_t *method, GError **err);
+uint64_t qcow2_crypt_header_size(const BlockOpts *opts, GError **err);
+bool qcow2_crypt_create(Qcow2 *s, const BlockOpts *opts, uint32_t method, GError **err);
+/* Guest data at a host offset of s->data, decrypted and encrypted. Writes are of whole sectors when
+ * s->cipher is there. */
+int qcow2_data_read(Qcow2 *s, uint64_t guest, uint64_t host, void *buf, uint64_t len);
+int qcow2_data_write(Qcow2 *s, uint64_t guest, uint64_t host, const void *buf, uint64_t len);
+
 /* snapshot.c */
 bool qcow2_read_snapshots(Qcow2 *s, uint32_t n, uint64_t offset, GError **err);
 void qcow2_snapshot_free(Qcow2Snapshot *sn);
@@ -309,7 +328,7 @@ int qcow2_rebuild_refcounts(Qcow2 *s, unsigned order, Qcow2CountFn get, void *op
 
 /* create.c */
 extern const BlockOpt qcow2_create_opts[];
-extern const char *const qcow2_amend_opts[];
+extern const BlockOpt qcow2_amend_opts[];
 bool qcow2_create(const char *filename, BlockOpts *opts, GError **err);
 bool qcow2_measure(BlockOpts *opts, BlockNode *source, uint64_t size, BlockMeasure *out,
                    GError **err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Devices: made from types, set up by properties, realized on buses, reset in order. */
 #include <string.h>
-#include "block/opts.h"
+#include "util/opts.h"
 #include "hw/core/device-internal.h"
 
 static GPtrArray *all_types;
@@ -96,6 +96,37 @@ static void set_presets(Device *dev, const DeviceType *type)
     }
 }
 
+typedef struct Global {
+    char *type, *prop, *value;
+    struct Global *next;
+} Global;
+static Global *globals;
+
+void device_add_global(const char *type, const char *prop, const char *value)
+{
+    Global **p = &globals;
+    while (*p) {
+        p = &(*p)->next;
+    }
+    *p = g_new(Global, 1);
+    **p = (Global){ g_strdup(type), g_strdup(prop), g_strdup(value), NULL };
+}
+
+/* A value that does not fit is no reason to fail: it was given for some other device. */
+static void set_globals(Device *dev)
+{
+    for (const Global *g = globals; g; g = g->next) {
+        const DeviceType *t = dev->type;
+        while (t && strcmp(t->name, g->type)) {
+            t = t->parent;
+        }
+        g_autoptr(GError) e = NULL;
+        if (t && !device_set_prop(dev, g->prop, g->value, &e)) {
+            g_printerr("warning: -global %s.%s: %s\n", g->type, g->prop, e->message);
+        }
+    }
+}
+
 Device *device_new(const DeviceType *type, const char *id)
 {
     Device *dev = g_malloc0(MAX(type->size, sizeof(Device)));
@@ -106,6 +137,7 @@ Device *device_new(const DeviceType *type, const char *id)
     if (inner) {
         dev->inner = device_new(inner, id);
     }
+    set_globals(dev);
     return dev;
 }
 
@@ -145,8 +177,9 @@ bool device_set_prop(Device *dev, const char *name, const char *value, GError **
     Device *owner = dev;
     const Property *p = locate_prop(&owner, name);
     if (!p) {
-        g_set_error(err, HW_ERROR, 0, "%s: there is no property '%s' (see -device %s,help)",
-                    dev->type->name, name, dev->type->name);
+        bool machine = dev->type->category && !strcmp(dev->type->category, "machine");
+        g_set_error(err, HW_ERROR, 0, "%s: there is no property '%s' (see -%s %s,help)",
+                    dev->type->name, name, machine ? "machine" : "device", dev->type->name);
         return false;
     }
     if (!property_parse(owner, p, value, err)) {
@@ -262,22 +295,22 @@ static Bus *bus_for(const DeviceType *type, const char *name, GError **err)
     return bus;
 }
 
-static bool set_props(Device *dev, const BlockOpts *opts, GError **err)
+static bool set_props(Device *dev, const Opts *opts, GError **err)
 {
-    for (unsigned i = 0; i < block_opts_count(opts); i++) {
-        const char *key = block_opts_key(opts, i);
+    for (unsigned i = 0; i < opts_count(opts); i++) {
+        const char *key = opts_key(opts, i);
         if (strcmp(key, "driver") && strcmp(key, "id") && strcmp(key, "bus") &&
-            !device_set_prop(dev, key, block_opts_get(opts, key), err)) {
+            !device_set_prop(dev, key, opts_get(opts, key), err)) {
             return false;
         }
     }
     return true;
 }
 
-static Device *add_from_opts(const BlockOpts *opts, GError **err)
+static Device *add_from_opts(const Opts *opts, GError **err)
 {
-    const char *id = block_opts_get(opts, "id");
-    const DeviceType *type = creatable_type(block_opts_get(opts, "driver"), err);
+    const char *id = opts_get(opts, "id");
+    const DeviceType *type = creatable_type(opts_get(opts, "driver"), err);
     if (!type) {
         return NULL;
     }
@@ -285,7 +318,7 @@ static Device *add_from_opts(const BlockOpts *opts, GError **err)
         g_set_error(err, HW_ERROR, 0, "%s: id '%s' is taken", type->name, id);
         return NULL;
     }
-    Bus *bus = bus_for(type, block_opts_get(opts, "bus"), err);
+    Bus *bus = bus_for(type, opts_get(opts, "bus"), err);
     if (!bus && HOOK(type, bus)) {
         return NULL;
     }
@@ -299,11 +332,11 @@ static Device *add_from_opts(const BlockOpts *opts, GError **err)
 
 Device *device_add_from_text(const char *text, GError **err)
 {
-    BlockOpts *opts = block_opts_new();
-    bool ok = *text == '{' ? block_opts_parse_json(opts, text, err)
-                           : block_opts_parse(opts, text, "driver", err);
+    Opts *opts = opts_new();
+    bool ok =
+        *text == '{' ? opts_parse_json(opts, text, err) : opts_parse(opts, text, "driver", err);
     Device *dev = ok ? add_from_opts(opts, err) : NULL;
-    block_opts_free(opts);
+    opts_free(opts);
     return dev;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hw/core/device-internal.h"
+#include "util/opts.h"
 
 static const PropResolver *resolvers[PROP_LINK + 1];
 
@@ -15,19 +16,13 @@ void property_set_resolver(PropKind kind, const PropResolver *resolver)
 
 /* ---- values ------------------------------------------------------------------------------ */
 
-bool hw_parse_bool(const char *text, bool *out, GError **err)
+bool property_parse_bool(const char *text, bool *out, GError **err)
 {
-    static const char *const words[2][3] = { { "off", "no", "false" }, { "on", "yes", "true" } };
-    for (int v = 0; v < 2; v++) {
-        for (int i = 0; i < 3; i++) {
-            if (!strcmp(text, words[v][i])) {
-                *out = v;
-                return true;
-            }
-        }
+    if (!parse_bool(text, out)) {
+        g_set_error(err, HW_ERROR, 0, "'%s' is neither 'on' nor 'off'", text);
+        return false;
     }
-    g_set_error(err, HW_ERROR, 0, "'%s' is neither 'on' nor 'off'", text);
-    return false;
+    return true;
 }
 
 bool parse_u64(const char *text, uint64_t *out, GError **err)
@@ -39,23 +34,6 @@ bool parse_u64(const char *text, uint64_t *out, GError **err)
         g_set_error(err, HW_ERROR, 0, "'%s' is not a number", text);
         return false;
     }
-    return true;
-}
-
-bool parse_size(const char *text, uint64_t *out, GError **err)
-{
-    static const char suffixes[] = "bkmgtpe";
-    char *end;
-    errno = 0;
-    uint64_t n = strtoull(text, &end, 0);
-    const char *suffix = *end ? strchr(suffixes, g_ascii_tolower(*end)) : suffixes;
-    bool ok = !errno && end != text && suffix && !strchr(text, '-') && (!*end || !end[1]);
-    unsigned shift = ok ? 10 * (unsigned)(suffix - suffixes) : 0;
-    if (!ok || n > UINT64_MAX >> shift) {
-        g_set_error(err, HW_ERROR, 0, "'%s' is not a size (a number and k, M, G or T)", text);
-        return false;
-    }
-    *out = n << shift;
     return true;
 }
 
@@ -166,7 +144,7 @@ bool property_parse(Device *dev, const Property *prop, const char *text, GError 
     uint64_t n;
     switch (prop->kind) {
     case PROP_BOOL:
-        return hw_parse_bool(text, field, err);
+        return property_parse_bool(text, field, err);
     case PROP_U8:
     case PROP_U16:
     case PROP_U32:

@@ -32,6 +32,7 @@ enum {
     BLOCK_CHECK = 1 << 7,        /* for check and repair: tolerate and leave what is inconsistent */
     BLOCK_FORCE_SHARE = 1 << 8,  /* take no image lock */
     BLOCK_NO_IO = 1 << 9,        /* only headers are wanted: no keys, no data file needed */
+    BLOCK_FORCE = 1 << 10,       /* amend: allow what may lose data */
 };
 
 typedef struct BlockNode BlockNode;
@@ -123,7 +124,7 @@ struct BlockDriver {
     size_t state_size;
     const BlockOpt *open_opts;
     const BlockOpt *create_opts;
-    const char *const *amend_opts; /* names of create_opts that an existing image can change */
+    const BlockOpt *amend_opts; /* what an existing image can change */
     /* Protocols: "nbd:" and the like; parse_filename turns the rest into options. */
     const char *const *prefixes;
     bool (*parse_filename)(const char *filename, BlockOpts *opts, GError **err);
@@ -180,6 +181,7 @@ struct BlockNode {
     char *auto_backing_file;          /* backing_file made relative to where the image lies */
     bool probed;                      /* the format was guessed */
     bool warned_probe;
+    bool encrypted;    /* its data is stored encrypted */
     int detect_zeroes; /* 0 off, 1 on, 2 unmap */
     void *state;       /* the driver's, state_size bytes, zeroed */
 };

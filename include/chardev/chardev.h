@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "block/opts.h"
+#include "util/opts.h"
 
 typedef struct Chardev Chardev;
 typedef struct CharFrontend CharFrontend;

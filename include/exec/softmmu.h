@@ -30,6 +30,15 @@ enum {
     TLB_FLAGS = TLB_INVALID | TLB_MMIO | TLB_NOTDIRTY | TLB_WATCH | TLB_SLOW,
 };
 
+/* The place in CPUState.code_page for a pc. */
+static inline unsigned code_page_index(vaddr pc)
+{
+    vaddr page = pc >> TLB_PAGE_BITS;
+    unsigned low = (unsigned)(page ^ page >> CODE_PAGES_LOG) & ((1u << CODE_PAGES_LOG) - 1);
+
+    return low + (pc >> 63 ? 1u << CODE_PAGES_LOG : 0);
+}
+
 /* What a target found for one page. */
 typedef struct TLBFill {
     hwaddr phys;             /* of the page's first byte (1 << page_bits of them) */

@@ -18,6 +18,7 @@
 
 #include "hw/irq.h"
 #include "hw/memory.h"
+#include "util/opts.h"
 
 typedef struct Device Device;
 typedef struct DeviceType DeviceType;
@@ -57,6 +58,17 @@ typedef struct StateField {
     uint32_t offset, size; /* bytes of one element: 1, 2, 4, 8; else an opaque byte array */
     uint32_t count;        /* elements; 0 means 1 */
 } StateField;
+
+/* Rows for a field, and for all elements of an array. */
+#define STATE(type, field)                                           \
+    {                                                                \
+#field, offsetof(type, field), sizeof(((type *)0)->field), 1 \
+    }
+#define STATE_ARRAY(type, field)                                     \
+    {                                                                \
+#field, offsetof(type, field), sizeof(*((type *)0)->field),  \
+            sizeof(((type *)0)->field) / sizeof(*((type *)0)->field) \
+    }
 
 struct DeviceType {
     const char *name;           /* "virtio-net-pci" */
@@ -137,6 +149,10 @@ void device_type_foreach_prop(const DeviceType *type,
         device_type_register(&(t));                                  \
     }
 
+/* -global: a preset of devices of this type and those made of it, for all that are made from now
+ * on.
+ */
+void device_add_global(const char *type, const char *prop, const char *value);
 /* Allocated, properties at their presets. Freed by device_unref/unrealize paths only. */
 Device *device_new(const DeviceType *type, const char *id);
 /* From text, as -device and machines give it; false: *err names property and value. */
@@ -161,10 +177,9 @@ typedef struct PropResolver {
     void (*release)(void *object, Device *dev);
 } PropResolver;
 void property_set_resolver(PropKind kind, const PropResolver *resolver);
-/* "on", "yes", "true", …; "10", "0x10"; bytes with k M G T P E. False: *err says what is wrong. */
-bool hw_parse_bool(const char *text, bool *out, GError **err);
+/* "on", "yes", "true", …; "10", "0x10". False: *err says what is wrong. */
+bool property_parse_bool(const char *text, bool *out, GError **err);
 bool parse_u64(const char *text, uint64_t *out, GError **err);
-bool parse_size(const char *text, uint64_t *out, GError **err);
 /* All messages of this layer: code 0. */
 #define HW_ERROR g_quark_from_static_string("latimer-hw")
 /* Of everything below the machine, in order of creation. */
@@ -177,5 +192,9 @@ typedef struct SysBusDevice {
     MemoryRegion *mmio[SYSBUS_MAX_MMIO]; /* set by realize */
     IRQLine irq[SYSBUS_MAX_IRQ];         /* outputs: set by the machine */
 } SysBusDevice;
+/* The machine's root bus, which begins with nothing on it. */
+Bus *sysbus_get(void);
+/* Realizes dev there with its regions at these addresses (as many as it has) of `memory`. */
+bool sysbus_realize(SysBusDevice *dev, MemoryRegion *memory, const hwaddr *at, GError **err);
 
 #endif

@@ -33,13 +33,19 @@ struct VCPU {
     /* WFI: cpu->halted. */
     _Atomic bool
         powered_off; /* PSCI CPU_OFF, or secondary before CPU_ON: nothing wakes it but ON */
-    bool stopped, stop_requested; /* by the machine: vm stop, debugger */
+    _Atomic bool stop_requested; /* by the machine: vm stop, debugger */
+    bool stopped;                /* and it has */
     bool created;
-    pthread_cond_t wake;
-    struct VCPUWork *work; /* queued by async_run_on_cpu; the accelerator's */
-    VCPU *next;            /* of all, in order of index */
-    void *accel;           /* the accelerator's own */
-    void *machine;         /* interrupt controller's per-CPU state and the like */
+    /* The rest is accel/vcpu.c's, under its lock unless atomic. */
+    _Atomic bool running; /* in guest code, or about to be */
+    pthread_cond_t *wake;
+    struct VCPUWork *_Atomic work; /* queued by async_run_on_cpu */
+    struct VCPUWork *last_work;
+    uint64_t queued;           /* so many pieces of work ever */
+    _Atomic uint64_t finished; /* of them */
+    VCPU *next;                /* of all, in order of index */
+    void *accel;               /* the accelerator's own */
+    void *machine;             /* interrupt controller's per-CPU state and the like */
 };
 
 typedef struct AccelOps {
@@ -73,6 +79,23 @@ void run_on_cpu(VCPU *v, void (*fn)(VCPU *v, void *data), void *data);
 /* Every other vCPU is outside guest code in between. */
 void cpu_exclusive_begin(VCPU *self);
 void cpu_exclusive_end(VCPU *self);
+
+/* ---- for accelerators: a vCPU's thread ---- */
+/*
+ * Does the queued work, and waits while the vCPU has nothing to run; then it is `running`. False,
+ * unless may_wait: it has nothing to run.
+ */
+bool vcpu_enter(VCPU *v, bool may_wait);
+/* Back from guest code. */
+void vcpu_leave(VCPU *v);
+/* async_run_on_cpu that returns a ticket for vcpu_await: until v has done all that was queued up to
+ * this ticket, or is outside guest code and so will have before it is back there. The caller is
+ * outside. */
+uint64_t vcpu_queue(VCPU *v, void (*fn)(VCPU *v, void *data), void *data);
+void vcpu_await(VCPU *v, uint64_t ticket);
+void vcpu_set_current(VCPU *v);
+/* Sleeps until any vCPU has something to do; for one thread that runs all. */
+void vcpu_wait_for_any(void);
 
 VCPU *vcpu_new(const TargetOps *target, const char *model, AddressSpace *as, GError **err);
 VCPU *vcpu_first(void);

@@ -290,8 +290,10 @@ enum {
 /* Everything that building and compiling one block needs; one for each translating thread. */
 struct TCGContext {
     const TargetOps *target;
-    CPUState *cpu; /* whose block is translated; for fetching guest code */
-    bool fp_soft;  /* floating point through fpu/ only (FPCR not default, or careful mode) */
+    CPUState *cpu;       /* whose block is translated; for fetching guest code */
+    bool fp_soft;        /* floating point through fpu/ only (a rare mode, or a careful block) */
+    bool fp_flush;       /* denormal operands and results of MO_32 and MO_64 are zeros */
+    bool fp_default_nan; /* every NaN result is the default one */
     /* Set by the backend: zeros above a floating scalar cost it nothing, so the guest's register is
      * as good an input as the scalar that went into it. */
     bool scalars_extend;

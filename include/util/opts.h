@@ -64,8 +64,8 @@ uint64_t opt_num(const Opts *opts, const OptDef *table, const char *key);
  * not there. */
 bool opt_enum(const Opts *opts, const OptDef *table, const char *key, const char *const *names,
               int *out, GError **err);
-/* The table as `-o help` prints it, sorted; only those in `names` (NULL: all). Free with g_free. */
-char *opt_table_help(const OptDef *table, const char *const *names);
+/* The table as `-o help` prints it, sorted. Free with g_free. */
+char *opt_table_help(const OptDef *table);
 
 /* "10G", "1.5k", "0x1000" to bytes; the default unit is bytes. */
 bool parse_size(const char *text, uint64_t *out, GError **err);

@@ -275,13 +275,15 @@ void arm_set_fpsr(CPUArmState *env, uint32_t val)
 {
     tcg_backend_take_fp_flags(&env->parent);
     env->parent.fp_status.flags = val & FPSR_FLAGS;
+    tcg_backend_set_fp_mode(&env->parent);
     env->fpsr_nzcv = val >> FPSR_NZCV_SHIFT;
     env->qc.d[0] = env->qc.d[1] = val & FPSR_QC ? ~0ull : 0;
 }
 
 uint32_t arm_tb_flags_common(const CPUArmState *env)
 {
-    return (env->fpcr & (FPCR_AHP | FPCR_DN | FPCR_FZ | FPCR_FZ16) ? ARM_TBF_FP_SOFT : 0) |
+    return (env->fpcr & (FPCR_AHP | FPCR_FZ16) ? ARM_TBF_FP_SOFT : 0) |
+           (env->fpcr & FPCR_FZ ? ARM_TBF_FP_FZ : 0) | (env->fpcr & FPCR_DN ? ARM_TBF_FP_DN : 0) |
            (env->guarded ? ARM_TBF_BTI : 0);
 }
 

@@ -52,9 +52,9 @@ typedef struct ARMSystemState {
         bool has_far;
     } exc;
     _Atomic uint32_t event; /* the event register of WFE */
-    bool serror;           /* pending */
-    uint64_t wfx_deadline; /* WFET, WFIT: value of CNTVCT; 0: none */
-    uint64_t tlb_id; /* address space id that EL0's translations have now */
+    bool serror;            /* pending */
+    uint64_t wfx_deadline;  /* WFET, WFIT: value of CNTVCT; 0: none */
+    uint64_t tlb_id;        /* address space id that EL0's translations have now */
 } ARMSystemState;
 
 typedef struct CPUArmState {
@@ -77,9 +77,9 @@ typedef struct CPUArmState {
     uint64_t features[(ARM_FEAT_COUNT + 63) / 64];
     const struct ARMCPUModel *model;
     ARMPauthAlgorithm pauth_algorithm;
-    bool pauth_chosen;         /* by a property */
-    uint64_t midr, ctr, dczid; /* as MRS from EL0 shows them */
-    uint64_t cntfrq;           /* Hz of CNTVCT_EL0 */
+    bool pauth_chosen;                  /* by a property */
+    uint64_t midr, ctr, dczid;          /* as MRS from EL0 shows them */
+    uint64_t cntfrq;                    /* Hz of CNTVCT_EL0 */
     const struct ARMSystemOps *sys_ops; /* of a whole machine's CPU; NULL: user mode (system.h) */
     struct ARMBoard *board;             /* what its board decides, timers, wires (system.h) */
     ARMSystemState sys;                 /* with sys_ops */
@@ -97,21 +97,21 @@ enum {
 
 /* TargetOps.tb_flags */
 enum {
-    ARM_TBF_FP_SOFT = 1, /* FPCR asks for more than a rounding mode */
+    ARM_TBF_FP_SOFT = 1, /* FPCR asks for what only fpu/ does */
     ARM_TBF_BTI = 2,     /* env->guarded */
-    ARM_TBF_SP_ODD = 4, /* SP is not a multiple of 16, and checked: no base of an access */
+    ARM_TBF_SP_ODD = 4,  /* SP is not a multiple of 16, and checked: no base of an access */
     /* Of whole machines. */
     ARM_TBF_SYSTEM = 1 << 4,
     ARM_TBF_EL_SHIFT = 5, /* 2 bits */
     ARM_TBF_EL_MASK = 3 << 5,
-    ARM_TBF_PAN = 1 << 7,      /* PSTATE.PAN above EL0 */
-    ARM_TBF_UAO = 1 << 8,      /* PSTATE.UAO */
-    ARM_TBF_SPSEL = 1 << 9,    /* PSTATE.SP */
-    ARM_TBF_IL = 1 << 10,      /* PSTATE.IL */
-    ARM_TBF_FP_TRAP = 1 << 11, /* CPACR_EL1.FPEN traps here */
-    ARM_TBF_ALIGN = 1 << 12,   /* SCTLR.A */
-    ARM_TBF_STEP = 1 << 14,     /* software step is active … */
-    ARM_TBF_STEP_NOW = 1 << 15, /* … and PSTATE.SS is 0: the step exception is pending */
+    ARM_TBF_PAN = 1 << 7,          /* PSTATE.PAN above EL0 */
+    ARM_TBF_UAO = 1 << 8,          /* PSTATE.UAO */
+    ARM_TBF_SPSEL = 1 << 9,        /* PSTATE.SP */
+    ARM_TBF_IL = 1 << 10,          /* PSTATE.IL */
+    ARM_TBF_FP_TRAP = 1 << 11,     /* CPACR_EL1.FPEN traps here */
+    ARM_TBF_ALIGN = 1 << 12,       /* SCTLR.A */
+    ARM_TBF_STEP = 1 << 14,        /* software step is active … */
+    ARM_TBF_STEP_NOW = 1 << 15,    /* … and PSTATE.SS is 0: the step exception is pending */
     ARM_TBF_BREAKPOINTS = 1 << 16, /* some DBGBCR is enabled */
     ARM_TBF_BT = 1 << 17,          /* SCTLR.BT of this EL */
     ARM_TBF_PAC_SHIFT = 18,        /* 4 bits: SCTLR.EnIA, EnIB, EnDA, EnDB */
@@ -119,7 +119,9 @@ enum {
     ARM_TBF_ZVA_TRAP = 1 << 22, /* DC ZVA at EL0 is trapped */
     ARM_TBF_TBI0 = 1 << 23,     /* tags of instruction addresses are ignored: lower half … */
     ARM_TBF_TBI1 = 1 << 24,     /* … and upper half */
-    ARM_TBF_NAA = 1 << 25,  /* SCTLR.nAA */
+    ARM_TBF_NAA = 1 << 25,      /* SCTLR.nAA */
+    ARM_TBF_FP_FZ = 1 << 26,    /* FPCR.FZ */
+    ARM_TBF_FP_DN = 1 << 27,    /* FPCR.DN */
 };
 
 /* Bits of PSTATE as SPSR and signal frames place them. */

@@ -19,15 +19,22 @@ enum {
 /* --- guest code
  * ------------------------------------------------------------------------------------ */
 
-static bool fetchable(vaddr pc)
+/* In system mode only the page that the block begins in. */
+static bool fetchable(const DisasContext *s, vaddr pc)
 {
+    if (s->tcg->code_page) {
+        return !((pc ^ s->tb->pc) & ~(vaddr)(PAGE - 1));
+    }
     return !guest_page_flags || guest_page_flags(pc) & GUEST_PAGE_EXEC;
 }
 
-static uint32_t fetch(vaddr pc)
+static uint32_t fetch(const DisasContext *s, vaddr pc)
 {
+    const uint8_t *page = s->tcg->code_page;
     uint32_t insn;
-    memcpy(&insn, (const void *)(uintptr_t)(pc + guest_base), sizeof(insn));
+
+    memcpy(&insn, page ? page + (pc & (PAGE - 1)) : (const uint8_t *)(uintptr_t)(pc + guest_base),
+           sizeof(insn));
     return GUINT32_FROM_LE(insn);
 }
 
@@ -101,10 +108,10 @@ static bool flags_dead_at(DisasContext *s, vaddr pc, int *budget)
     vaddr start = pc;
 
     while ((*budget)-- > 0) {
-        if ((pc == start || !(pc & (PAGE - 1))) && !fetchable(pc)) {
+        if ((pc == start || !(pc & (PAGE - 1))) && !fetchable(s, pc)) {
             return false;
         }
-        uint32_t insn = fetch(pc);
+        uint32_t insn = fetch(s, pc);
         int n = a64_pattern_index(insn);
         if (n < 0 || a64_patterns[n].attrs & (A64_ATTR_ccr | A64_ATTR_stop)) {
             return false;
@@ -299,7 +306,7 @@ TCGv_i64 mem_flat(DisasContext *s, MemAddr a, int atomic_bytes)
         tcg_gen_addi(s->tcg, MO_64, sum, addr, a.disp);
         addr = sum;
     }
-    if (s->careful) {
+    if (s->careful && !s->tcg->code_page) {
         TCGv_i64 masked = tcg_temp_i64(s->tcg);
         tcg_gen_imm(sextract, s->tcg, MO_64, TCG_FIELD(0, 56), masked, addr);
         tcg_gen_st_env(s->tcg, MO_64, masked, offsetof(CPUState, careful_addr));
@@ -405,7 +412,7 @@ static bool page_guarded(DisasContext *s)
 /* At the start of a block of a process with guarded pages: check BTYPE, and clear it. */
 static void check_btype(DisasContext *s, vaddr pc)
 {
-    unsigned bad = ~allowed_btypes(fetch(pc)) & 15;
+    unsigned bad = ~allowed_btypes(fetch(s, pc)) & 15;
 
     if (bad && page_guarded(s)) {
         TCGv_i64 btype = tcg_temp_i64(s->tcg), bit = tcg_temp_i64(s->tcg);
@@ -454,9 +461,13 @@ static bool bad_start(DisasContext *s)
         tcg_gen_insn_start(s->tcg, s->pc);
         tcg_gen_st_env(s->tcg, MO_64, tcg_const_pc(s->tcg, s->pc), offsetof(CPUState, fault_addr));
         gen_exception(s, EXCP_ALIGN);
-    } else if (!fetchable(s->pc)) {
+    } else if (!fetchable(s, s->pc)) {
         tcg_gen_insn_start(s->tcg, s->pc);
         fetch_fault(s);
+    } else if (guest_breakpoint && !(s->tb->cflags & (CF_SINGLE | CF_CAREFUL)) &&
+               guest_breakpoint(s->pc)) {
+        tcg_gen_insn_start(s->tcg, s->pc);
+        gen_exception(s, EXCP_DEBUG);
     }
     return s->done;
 }
@@ -495,7 +506,7 @@ static void follow_sp(DisasContext *s, int first_op)
 
 static void translate_insn(DisasContext *s)
 {
-    uint32_t insn = fetch(s->pc);
+    uint32_t insn = fetch(s, s->pc);
     int n = a64_pattern_index(insn), first_op = s->tcg->nb_ops;
 
     tcg_gen_insn_start(s->tcg, s->pc);
@@ -517,10 +528,10 @@ static bool go_on(DisasContext *s)
 {
     vaddr next = s->next_pc;
 
-    if ((next != s->code_end || !(next & (PAGE - 1))) && !fetchable(next)) {
+    if ((next != s->code_end || !(next & (PAGE - 1))) && !fetchable(s, next)) {
         return false;
     }
-    if (!add_range(s->tb, next, next + 4)) {
+    if ((guest_breakpoint && guest_breakpoint(next)) || !add_range(s->tb, next, next + 4)) {
         return false;
     }
     s->code_end = next + 4;
@@ -541,6 +552,8 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
     };
 
     tcg->fp_soft = s.fp_soft;
+    tcg->fp_flush = tb->flags & ARM_TBF_FP_FZ;
+    tcg->fp_default_nan = tb->flags & ARM_TBF_FP_DN;
     max_insns = MIN(max_insns, tb->cflags & (CF_CAREFUL | CF_SINGLE) ? 1 : MAX_INSNS);
     tb->nb_insns = 1;
     tb->nb_ranges = 1;

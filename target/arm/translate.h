@@ -25,7 +25,7 @@ struct DisasContext {
     vaddr next_pc;    /* where translation goes on after it; pc + 4 unless a branch is followed */
     bool done;        /* the block has ended */
     bool careful;     /* CF_CAREFUL: addresses masked (TBI), alignment checked */
-    bool fp_soft;     /* FPCR asks for more than a rounding mode, or careful */
+    bool fp_soft;     /* FPCR asks for what only fpu/ does, or careful */
     bool cc_written;  /* the block has written the flags before this point */
     int nb_side_exits;
     vaddr code_end; /* where the straight run of code read so far ends */

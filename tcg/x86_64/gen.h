@@ -356,6 +356,10 @@ void x86_gen_exit_ind(X86Gen *g, const TCGOp *op);
 /* Leaves by e if c; early: further jumps to the same exit, from places with the same state. */
 void x86_side_exit(X86Gen *g, X86Cond c, const TCGExit *e, uint8_t *const early[], int nb_early);
 
+/* ---- fp-mode.c ---- */
+/* Flags of MXCSR that may be set by a trap, and are not otherwise. */
+uint32_t x86_trap_flags(const CPUState *cpu);
+
 /* ---- side-table.c ---- */
 void x86_side_start(X86Gen *g);
 /* The guest register temp was moved to loc for the next mark only (it is in a pinned register

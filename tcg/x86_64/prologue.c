@@ -309,4 +309,10 @@ void tcg_backend_patch(TBSlot *slot, const TranslationBlock *target, ptrdiff_t r
     g_assert(rel == (int32_t)rel);
     __atomic_thread_fence(__ATOMIC_RELEASE);
     ((volatile Rel32 *)(uintptr_t)(at + rw_minus_rx))->v = (int32_t)rel; /* one store */
+    if (target && slot->id_offset && !slot->page_id) {
+        /* whoever sees it before the jump is changed, or the other way round, takes the stub */
+        slot->page_id = target->page_id;
+        ((volatile Rel32 *)(uintptr_t)(slot->tb->tc + slot->id_offset + rw_minus_rx))->v =
+            (int32_t)slot->page_id;
+    }
 }

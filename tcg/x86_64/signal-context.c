@@ -20,11 +20,23 @@ enum {
     XSTATE_HI16_ZMM = 7,
 };
 
+/* Of ZMM16 in the area. Asked once: a CPUID under a hypervisor takes more than all the rest. */
+static unsigned zmm16_offset(void)
+{
+    static unsigned offset;
+    unsigned size, at, c, d;
+
+    if (!offset) {
+        __cpuid_count(0xd, XSTATE_HI16_ZMM, size, at, c, d);
+        offset = at;
+    }
+    return offset;
+}
+
 /* The low 128 bits of XMMn as they were; zero if the state component was in its initial state. */
 static void get_vector(const mcontext_t *mc, int n, uint64_t out[2])
 {
     const uint8_t *area = (const uint8_t *)mc->fpregs;
-    unsigned size, offset, c, d;
     uint64_t xstate_bv;
     uint32_t magic;
 
@@ -35,11 +47,9 @@ static void get_vector(const mcontext_t *mc, int n, uint64_t out[2])
     memset(out, 0, 16);
     memcpy(&magic, area + XSAVE_SW_RESERVED, 4);
     memcpy(&xstate_bv, area + XSAVE_HEADER, 8);
-    if (magic != XSAVE_MAGIC || !(xstate_bv >> XSTATE_HI16_ZMM & 1) ||
-        !__get_cpuid_count(0xd, XSTATE_HI16_ZMM, &size, &offset, &c, &d)) {
-        return;
+    if (magic == XSAVE_MAGIC && xstate_bv >> XSTATE_HI16_ZMM & 1) {
+        memcpy(out, area + zmm16_offset() + 64 * (n - 16), 16);
     }
-    memcpy(out, area + offset + 64 * (n - 16), 16);
 }
 
 static uint32_t pack_flags(uint64_t eflags, X86FlagsForm form)
@@ -144,7 +154,5 @@ void tcg_backend_leave(void *ucontext, CPUState *cpu)
     mc->gregs[REG_EFL] &= ~(greg_t)0x400; /* DF */
     /* A trap that was taken has set its sticky flag as well; whether the guest's is set the careful
        block decides. */
-    if (!cpu->fp_checked) {
-        mc->fpregs->mxcsr &= ~1u;
-    }
+    mc->fpregs->mxcsr &= ~x86_trap_flags(cpu);
 }

@@ -138,7 +138,7 @@ void x86_crypto_rules_init(void);
 
 /* ---- what vec.c and fp.c may call in the generator ---- */
 
-/* This block checks floating results (CF_FP_CHECK) instead of relying on traps. */
+/* This block compares floating results: CF_FP_CHECK, or each NaN is to be the default one. */
 bool x86_fp_check(const X86Gen *g);
 /* Floating ops; their rules, and those of vector ops, hold for some sizes and immediates only. */
 bool x86_is_fp_op(const TCGOp *op);

@@ -31,13 +31,15 @@ int img_amend(int argc, char **argv)
             progress.on = true;
             break;
         case 'q':
+            break;
         case IMG_OPT_FORCE:
+            how.flags |= BLOCK_FORCE;
             break;
         case IMG_OPT_IMAGE_OPTS:
             how.image_opts = true;
             break;
         case IMG_OPT_OBJECT:
-            if (!img_check_object(optarg)) {
+            if (!img_add_object(optarg)) {
                 return 1;
             }
             break;

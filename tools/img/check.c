@@ -154,7 +154,7 @@ int img_check(int argc, char **argv)
             how.image_opts = true;
             break;
         case IMG_OPT_OBJECT:
-            if (!img_check_object(optarg)) {
+            if (!img_add_object(optarg)) {
                 return FAILED;
             }
             break;

@@ -2,6 +2,7 @@
 /* Messages, opening, progress: what the subcommands of latimer-img share. */
 #include "tools/img/img.h"
 #include "block/bytes.h"
+#include "block/secret.h"
 
 void img_error(const char *fmt, ...)
 {
@@ -40,6 +41,22 @@ bool img_parse_cache(const char *mode, unsigned *flags)
     return true;
 }
 
+/* An image that was just created is opened with the secret that it was created with. */
+static bool take_secrets(BlockOpts *opts, const char *create_opts, GError **err)
+{
+    g_autoptr(BlockOpts) all = block_opts_new();
+    if (create_opts && !block_opts_parse(all, create_opts, NULL, err)) {
+        return false;
+    }
+    for (unsigned i = 0; i < block_opts_count(all); i++) {
+        const char *key = block_opts_key(all, i);
+        if (g_str_has_suffix(key, "key-secret")) {
+            block_opts_set(opts, key, block_opts_get(all, key));
+        }
+    }
+    return true;
+}
+
 BlockNode *img_open(const ImgOpen *how, const char *name)
 {
     GError *err = NULL;
@@ -60,8 +77,8 @@ BlockNode *img_open(const ImgOpen *how, const char *name)
                 g_prefix_error(&err, "Could not open '%s': ", name);
             }
         }
-    } else {
-        node = block_open(name, how->fmt, NULL, flags, &err);
+    } else if (take_secrets(opts, how->create_opts, &err)) {
+        node = block_open(name, how->fmt, opts, flags, &err);
     }
     if (!node) {
         img_fail(err);
@@ -109,11 +126,11 @@ bool img_options_help(const char *options, const char *fmt, const char *filename
         img_error("Unknown file format '%s'", fmt);
         return true;
     }
-    g_autofree char *text = block_opt_table_help(drv->create_opts, amend ? drv->amend_opts : NULL);
+    g_autofree char *text = block_opt_table_help(amend ? drv->amend_opts : drv->create_opts);
     printf(amend ? "Amend options for '%s':\n%s" : "Supported %s options:\n%s", drv->name, text);
     const BlockDriver *proto = filename ? block_protocol_of(filename, NULL) : NULL;
     if (proto && proto->create_opts && !amend) {
-        g_autofree char *more = block_opt_table_help(proto->create_opts, NULL);
+        g_autofree char *more = block_opt_table_help(proto->create_opts);
         printf("\nSupported %s options:\n%s", proto->name, more);
     } else if (!amend) {
         puts("\nThe protocol level may support further options.\n"
@@ -122,10 +139,10 @@ bool img_options_help(const char *options, const char *fmt, const char *filename
     return true;
 }
 
-bool img_check_object(const char *text)
+bool img_add_object(const char *text)
 {
-    img_error("not implemented: --object %s", text);
-    return false;
+    GError *err = NULL;
+    return block_object_add(text, &err) || !img_fail(err);
 }
 
 void img_merge_bitmap(BlockBitmap *dst, const BlockBitmap *src, int64_t size)

@@ -177,7 +177,7 @@ int img_compare(int argc, char **argv)
             first.image_opts = second.image_opts = true;
             break;
         case IMG_OPT_OBJECT:
-            if (!img_check_object(optarg)) {
+            if (!img_add_object(optarg)) {
                 return NOT_OPENED;
             }
             break;

@@ -408,7 +408,7 @@ static int parse(Args *a, int argc, char **argv)
             a->skip_broken = true;
             break;
         case IMG_OPT_OBJECT:
-            if (!img_check_object(optarg)) {
+            if (!img_add_object(optarg)) {
                 return 1;
             }
             break;
@@ -492,6 +492,12 @@ static bool create_target(const Args *a, const char *filename, int64_t size, GEr
         g_set_error(err, BLOCK_ERROR, ENOTSUP, "Compression not supported for this file format");
         return false;
     }
+    if (a->compress &&
+        (block_opts_has(opts, "encrypt.format") || block_opts_has(opts, "encryption"))) {
+        g_set_error(err, BLOCK_ERROR, ENOTSUP,
+                    "Compression and encryption not supported at the same time");
+        return false;
+    }
     return block_create(filename, a->out_fmt, opts, err);
 }
 
@@ -500,6 +506,7 @@ static BlockNode *open_target(const Args *a, const char *filename)
     ImgOpen how = { .fmt = a->target_image_opts ? NULL : a->out_fmt,
                     .image_opts = a->target_image_opts,
                     .cache = a->cache ? a->cache : "unsafe",
+                    .create_opts = a->no_create ? NULL : a->options,
                     .flags = BLOCK_RDWR | BLOCK_UNMAP };
     return img_open(&how, filename);
 }

@@ -157,7 +157,7 @@ int img_create(int argc, char **argv)
             unsafe = true;
             break;
         case IMG_OPT_OBJECT:
-            if (!img_check_object(optarg)) {
+            if (!img_add_object(optarg)) {
                 return 1;
             }
             break;

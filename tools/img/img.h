@@ -48,6 +48,7 @@ typedef struct ImgOpen {
     bool image_opts;
     const char *cache; /* NULL: writeback */
     unsigned flags;
+    const char *create_opts; /* of an image just created: its key-secret options, or NULL */
 } ImgOpen;
 
 void img_error(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
@@ -66,7 +67,8 @@ bool img_parse_cache(const char *mode, unsigned *flags);
 void img_add_options(char **options, const char *more);
 /* "-o help" for a format (and the protocol of filename), if asked: true when printed. */
 bool img_options_help(const char *options, const char *fmt, const char *filename, bool amend);
-bool img_check_object(const char *text);
+/* --object: false after a message. */
+bool img_add_object(const char *text);
 /* Copies the bits of one bitmap into another, across granularities. */
 void img_merge_bitmap(BlockBitmap *dst, const BlockBitmap *src, int64_t size);
 

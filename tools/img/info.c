@@ -86,6 +86,9 @@ static Value *json_info(BlockNode *node)
         value_set_string(v, "full-backing-filename", node->auto_backing_file);
         value_set_string(v, "backing-filename", node->backing_file);
     }
+    if (node->encrypted) {
+        value_set_bool(v, "encrypted", true);
+    }
     value_set_bool(v, "dirty-flag", false);
     return v;
 }
@@ -100,7 +103,7 @@ static void human_info(BlockNode *node)
     printf("image: %s\nfile format: %s\nvirtual size: %s (%" G_GINT64_FORMAT " bytes)\n"
            "disk size: %s\n",
            node->filename, node->drv->name, size, node->size, disk);
-    if (data && value_get(data, "encrypt")) {
+    if (node->encrypted) {
         puts("encrypted: yes");
     }
     if (block_cluster_size(node) > 0) {
@@ -154,7 +157,7 @@ int img_info(int argc, char **argv)
             how.image_opts = true;
             break;
         case IMG_OPT_OBJECT:
-            if (!img_check_object(optarg)) {
+            if (!img_add_object(optarg)) {
                 return 1;
             }
             break;

@@ -136,7 +136,7 @@ int img_map(int argc, char **argv)
             how.image_opts = true;
             break;
         case IMG_OPT_OBJECT:
-            if (!img_check_object(optarg)) {
+            if (!img_add_object(optarg)) {
                 return 1;
             }
             break;

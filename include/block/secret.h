@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Objects that options refer to by id: `--object secret,…` and TLS credentials. They are known to
+ * the whole process, as drivers look them up while an image is opened. */
+#ifndef BLOCK_SECRET_H
+#define BLOCK_SECRET_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include "block/opts.h"
+
+/* "secret,id=…,data=…|file=…[,format=raw|base64][,keyid=…,iv=…]" or "tls-creds-…,id=…,…", or the
+ * same as JSON ("qom-type" or "driver" names the kind). */
+bool block_object_add(const char *text, GError **err);
+bool block_object_del(const char *id, GError **err);
+/* Is it a kind of object that block_object_add knows? For programs with other objects, too. */
+bool block_object_is_kind(const char *kind);
+
+/* The bytes of a secret, with a NUL byte after them that is not counted in *len; free with
+ * block_secret_free, which wipes them. NULL and an error when there is none of that id. */
+char *block_secret_get(const char *id, size_t *len, GError **err);
+/* The same, when it has to be text (passwords): UTF-8 without NULs. */
+char *block_secret_text(const char *id, GError **err);
+void block_secret_free(char *secret);
+
+#endif

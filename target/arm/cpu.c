@@ -205,6 +205,7 @@ CPUState *arm_cpu_new_model(const char *spec, const TargetOps *target, GError **
     env->parent.exception_index = EXCP_NONE;
     env->dczid = 4; /* 64 bytes */
     env->cntfrq = 1000000000;
+    arm_exclusive_init();
     if (!configure(env, spec ? spec : "max", err)) {
         arm_cpu_free(&env->parent);
         return NULL;
@@ -343,15 +344,11 @@ static const struct {
     uint8_t crm, op2, reg;
     uint32_t constant;
 } id_regs[] = {
-    { 4, 0, PFR0, 0x11 }, /* EL1 and EL0: AArch64 only */
-    { 4, 1, PFR1, 0 },
-    { 5, 0, DFR0, 0x6 }, /* Armv8 debug */
-    { 6, 0, ISAR0, 0 },
-    { 6, 1, ISAR1, 0 },
-    { 6, 2, ISAR2, 0 },
-    { 7, 0, MMFR0, 0xff000000 }, /* neither 4 KB nor 64 KB granules */
-    { 7, 1, MMFR1, 0 },
-    { 7, 2, MMFR2, 0 },
+    { 4, 0, PFR0, 0x11 },                      /* EL1 and EL0: AArch64 only */
+    { 4, 1, PFR1, 0 },    { 5, 0, DFR0, 0x6 }, /* Armv8 debug */
+    { 6, 0, ISAR0, 0 },   { 6, 1, ISAR1, 0 },
+    { 6, 2, ISAR2, 0 },   { 7, 0, MMFR0, 0xff000000 }, /* neither 4 KB nor 64 KB granules */
+    { 7, 1, MMFR1, 0 },   { 7, 2, MMFR2, 0 },
 };
 
 /* The fields that say which algorithm there is: addresses', generic. */

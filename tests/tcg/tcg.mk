@@ -42,10 +42,15 @@ check-bad-input: guest-programs $(if $(EMULATOR),all)
 check-tcg-modes: guest-programs $(if $(EMULATOR),all)
 	@$(TAP)tcg-modes $(TCG_RUN) --modes=all --timeout=600 $(TCG_PATH)
 
+# The lock-free stack and queue for a minute each.
+check-lockfree: guest-programs $(if $(EMULATOR),all)
+	@$(TAP)lockfree sh -c 'echo 1..1; $(EMU_COMMAND) $(TCG_BUILD)/lockfree 60 && \
+	    echo "ok 1 - lock-free stack and queue, a minute each" || echo "not ok 1 - an element was lost"'
+
 # Records the answers of the instruction lists; only with an emulator that is known to be right.
 record-insn: guest-programs
 	for list in $(TCG_LISTS); do $(EMU) $$list > $(TCG_SRC)/$${list##*/}.out || exit 1; done
 
 CHECKS      += check-tcg check-bad-input
-CHECKS_SLOW += check-tcg-modes
-.PHONY: guest-programs check-tcg check-bad-input check-tcg-modes record-insn
+CHECKS_SLOW += check-tcg-modes check-lockfree
+.PHONY: check-lockfree guest-programs check-tcg check-bad-input check-tcg-modes record-insn

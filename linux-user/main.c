@@ -486,7 +486,8 @@ static CPUState *create_cpu(void)
         proc.cpu_model = "max";
     }
     opt.tcg.cpu_model = proc.cpu_model;
-    opt.tcg.cache_dir = cache_dir();
+    /* a debugger's breakpoints are in no code of an earlier run */
+    opt.tcg.cache_dir = opt.gdb || opt.gdb_fd ? NULL : cache_dir();
     if (!tcg_exec_init(proc.arch->target, &opt.tcg, &err)) {
         fatal(126, "%s (ulimit -v tells the limit, -accel tcg,tb-size=MIB asks for less)",
               err->message);

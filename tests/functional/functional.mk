@@ -5,7 +5,7 @@ check-functional: $(if $(EMULATOR),all) ## the quick ones of Debian's programs
 	@$(TAP)functional $(FUNCTIONAL_RUN) --set=quick
 
 check-functional-slow: $(if $(EMULATOR),all) ## the slow ones
-	@$(TAP)functional-slow $(FUNCTIONAL_RUN) --set=slow
+	@$(TAP)functional-slow $(FUNCTIONAL_RUN) --set=slow --timeout=1200
 
 CHECKS      += check-functional
 CHECKS_SLOW += check-functional-slow

@@ -5,6 +5,7 @@
 #include "block/filelock.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdlib.h>
@@ -83,8 +84,13 @@ static bool file_open(BlockNode *node, BlockOpts *opts, GError **err)
         return false;
     }
     g_mutex_init(&s->direct_lock);
-    s->fd = open(path, (rdwr ? O_RDWR : O_RDONLY) | O_CLOEXEC |
-                           (node->flags & BLOCK_DIRECT ? O_DIRECT : 0));
+    int extra = O_CLOEXEC | (node->flags & BLOCK_DIRECT ? O_DIRECT : 0);
+    s->fd = open(path, (rdwr ? O_RDWR : O_RDONLY) | extra);
+    if (s->fd < 0 && rdwr && node->flags & BLOCK_AUTO_RO && (errno == EACCES || errno == EROFS)) {
+        rdwr = false;
+        node->flags &= ~(unsigned)BLOCK_RDWR;
+        s->fd = open(path, O_RDONLY | extra);
+    }
     if (s->fd < 0 || fstat(s->fd, &st) < 0) {
         int e = errno;
         bool direct = e == EINVAL && node->flags & BLOCK_DIRECT;
@@ -215,6 +221,39 @@ static int file_pwrite(BlockNode *node, int64_t off, const void *buf, int64_t le
         return direct_bounce(node, off, NULL, buf, len);
     }
     return write_all(s->fd, off, buf, len);
+}
+
+/* In one call of the kernel where that does it all, else piece by piece. */
+static int file_rwv(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len,
+                    bool write)
+{
+    FileState *s = node->state;
+    int ret = 0;
+    for (int i = 0; i < niov; i++) {
+        if (direct_misaligned(node, off, iov[i].iov_base, iov[i].iov_len)) {
+            return -ENOTSUP;
+        }
+    }
+    if (niov <= IOV_MAX &&
+        (write ? pwritev(s->fd, iov, niov, off) : preadv(s->fd, iov, niov, off)) == len) {
+        return 0;
+    }
+    for (int i = 0; i < niov && !ret; off += iov[i++].iov_len) {
+        ret = write ? write_all(s->fd, off, iov[i].iov_base, iov[i].iov_len)
+                    : read_all(s->fd, off, iov[i].iov_base, iov[i].iov_len);
+    }
+    return ret;
+}
+
+static int file_preadv(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len)
+{
+    return file_rwv(node, off, iov, niov, len, false);
+}
+
+static int file_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, int niov,
+                        int64_t len)
+{
+    return file_rwv(node, off, iov, niov, len, true);
 }
 
 static int do_fallocate(int fd, int mode, int64_t off, int64_t len)
@@ -420,13 +459,14 @@ static bool file_create(const char *filename, BlockOpts *opts, GError **err)
     return ret == 0;
 }
 
-#define FILE_METHODS                                                                           \
-    .is_protocol = true, .state_size = sizeof(FileState), .open_opts = file_open_opts,         \
-    .create_opts = file_create_opts, .parse_filename = file_parse_filename, .open = file_open, \
-    .close = file_close, .create = file_create, .pread = file_pread, .pwrite = file_pwrite,    \
-    .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush,           \
-    .status = file_status, .getlength = file_getlength, .allocated_size = file_allocated_size, \
-    .truncate = file_truncate, .has_zero_init = file_has_zero_init
+#define FILE_METHODS                                                                               \
+    .is_protocol = true, .state_size = sizeof(FileState), .open_opts = file_open_opts,             \
+    .create_opts = file_create_opts, .parse_filename = file_parse_filename, .open = file_open,     \
+    .close = file_close, .create = file_create, .pread = file_pread, .pwrite = file_pwrite,        \
+    .preadv = file_preadv, .pwritev = file_pwritev, .write_zeroes = file_write_zeroes,             \
+    .discard = file_discard, .flush = file_flush, .status = file_status,                           \
+    .getlength = file_getlength, .allocated_size = file_allocated_size, .truncate = file_truncate, \
+    .has_zero_init = file_has_zero_init
 
 const BlockDriver block_driver_file = { .name = "file", .prefixes = file_prefixes, FILE_METHODS };
 const BlockDriver block_driver_host_device = { .name = "host_device",

@@ -187,6 +187,9 @@ static void opt_gdb_fd(const char *arg)
 
 static void opt_cache(const char *arg)
 {
+    if (*arg != '/' && strcmp(arg, "on") && strcmp(arg, "off") && strcmp(arg, "verify")) {
+        fatal(1, "-cache %s: it is on, off, verify or a folder's absolute name", arg);
+    }
     opt.cache = arg;
     opt.tcg.cache_verify = !strcmp(arg, "verify");
 }
@@ -496,6 +499,7 @@ static CPUState *create_cpu(void)
     if (!cpu) {
         fatal(1, "%s", err->message);
     }
+    cpu->memory_is_private = 1;
     return cpu;
 }
 

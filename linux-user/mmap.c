@@ -7,6 +7,7 @@
 #include "linux-user/user.h"
 #include "util/log.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -195,6 +196,14 @@ static int64_t map_fixed(uint64_t addr, uint64_t len, int prot, int flags, int f
     return raw_syscall(__NR_mmap, addr, len, host_prot(prot), flags | MAP_FIXED, fd, offset);
 }
 
+/* Whether another process may write what is mapped. A file opened for reading stays read-only. */
+static bool shares_writes(int flags, int fd)
+{
+    bool shared = (flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
+
+    return shared && (flags & MAP_ANONYMOUS || (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY);
+}
+
 int64_t guest_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uint64_t offset)
 {
     int64_t res;
@@ -208,6 +217,9 @@ int64_t guest_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uin
     }
     /* 0x40 is x86's MAP_32BIT; a stack that grows by itself would be unknown to the page map. */
     flags &= ~(0x40 | MAP_GROWSDOWN);
+    if (shares_writes(flags, fd)) {
+        tcg_memory_is_shared();
+    }
     pthread_mutex_lock(&mm.lock);
     if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
         res = map_fixed(addr, len, prot, flags, fd, offset);
@@ -471,6 +483,7 @@ static int64_t shmat_locked(int id, uint64_t addr, int flags)
             return -ENOMEM;
         }
     }
+    tcg_memory_is_shared();
     res = raw_syscall(__NR_shmat, id, addr, flags & ~SHM_EXEC, 0, 0, 0);
     if (res >= 0) {
         mm.shm = g_renew(ShmSegment, mm.shm, mm.nb_shm + 1);

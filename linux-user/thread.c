@@ -105,6 +105,7 @@ static int64_t clone_thread(TaskState *ts, const CloneArgs *ca)
     int error;
     pid_t tid = 0;
 
+    tcg_memory_is_shared();
     start.ts = task_clone(ts, ca);
     sem_init(&start.started, 0, 0);
     pthread_attr_init(&attr);

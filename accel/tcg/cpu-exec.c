@@ -103,6 +103,15 @@ void tcg_cpu_detach(CPUState *cpu)
     cpu->tcg = NULL;
 }
 
+void tcg_memory_is_shared(void)
+{
+    pthread_mutex_lock(&engine.lock);
+    for (CPUState *cpu = engine.cpus; cpu; cpu = cpu->next_cpu) {
+        cpu->memory_is_private = 0;
+    }
+    pthread_mutex_unlock(&engine.lock);
+}
+
 /* ---- asking for an exit
  * ---------------------------------------------------------------------------------- */
 

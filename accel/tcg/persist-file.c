@@ -149,17 +149,23 @@ const PersistEntry *persist_file_find(const PersistFile *f, const PersistKey *ke
 
 /* ---- opening ---- */
 
+/* .cache/latimer/code in a home that is there. */
+static void make_dir(const char *dir, int levels)
+{
+    if (levels && mkdir(dir, 0700) && errno == ENOENT) {
+        g_autofree char *parent = g_path_get_dirname(dir);
+
+        make_dir(parent, levels - 1);
+        mkdir(dir, 0700);
+    }
+}
+
 bool persist_dir_usable(const char *dir)
 {
     struct stat st;
 
     if (lstat(dir, &st)) {
-        g_autofree char *parent = g_path_get_dirname(dir);
-
-        if (mkdir(dir, 0700) && errno == ENOENT) {
-            mkdir(parent, 0700);
-            mkdir(dir, 0700);
-        }
+        make_dir(dir, 3);
         if (lstat(dir, &st)) {
             return false;
         }

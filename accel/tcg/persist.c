@@ -29,10 +29,11 @@ static struct {
     int dir_state; /* 0: not looked at, 1: good, -1: bad */
     uint64_t key;
     pid_t pid;
-    GArray *regions;        /* of Region */
-    guint last;             /* the region that was asked for last */
-    PersistFile *files;     /* for ever */
-    _Atomic unsigned fresh; /* new blocks that could be kept */
+    GArray *regions;         /* of Region */
+    guint last;              /* the region that was asked for last */
+    PersistFile *files;      /* for ever */
+    _Atomic unsigned fresh;  /* new blocks that could be kept */
+    _Atomic unsigned loaded; /* blocks found */
 } cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* ---- what translations depend on ---- */
@@ -339,6 +340,7 @@ TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t
             return NULL;
         }
     }
+    atomic_fetch_add_explicit(&cache.loaded, 1, memory_order_relaxed);
     return load(s, e, at, pc);
 }
 
@@ -516,6 +518,10 @@ static void save_region(CodeRegion *code)
 
 void persist_save(void)
 {
+    if (log_enabled(LOG_CACHE)) {
+        log_printf(LOG_CACHE, "cache: %s, %u blocks found, %u new ones\n",
+                   cache.state == ON ? cache.dir : "off", cache.loaded, cache.fresh);
+    }
     /* In a child of vfork all of this is the parent's. */
     if (cache.state != ON || atomic_load(&cache.fresh) < SAVE_MIN || cache.pid != getpid()) {
         return;

@@ -52,6 +52,10 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
                     "-accel tcg,thread=%s: it is single or multi", val);
         return false;
     }
+    if (!strcmp(name, "host-features")) {
+        o->config.host_features = *val ? g_intern_string(val) : NULL;
+        return true;
+    }
     if (!strcmp(name, "tb-size")) {
         char *end;
         guint64 mib = g_ascii_strtoull(val, &end, 0);
@@ -296,7 +300,7 @@ static bool tcg_vcpu_start(VCPU *v, GError **err)
     }
     t->await = g_new0(uint64_t, (gsize)nb);
     v->accel = t;
-    v->cpu->mmu = softmmu_new(v->cpu, v->as);
+    softmmu_attach(v->cpu, v->as);
     tcg_cpu_attach(v->cpu);
     v->created = true;
     if (!tcg.single) {

@@ -4,6 +4,10 @@
  * over data I/O. */
 #include "block/qcow2/qcow2.h"
 
+#define COPY_UP_BYTES (1 << 20) /* copied under one lock */
+
+static int zero_range(Qcow2 *s, uint64_t off, uint64_t len, bool unmap);
+
 static bool conflicts(const Qcow2 *s, const RangeLock *r)
 {
     for (const RangeLock *q = s->ranges; q; q = q->next) {
@@ -377,6 +381,84 @@ int qcow2_pwrite(BlockNode *node, int64_t off, const void *buf, int64_t len)
     ret = write_range(s, &r, off, buf, len);
     qcow2_range_unlock(s, &r);
     return settle_locked(s, ret);
+}
+
+int qcow2_preadv(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len)
+{
+    Qcow2 *s = node->state;
+    RangeLock r;
+    ClusterRun run;
+    qcow2_range_lock(s, &r, off, len, RANGE_SHARED);
+    int ret = map_locked(s, off, len, &run);
+    if (!ret) {
+        bool simple = run.type == CLUSTER_NORMAL && run.len >= (uint64_t)len && !s->cipher;
+        ret = simple ? block_preadv(s->data, run.host, iov, niov) : -ENOTSUP;
+    }
+    qcow2_range_unlock(s, &r);
+    return ret;
+}
+
+int qcow2_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len)
+{
+    Qcow2 *s = node->state;
+    RangeLock r;
+    ClusterRun run;
+    int ret = before_change(s, off, len);
+    if (ret) {
+        return ret;
+    }
+    qcow2_range_lock(s, &r, off, len, RANGE_SHARED);
+    ret = map_locked(s, off, len, &run);
+    if (!ret) {
+        bool simple = run.type == CLUSTER_NORMAL && run.copied && run.len >= (uint64_t)len &&
+                      !s->cipher && !hits_metadata(s, run.host, len);
+        ret = simple ? block_pwritev(s->data, run.host, iov, niov) : -ENOTSUP;
+    }
+    qcow2_range_unlock(s, &r);
+    return ret == -ENOTSUP ? ret : settle_locked(s, ret);
+}
+
+/* One stretch of a range under its exclusive lock: copied if the backing shows through. */
+static int copy_up_run(Qcow2 *s, RangeLock *r, uint64_t off, uint64_t len, uint64_t *done)
+{
+    ClusterRun run;
+    int ret = map_locked(s, off, len, &run);
+    *done = run.len;
+    if (ret || run.type != CLUSTER_UNALLOCATED) {
+        return ret;
+    }
+    g_autofree uint8_t *buf = g_try_malloc(run.len);
+    ret = buf ? read_backing(s, off, buf, run.len) : -ENOMEM;
+    if (ret) {
+        return ret;
+    }
+    bool whole = !((off | run.len) & (s->cluster_size - 1));
+    if (whole && s->version >= 3 && block_is_zero(buf, run.len)) {
+        g_mutex_lock(&s->lock);
+        ret = zero_range(s, off, run.len, true);
+        g_mutex_unlock(&s->lock);
+        return ret;
+    }
+    return write_range(s, r, off, buf, run.len);
+}
+
+int qcow2_copy_up(BlockNode *node, int64_t offset, int64_t length)
+{
+    Qcow2 *s = node->state;
+    uint64_t off = ROUND_DOWN((uint64_t)offset, s->cluster_size);
+    uint64_t end = MIN(ROUND_UP((uint64_t)(offset + length), s->cluster_size), s->size);
+    int ret = 0;
+    while (off < end && !ret) {
+        uint64_t stop = MIN(end, off + MAX(s->cluster_size, COPY_UP_BYTES)), n;
+        RangeLock r;
+        qcow2_range_lock(s, &r, off, stop - off, RANGE_EXCLUSIVE);
+        for (; off < stop && !ret; off += n) {
+            ret = copy_up_run(s, &r, off, stop - off, &n);
+        }
+        qcow2_range_unlock(s, &r);
+        ret = settle_locked(s, ret);
+    }
+    return ret;
 }
 
 /* One cluster, or some of its subclusters, to zeroes by its L2 entry alone. */

@@ -261,6 +261,9 @@ void qcow2_range_lock(Qcow2 *s, RangeLock *r, uint64_t off, uint64_t len, RangeK
 void qcow2_range_unlock(Qcow2 *s, RangeLock *r);
 int qcow2_pread(BlockNode *node, int64_t off, void *buf, int64_t len);
 int qcow2_pwrite(BlockNode *node, int64_t off, const void *buf, int64_t len);
+int qcow2_preadv(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len);
+int qcow2_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len);
+int qcow2_copy_up(BlockNode *node, int64_t off, int64_t len);
 int qcow2_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned flags);
 int qcow2_discard(BlockNode *node, int64_t off, int64_t len);
 int qcow2_status(BlockNode *node, int64_t off, int64_t len, BlockExtent *out);

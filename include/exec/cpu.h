@@ -71,6 +71,8 @@ struct CPUState {
     uintptr_t host_sp;      /* cpu_exec's own stack while compiled code runs */
     uint32_t host_fpcr, saved_host_fpcr; /* MXCSR in compiled code, and of the emulator */
     const void *slow_frame;              /* the backend's, while softmmu_run_op runs */
+    /* Not 0: one thread alone sees the guest's memory, so that atomics need no bus lock. */
+    volatile uint32_t memory_is_private;
     uint64_t scratch[64]; /* the backend's: spilled temps and operands of evaluated ops */
 
     FloatStatus fp_status; /* modes and flags of fpu/; round_mode mirrors the host's */

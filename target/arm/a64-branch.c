@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A64 branches and exceptions (DDI 0487 C4.1.93), without pointer authentication. */
+#include "target/arm/syndrome.h"
 #include "target/arm/translate.h"
 
 static vaddr target_of(DisasContext *s, int imm)
@@ -70,9 +71,9 @@ bool trans_tbz(DisasContext *s, arg_tbz *a)
 
 void gen_br(DisasContext *s, int rn, TCGv_i64 target)
 {
-    bool guarded = guest_page_flags && guest_page_flags(s->pc) & GUEST_PAGE_BTI;
+    bool bti = s->tb->flags & ARM_TBF_BTI;
 
-    gen_set_btype(s, rn == 16 || rn == 17 || !guarded ? 1 : 3);
+    gen_set_btype(s, bti && rn != 16 && rn != 17 && dc_page_guarded(s) ? 3 : 1);
     gen_exit_ind(s, TCG_EXIT_JUMP_IND, target);
 }
 
@@ -107,14 +108,22 @@ bool trans_ret(DisasContext *s, arg_ret *a)
     return true;
 }
 
-bool trans_svc(DisasContext *s, G_GNUC_UNUSED arg_svc *a)
+bool trans_svc(DisasContext *s, arg_svc *a)
 {
+    if (s->system) {
+        gen_exception_syndrome(s, syn_call(EC_SVC64, a->imm), s->pc + 4);
+        return true;
+    }
     gen_exception_at(s, EXCP_SYSCALL, s->pc + 4);
     return true;
 }
 
-bool trans_brk(DisasContext *s, G_GNUC_UNUSED arg_brk *a)
+bool trans_brk(DisasContext *s, arg_brk *a)
 {
+    if (s->system) {
+        gen_exception_syndrome(s, syn_call(EC_BRK64, a->imm), s->pc);
+        return true;
+    }
     gen_exception(s, EXCP_BREAKPOINT);
     return true;
 }

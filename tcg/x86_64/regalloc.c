@@ -658,7 +658,8 @@ static bool keeps_flags(X86Gen *g, const RuleState *r)
         return x86_has(X86_BMI2) && may_be_imm(g, r, 1);
     case TCG_OP_ld:
     case TCG_OP_st:
-        return !(op->memop & MO_BSWAP) && !x86_config.softmmu;
+    case TCG_OP_stv:
+        return !(op->memop & (MO_BSWAP | MO_RELEASE)) && !x86_config.softmmu;
     case TCG_OP_ld_env:
         return !(op->memop & MO_BSWAP);
     case TCG_OP_extract:

@@ -42,10 +42,21 @@ check-bad-input: guest-programs $(if $(EMULATOR),all)
 check-tcg-modes: guest-programs $(if $(EMULATOR),all)
 	@$(TAP)tcg-modes $(TCG_RUN) --modes=all --timeout=600 $(TCG_PATH)
 
+# The persistent cache; then some of Debian's programs fill one, and run again with each block of it
+# compared with a fresh translation.
+check-cache: guest-programs $(if $(EMULATOR),all)
+	@failed=0; $(TAP)cache tests/tcg/cache --emulator='$(if $(EMU),$(EMU_COMMAND))' \
+	    --programs=$(abspath $(TCG_BUILD)) || failed=1; \
+	export LATIMER_CACHE_DIR=$(abspath $(BUILD))/code-cache-verify; rm -rf $$LATIMER_CACHE_DIR; \
+	for cache in on verify; do \
+	    $(TAP)cache-$$cache $(FUNCTIONAL_RUN) --only='^(bash-|gawk|perl$$|python3$$|sqlite3$$|openssl$$)' || failed=1; \
+	    export LATIMER_CACHE=verify; \
+	done; exit $$failed
+
 # Records the answers of the instruction lists; only with an emulator that is known to be right.
 record-insn: guest-programs
 	for list in $(TCG_LISTS); do $(EMU) $$list > $(TCG_SRC)/$${list##*/}.out || exit 1; done
 
-CHECKS      += check-tcg check-bad-input
+CHECKS      += check-tcg check-bad-input check-cache
 CHECKS_SLOW += check-tcg-modes
-.PHONY: guest-programs check-tcg check-bad-input check-tcg-modes record-insn
+.PHONY: guest-programs check-tcg check-bad-input check-cache check-tcg-modes record-insn

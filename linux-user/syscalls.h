@@ -80,6 +80,7 @@ SyscallFn sys_rt_sigaction, sys_rt_sigprocmask, sys_rt_sigpending, sys_rt_sigsus
 SyscallFn sys_sendmsg, sys_recvmsg, sys_sendmmsg, sys_recvmmsg;
 SyscallFn sys_clock_gettime, sys_gettimeofday;
 SyscallFn sys_semctl, sys_shmat, sys_shmdt;
+SyscallFn sys_getrlimit, sys_keyctl;
 SyscallFn sys_uname, sys_prctl, sys_getrandom, sys_prlimit64, sys_setrlimit, sys_seccomp;
 
 /* The host's number of the call that a handler serves. */

@@ -39,6 +39,18 @@ check-bad-input: guest-programs $(if $(EMULATOR),all)
 	@$(TAP)bad-input tests/tcg/bad-input --emulator='$(if $(EMU),$(EMU_COMMAND))' \
 	    --programs=$(abspath $(TCG_BUILD))
 
+check-binfmt: guest-programs $(LINKS) ## scripts/binfmt, in a namespace of its own
+	@$(TAP)binfmt tests/tcg/binfmt $(abspath $(BUILD)/latimer-aarch64) $(abspath $(TCG_BUILD)/flow)
+
+# Ten minutes of signals, a million bad calls.
+check-stress: guest-programs $(LINKS)
+	@failed=0; \
+	STRESS_SECONDS=600 $(TAP)stress-signals $(TCG_RUN) --timeout=900 \
+	    $(abspath $(TCG_BUILD)/stress) || failed=1; \
+	FUZZ_CALLS=1000000 FUZZ_SEED=$$$$ $(TAP)stress-efault $(TCG_RUN) --timeout=900 \
+	    $(abspath $(TCG_BUILD)/efault) || failed=1; \
+	exit $$failed
+
 check-tcg-modes: guest-programs $(if $(EMULATOR),all)
 	@$(TAP)tcg-modes $(TCG_RUN) --modes=all --timeout=600 $(TCG_PATH)
 
@@ -57,6 +69,7 @@ check-cache: guest-programs $(if $(EMULATOR),all)
 record-insn: guest-programs
 	for list in $(TCG_LISTS); do $(EMU) $$list > $(TCG_SRC)/$${list##*/}.out || exit 1; done
 
-CHECKS      += check-tcg check-bad-input check-cache
-CHECKS_SLOW += check-tcg-modes
-.PHONY: guest-programs check-tcg check-bad-input check-cache check-tcg-modes record-insn
+CHECKS      += check-tcg check-bad-input check-cache check-binfmt
+CHECKS_SLOW += check-tcg-modes check-stress
+.PHONY: guest-programs check-tcg check-bad-input check-cache check-tcg-modes check-binfmt \
+        check-stress record-insn

@@ -14,7 +14,7 @@ $(TCG_LISTS): $(TCG_BUILD)/%: $(TCG_SRC)/%.S $(TCG_SRC)/insn.c $(TCG_SRC)/insn.i
 
 $(TCG_PROGRAMS): $(TCG_BUILD)/%: $(TCG_SRC)/%.c $(TCG_SRC)/test.h
 	@mkdir -p $(@D)
-	$(call say,GUEST)$(AARCH64_CC) $(AARCH64_CFLAGS) -o $@ $< -lm -lpthread -ldl
+	$(call say,GUEST)$(AARCH64_CC) $(AARCH64_CFLAGS) -o $@ $< -lm -lpthread -ldl -lrt
 
 guest-programs: $(TCG_LISTS) $(TCG_PROGRAMS) ## the guest test programs
 

@@ -221,6 +221,13 @@ int64_t guest_mremap(uint64_t addr, uint64_t old_len, uint64_t new_len, uint64_t
                      uint64_t new_addr);
 int64_t guest_madvise(uint64_t addr, uint64_t len, int advice);
 int64_t guest_brk(uint64_t addr);
+uint64_t guest_mapped_bytes(void);
+/* RLIMIT_AS in bytes, ~0 being none. Setting: 0, -EINVAL or -EPERM. */
+typedef struct GuestLimit {
+    uint64_t soft, hard;
+} GuestLimit;
+void guest_get_as_limit(GuestLimit *limit);
+int guest_set_as_limit(const GuestLimit *limit);
 void guest_set_brk(uint64_t start);
 int64_t guest_shmat(int id, uint64_t addr, int flags);
 int64_t guest_shmdt(uint64_t addr);

@@ -315,13 +315,14 @@ JobErrorAction job_error(BlockJob *job, bool source, int ret)
     value_set_string(data, "device", job->id);
     value_set_string(data, "operation", source ? "read" : "write");
     value_set_string(data, "action", block_on_error_names[on]);
+    /* Paused before anybody hears of it: who hears may resume at once. */
+    g_mutex_lock(&job->lock);
+    job->paused |= on == BLOCK_ON_ERROR_STOP && !job->cancelled;
+    job->io_error = on == BLOCK_ON_ERROR_STOP;
+    g_mutex_unlock(&job->lock);
     event_from_thread(job, "BLOCK_JOB_ERROR", data);
     if (on != BLOCK_ON_ERROR_STOP) {
         return on == BLOCK_ON_ERROR_IGNORE ? JOB_IGNORE : JOB_FAIL;
     }
-    g_mutex_lock(&job->lock);
-    job->paused = !job->cancelled;
-    job->io_error = true;
-    g_mutex_unlock(&job->lock);
     return job_pause_point(job, 0) ? JOB_RETRY : JOB_FAIL;
 }

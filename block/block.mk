@@ -1,5 +1,5 @@
 # The libraries of the image tools, and their checks.
-TOOL_LIBS   += $(shell pkg-config --libs libzstd libcurl nettle gnutls 2>/dev/null)
+TOOL_LIBS   += $(shell pkg-config --libs libzstd libcurl nettle gnutls liburing 2>/dev/null)
 CHECKS      += check-block check-nbd check-http
 CHECKS_SLOW += check-block-slow
 

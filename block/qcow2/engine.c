@@ -33,6 +33,21 @@ void qcow2_range_lock(Qcow2 *s, RangeLock *r, uint64_t off, uint64_t len, RangeK
     g_mutex_unlock(&s->range_lock);
 }
 
+static bool range_trylock(Qcow2 *s, RangeLock *r, uint64_t off, uint64_t len, RangeKind kind)
+{
+    r->start = ROUND_DOWN(off, s->cluster_size);
+    r->end = ROUND_UP(off + len, s->cluster_size);
+    r->kind = kind;
+    g_mutex_lock(&s->range_lock);
+    bool ok = !conflicts(s, r);
+    if (ok) {
+        r->next = s->ranges;
+        s->ranges = r;
+    }
+    g_mutex_unlock(&s->range_lock);
+    return ok;
+}
+
 void qcow2_range_unlock(Qcow2 *s, RangeLock *r)
 {
     g_mutex_lock(&s->range_lock);
@@ -416,6 +431,50 @@ int qcow2_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, int nio
     }
     qcow2_range_unlock(s, &r);
     return ret == -ENOTSUP ? ret : settle_locked(s, ret);
+}
+
+/* Is all of a range in one piece, in clusters that are ours? The lock is held; nothing is read. */
+static bool in_one_piece(Qcow2 *s, uint64_t off, uint64_t len, bool write, uint64_t *host)
+{
+    ClusterRun run;
+    uint64_t slice = meta_cache_slice(s->l2_cache) / s->l2_entry_size * s->cluster_size;
+    if (!qcow2_l2_cached(s, off) || !qcow2_l2_cached(s, off + len - 1) || len > slice ||
+        qcow2_map(s, off, len, &run)) {
+        return false;
+    }
+    *host = run.host;
+    return run.type == CLUSTER_NORMAL && run.len >= len &&
+           (!write || (run.copied && !hits_metadata(s, run.host, len)));
+}
+
+bool qcow2_hold(BlockNode *node, int64_t off, int64_t len, bool write, BlockHold *out)
+{
+    Qcow2 *s = node->state;
+    RangeLock *r = (RangeLock *)out->lock;
+    uint64_t host;
+    _Static_assert(sizeof(RangeLock) <= sizeof(out->lock), "BlockHold.lock is too small");
+    if (s->cipher || !len || (write && s->nb_bitmaps) ||
+        !range_trylock(s, r, off, len, RANGE_SHARED)) {
+        return false;
+    }
+    bool ok = g_mutex_trylock(&s->lock);
+    if (ok) {
+        ok = in_one_piece(s, off, len, write, &host);
+        g_mutex_unlock(&s->lock);
+    }
+    if (!ok) {
+        qcow2_range_unlock(s, r);
+        return false;
+    }
+    out->holder = node;
+    out->file = s->data;
+    out->off = host;
+    return true;
+}
+
+void qcow2_unhold(BlockHold *hold)
+{
+    qcow2_range_unlock(hold->holder->state, (RangeLock *)hold->lock);
 }
 
 /* One stretch of a range under its exclusive lock: copied if the backing shows through. */

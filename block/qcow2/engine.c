@@ -5,6 +5,13 @@
 #include "block/qcow2/qcow2.h"
 
 #define COPY_UP_BYTES (1 << 20) /* copied under one lock */
+#define LOCK_SPINS    200       /* a few microseconds */
+
+#if defined(__x86_64__)
+#define spin_hint() __builtin_ia32_pause()
+#else
+#define spin_hint() __asm__ volatile("" ::: "memory")
+#endif
 
 static int zero_range(Qcow2 *s, uint64_t off, uint64_t len, bool unmap);
 
@@ -26,7 +33,9 @@ void qcow2_range_lock(Qcow2 *s, RangeLock *r, uint64_t off, uint64_t len, RangeK
     r->kind = kind;
     g_mutex_lock(&s->range_lock);
     while (conflicts(s, r)) {
+        s->range_waiters++;
         g_cond_wait(&s->range_free, &s->range_lock);
+        s->range_waiters--;
     }
     r->next = s->ranges;
     s->ranges = r;
@@ -56,7 +65,9 @@ void qcow2_range_unlock(Qcow2 *s, RangeLock *r)
         p = &(*p)->next;
     }
     *p = r->next;
-    g_cond_broadcast(&s->range_free);
+    if (s->range_waiters) {
+        g_cond_broadcast(&s->range_free); /* a system call, so not for nobody */
+    }
     g_mutex_unlock(&s->range_lock);
 }
 
@@ -447,6 +458,19 @@ static bool in_one_piece(Qcow2 *s, uint64_t off, uint64_t len, bool write, uint6
            (!write || (run.copied && !hits_metadata(s, run.host, len)));
 }
 
+/* Others hold the lock for a look at a table, or for as long as the disk takes: the first is worth
+ * waiting for. */
+static bool lock_soon(Qcow2 *s)
+{
+    for (int i = 0; i < LOCK_SPINS; i++) {
+        if (g_mutex_trylock(&s->lock)) {
+            return true;
+        }
+        spin_hint();
+    }
+    return false;
+}
+
 bool qcow2_hold(BlockNode *node, int64_t off, int64_t len, bool write, BlockHold *out)
 {
     Qcow2 *s = node->state;
@@ -457,7 +481,7 @@ bool qcow2_hold(BlockNode *node, int64_t off, int64_t len, bool write, BlockHold
         !range_trylock(s, r, off, len, RANGE_SHARED)) {
         return false;
     }
-    bool ok = g_mutex_trylock(&s->lock);
+    bool ok = lock_soon(s);
     if (ok) {
         ok = in_one_piece(s, off, len, write, &host);
         g_mutex_unlock(&s->lock);

@@ -159,6 +159,7 @@ typedef struct Qcow2 {
     GMutex range_lock;
     GCond range_free;
     RangeLock *ranges;
+    unsigned range_waiters;
 
     /* The last compressed cluster read */
     GMutex comp_lock;

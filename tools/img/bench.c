@@ -16,6 +16,12 @@ typedef struct Bench {
     int in_flight;
 } Bench;
 
+/* Round and round the image; what would run over its end lies at its end. */
+static int64_t request_offset(const Bench *b, int64_t i)
+{
+    return MIN((b->offset + i * b->step) % b->end, b->end - b->size);
+}
+
 static gpointer worker(gpointer opaque)
 {
     Bench *b = opaque;
@@ -32,8 +38,7 @@ static gpointer worker(gpointer opaque)
         if (i >= b->count) {
             break;
         }
-        int64_t off = b->offset + i * b->step;
-        off = off % (b->end - b->size + 1);
+        int64_t off = request_offset(b, i);
         int ret = b->write ? block_pwrite(b->node, off, buf, b->size)
                            : block_pread(b->node, off, buf, b->size);
         if (!ret && b->flush_interval && (i + 1) % b->flush_interval == 0) {
@@ -81,7 +86,7 @@ static void slot_start(Slot *s)
     if (b->ret || b->next >= b->count) {
         return;
     }
-    int64_t off = (b->offset + b->next++ * b->step) % (b->end - b->size + 1);
+    int64_t off = request_offset(b, b->next++);
     b->in_flight++;
     if (b->write) {
         blk_pwritev(b->blk, off, &s->iov, 1, slot_done, s);

@@ -212,7 +212,12 @@ Value *block_jobs_query(BlockSystem *sys)
         value_set_bool(v, "paused", job->paused);
         value_set_bool(v, "ready", job->ready);
         value_set_string(v, "io-status", job->io_error ? "failed" : "ok");
-        value_set_string(v, "status", job->paused ? "paused" : job->ready ? "ready" : "running");
+        value_set_string(v, "status",
+                         job->cancelled    ? "aborting"
+                         : job->completing ? "waiting"
+                         : job->paused     ? "paused"
+                         : job->ready      ? "ready"
+                                           : "running");
         g_mutex_unlock(&job->lock);
     }
     return list;

@@ -239,8 +239,8 @@ static void qcow2_info(BlockNode *node, Value *dict)
     Qcow2 *s = node->state;
     Value *d = dict;
     value_set_string(d, "compat", s->version >= 3 ? "1.1" : "0.10");
+    value_set_string(d, "compression-type", compression[s->compression]);
     if (s->version >= 3) {
-        value_set_string(d, "compression-type", compression[s->compression]);
         value_set_bool(d, "lazy-refcounts", s->compat & QCOW2_COMPAT_LAZY);
         qcow2_bitmap_info(s, d);
     }

@@ -307,8 +307,7 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
         tcg_backend_set_fp_mode(cpu); /* which flags are set may decide what traps */
     }
     /* an instruction that has to be run again, carefully, was not the step */
-    if (cpu->single_step && cpu->exception_index == EXCP_NONE &&
-        !(cpu->cflags_next & CF_CAREFUL)) {
+    if (cpu->single_step && cpu->exception_index == EXCP_NONE && !(cpu->cflags_next & CF_CAREFUL)) {
         cpu->exception_index = EXCP_DEBUG;
     }
     return last;
@@ -390,13 +389,15 @@ void tcg_fork_prepare(void)
 {
     pthread_mutex_lock(&engine.lock);
     persist_fork_prepare();
-    engine.fork_fd = engine.config.interp ? -1 : code_buffer_fork_prepare();
+    if (!engine.config.interp) {
+        code_buffer_fork_prepare();
+    }
 }
 
 void tcg_fork_parent(void)
 {
-    if (engine.fork_fd >= 0) {
-        close(engine.fork_fd);
+    if (!engine.config.interp) {
+        code_buffer_fork_parent();
     }
     persist_fork_parent();
     pthread_mutex_unlock(&engine.lock);
@@ -407,8 +408,8 @@ void tcg_fork_child(CPUState *cpu)
     pthread_mutex_init(&engine.lock, NULL);
     engine.cpus = cpu;
     cpu->next_cpu = NULL;
-    if (engine.fork_fd >= 0) {
-        code_buffer_fork_child(cpu, engine.fork_fd);
+    if (!engine.config.interp) {
+        code_buffer_fork_child(cpu);
     }
     persist_fork_child();
 }

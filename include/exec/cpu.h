@@ -71,6 +71,8 @@ struct CPUState {
     uintptr_t host_sp;      /* cpu_exec's own stack while compiled code runs */
     uint32_t host_fpcr, saved_host_fpcr; /* MXCSR in compiled code, and of the emulator */
     const void *slow_frame;              /* the backend's, while softmmu_run_op runs */
+    /* Not 0: one thread alone sees the guest's memory, so that atomics need no bus lock. */
+    volatile uint32_t memory_is_private;
     uint64_t scratch[64]; /* the backend's: spilled temps and operands of evaluated ops */
 
     FloatStatus fp_status; /* modes and flags of fpu/; round_mode mirrors the host's */
@@ -94,6 +96,13 @@ struct CPUState {
     sigjmp_buf jmp_env;   /* cpu_loop_exit */
     uint64_t epoch;       /* of the code buffer, last seen at a quiet point */
     CPUState *next_cpu;   /* list of all; accel/tcg's lock */
+
+    /*
+     * User mode: what an SVC with an immediate other than 0, in this page of the emulator's making,
+     * does: the system call of that number, with two arguments. Called by compiled code.
+     */
+    vaddr quick_page;
+    uint64_t (*quick_syscall)(CPUState *cpu, uint64_t nr, uint64_t a, uint64_t b);
 
     void *opaque; /* linux-user: the thread's TaskState; system: the machine's vCPU */
 

@@ -76,6 +76,12 @@ void tcg_fork_parent(void);
 void tcg_fork_child(
     CPUState *cpu); /* the only thread of the child; makes the code buffer its own */
 
+/*
+ * From now on others may write what the guest's threads do: a second thread, another process. To be
+ * called before they can. Clears memory_is_private of all CPUs; a new CPU has it cleared.
+ */
+void tcg_memory_is_shared(void);
+
 /* -d items (log.h) print through this. */
 typedef struct TCGStats {
     uint64_t tbs, guest_insns, host_bytes, flushes, invalidations, fp_traps, faults;

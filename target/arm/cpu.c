@@ -167,6 +167,10 @@ static bool configure(CPUArmState *env, const char *spec, GError **err)
         }
     }
     set_feature(env, ARM_FEAT_ASIMDHP, arm_feature(env, ARM_FEAT_FP16));
+    if (!arm_feature(env, ARM_FEAT_PMU)) {
+        set_feature(env, ARM_FEAT_PMU_8_1, false);
+        set_feature(env, ARM_FEAT_PMU_8_4, false);
+    }
     return true;
 }
 
@@ -468,25 +472,11 @@ void arm_dump_state(const CPUState *cpu, FILE *f)
 }
 
 const TargetOps arm_target = {
-    .name = "aarch64",
-    .globals = arm_globals,
-    .nb_globals = ARM_NB_GLOBALS,
-    .cc_global = ARM_G_CC,
-    .cpu_size = sizeof(CPUArmState),
-    .env_bias =
-        offsetof(CPUArmState, x) + 128, /* all of X0..X30, SP within a byte's displacement */
-    .pc_offset = offsetof(CPUArmState, pc),
-    .jc_shift = 2,
-    .max_insn_len = 4,
-    .nan_rule = FLOAT_NAN_ARM,
-    .cs_arch = CS_ARCH_ARM64,
-    .cs_mode = CS_MODE_ARM,
+    ARM_TARGET_COMMON,
     .cpu_new = cpu_new,
-    .list_models = arm_list_models,
     .cpu_reset = arm_cpu_reset,
     .cpu_copy = cpu_copy,
     .cpu_free = arm_cpu_free,
     .tb_flags = tb_flags,
-    .translate = arm_translate,
     .dump_state = arm_dump_state,
 };

@@ -2,7 +2,8 @@
 /*
  * Loads, stores, atomics, fences, and fields of the state. Loads are acquire and stores are release
  * on x86 already; only a release store that later acquire loads must not pass (RCsc) is an
- * exchange.
+ * exchange. While a process has one thread and no memory in common with another, nothing is locked
+ * (CPUState.memory_is_private).
  */
 #include "tcg/x86_64/asm.h"
 
@@ -123,6 +124,45 @@ static void emit_ld(X86Gen *g, const TCGOp *op, const X86Operand *o)
     emit_load(g, op->memop, guest(), o[0].reg, m);
 }
 
+/*
+ * What follows is skipped, up to x86_bind8 of the result, while nobody else sees the guest's
+ * memory: a bus lock is then a waste of twenty cycles. Destroys EFLAGS.
+ */
+static uint8_t *if_alone(X86Gen *g)
+{
+    x86_alu_mi(g, X_CMP, 0, x86_env(X86_CPU(memory_is_private)), 0);
+    return x86_jcc8(g, X_NE);
+}
+
+/* For an instruction with the LOCK prefix, which is emitted behind this. */
+static void lock(X86Gen *g)
+{
+    uint8_t *alone = if_alone(g);
+
+    mark(g); /* a fault is at the prefix, or behind it */
+    x86_put8(g, 0xf0);
+    x86_bind8(g, alone);
+    mark(g);
+}
+
+/* Locked without a prefix. */
+static void exchange(X86Gen *g, int sz, int reg, X86Mem m)
+{
+    static const unsigned xchg[] = { 0x86 | X_RB, X_XCHG | X_66, X_XCHG, X_XCHG | X_W };
+
+    mark(g);
+    x86_rm(g, xchg[sz] | guest(), reg, m);
+}
+
+/* Later loads wait for earlier stores. Destroys EFLAGS; cheaper than MFENCE. */
+static void fence(X86Gen *g)
+{
+    uint8_t *alone = if_alone(g);
+
+    x86_alu_mi(g, X_OR, X_LOCK, x86_at(RSP, 0), 0);
+    x86_bind8(g, alone);
+}
+
 static void emit_st(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     int sz = op->memop & MO_SIZE, reg = o[0].reg;
@@ -146,12 +186,17 @@ static void emit_st(X86Gen *g, const TCGOp *op, const X86Operand *o)
             emit_swap_bytes(g, sz, reg);
         }
     }
-    mark(g);
     if (op->memop & MO_RELEASE) {
-        static const unsigned xchg[] = { 0x86 | X_RB, X_XCHG | X_66, X_XCHG, X_XCHG | X_W };
+        uint8_t *alone = if_alone(g), *end;
 
-        x86_rm(g, xchg[sz] | guest(), reg, m);
+        exchange(g, sz, reg, m);
+        end = x86_jmp8(g);
+        x86_bind8(g, alone);
+        mark(g);
+        x86_rm(g, store_op[sz] | guest(), reg, m);
+        x86_bind8(g, end);
     } else {
+        mark(g);
         x86_rm(g, store_op[sz] | guest(), reg, m);
     }
 }
@@ -215,9 +260,7 @@ static void emit_stv(X86Gen *g, const TCGOp *op, const X86Operand *o)
     mark(g);
     x86_vstore(g, guest(), v, sz, m);
     if (op->memop & MO_RELEASE) {
-        x86_put8(g, 0x0f); /* mfence */
-        x86_put8(g, 0xae);
-        x86_put8(g, 0xf0);
+        fence(g);
     }
 }
 
@@ -261,7 +304,7 @@ static void emit_stv_env(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
 static unsigned sized(unsigned op8, unsigned op, int sz)
 {
-    return (sz == MO_8 ? op8 : sz == MO_16 ? op | X_66 : op | x_w(sz)) | X_LOCK | guest();
+    return (sz == MO_8 ? op8 : sz == MO_16 ? op | X_66 : op | x_w(sz)) | guest();
 }
 
 static X86Mem atomic_address(X86Gen *g, const TCGOp *op, const X86Operand *o)
@@ -274,7 +317,7 @@ static void emit_lock_alu(X86Gen *g, const TCGOp *op, const X86Operand *o, int a
     int sz = op->memop & MO_SIZE;
     X86Mem m = atomic_address(g, op, o);
 
-    mark(g);
+    lock(g);
     x86_rm(g, sized((unsigned)alu * 8 | X_RB, (unsigned)alu * 8 + 1, sz), o[2].reg, m);
 }
 
@@ -292,12 +335,22 @@ static void emit_rmw_simple(X86Gen *g, const TCGOp *op, const X86Operand *o)
     }
     m = atomic_address(g, op, o);
     t = late_scratch(g); /* at a fault the output must still be the old one */
-    x86_mov_rr(g, X_W, t, o[2].reg);
-    mark(g);
     if (op->imm == TCG_ATOMIC_ADD) {
+        x86_mov_rr(g, X_W, t, o[2].reg);
+        lock(g);
         x86_rm(g, sized(X_XADD8, X_XADD, sz), t, m);
     } else {
-        x86_rm(g, sized(0x86 | X_RB, X_XCHG, sz) & ~(unsigned)X_LOCK, t, m);
+        uint8_t *alone = if_alone(g), *end;
+
+        x86_mov_rr(g, X_W, t, o[2].reg);
+        exchange(g, sz, t, m);
+        end = x86_jmp8(g);
+        x86_bind8(g, alone);
+        mark(g);
+        emit_load(g, (unsigned)sz, guest(), t, m);
+        mark(g);
+        x86_rm(g, store_op[sz] | guest(), o[2].reg, m);
+        x86_bind8(g, end);
     }
     if (!(op->life & 1)) {
         x86_mov_rr(g, X_W, o[0].reg, t);
@@ -358,7 +411,7 @@ static void emit_rmw_loop(X86Gen *g, const TCGOp *op, const X86Operand *o)
         m = x86_at(o[4].reg, 0);
         x86_load(g, o[4].reg, TCG_TYPE_I64, x86_arg_disp(0));
     }
-    mark(g);
+    lock(g);
     x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), t, m);
     x86_put8(g, 0x70 | X_NE);
     x86_put8(g, (unsigned)(loop - (g->p + 1)));
@@ -396,7 +449,7 @@ static void emit_cas(X86Gen *g, const TCGOp *op, const X86Operand *o)
         emit_swap_bytes(g, sz, new);
         emit_swap_bytes(g, sz, RAX);
     }
-    mark(g);
+    lock(g);
     x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), new, m);
     if (op->memop & MO_BSWAP) {
         emit_swap_bytes(g, sz, RAX);
@@ -438,13 +491,8 @@ void x86_gen_mb(X86Gen *g, const TCGOp *op)
     if (!(op->imm & TCG_MB_ST_LD)) {
         return;
     }
-    if (g->flags_temp == TCG_NONE) { /* cheaper than MFENCE */
-        x86_alu_mi(g, X_OR, X_LOCK, x86_at(RSP, 0), 0);
-    } else {
-        x86_put8(g, 0x0f);
-        x86_put8(g, 0xae);
-        x86_put8(g, 0xf0);
-    }
+    x86_flags_clobber(g);
+    fence(g);
 }
 
 void x86_mem_rules_init(void)
@@ -454,7 +502,7 @@ void x86_mem_rules_init(void)
     x86_rules[TCG_OP_ld] = (X86OpRule){ .emit = emit_ld, .flags = X86R_FLAGS };
     x86_rules[TCG_OP_st] = (X86OpRule){ .emit = emit_st, .flags = X86R_FLAGS | X86R_IMM_FIRST };
     x86_rules[TCG_OP_ldv] = (X86OpRule){ .emit = emit_ldv, .flags = probe };
-    x86_rules[TCG_OP_stv] = (X86OpRule){ .emit = emit_stv, .flags = probe };
+    x86_rules[TCG_OP_stv] = (X86OpRule){ .emit = emit_stv, .flags = X86R_FLAGS };
     x86_rules[TCG_OP_ld_env] = (X86OpRule){ .emit = emit_ld_env, .flags = X86R_FLAGS };
     x86_rules[TCG_OP_st_env] = (X86OpRule){ .emit = emit_st_env, .flags = X86R_IMM_FIRST };
     x86_rules[TCG_OP_ldv_env] = (X86OpRule){ .emit = emit_ldv_env };

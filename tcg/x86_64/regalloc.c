@@ -546,7 +546,8 @@ static void place_inputs(X86Gen *g, RuleState *r)
         int temp = r->in[n];
         const X86Temp *t = &g->t[temp];
 
-        if (temp != TCG_NONE && t->reg != X86_NO_REG && r->def->in[n] != 'c') {
+        if (temp != TCG_NONE && t->reg != X86_NO_REG && r->def->in[n] != 'c' &&
+            (fixed_reg(r, n) < 0 || t->reg == fixed_reg(r, n))) {
             g->locked |= X86_MASK(t->reg); /* not to be evicted for another input */
         }
     }
@@ -658,7 +659,8 @@ static bool keeps_flags(X86Gen *g, const RuleState *r)
         return x86_has(X86_BMI2) && may_be_imm(g, r, 1);
     case TCG_OP_ld:
     case TCG_OP_st:
-        return !(op->memop & MO_BSWAP) && !x86_config.softmmu;
+    case TCG_OP_stv:
+        return !(op->memop & (MO_BSWAP | MO_RELEASE)) && !x86_config.softmmu;
     case TCG_OP_ld_env:
         return !(op->memop & MO_BSWAP);
     case TCG_OP_extract:

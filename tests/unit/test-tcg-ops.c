@@ -407,7 +407,7 @@ static void one_size(unsigned opc, unsigned sz, unsigned mode)
     char what[64];
 
     snprintf(what, sizeof(what), "%s, size %d, mode %u", def->name, 8 << sz, mode);
-    for (unsigned n = 0; n < 2 * NB_SHAPES; n++) {
+    for (unsigned n = 0; n < (mode ? NB_SHAPES : 2 * NB_SHAPES); n++) {
         TCGContext *s = test_start();
         TestCPU cpu[TEST_MAX_STATES], before[TEST_MAX_STATES];
         TCGOp op = build(s, opc, sz, n % NB_SHAPES);

@@ -213,6 +213,7 @@ CPUState *arm_cpu_new_model(const char *spec, const TargetOps *target, GError **
     for (int i = 0; i < 4; i++) {
         env->pac_code[i / 2][i & 1] = pauth_code_bits(48, !(i & 1));
     }
+    arm_exclusive_init();
     if (!configure(env, spec ? spec : "max", err)) {
         arm_cpu_free(&env->parent);
         return NULL;

@@ -14,10 +14,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#ifndef LATIMER_VERSION
-#define LATIMER_VERSION "0.1"
-#endif
-
 /* What the command line says beside UserProcess. */
 static struct {
     TCGConfig tcg;
@@ -282,6 +278,7 @@ static const struct Option {
 } options[] = {
 #define OPT(fn, name, arg, env, help) { fn, name, arg, env, help },
 #include "linux-user/options.h.inc"
+#include "util/version.h"
 #undef OPT
 };
 

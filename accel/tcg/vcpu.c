@@ -233,6 +233,7 @@ static void *vcpu_thread(void *arg)
     VCPU *v = arg;
 
     vcpu_set_current(v);
+    v->thread_id = gettid();
     for (;;) {
         vcpu_enter(v, true);
         run(v);
@@ -250,6 +251,7 @@ static void *round_robin_thread(G_GNUC_UNUSED void *arg)
                 continue;
             }
             vcpu_set_current(v);
+            v->thread_id = gettid();
             if (vcpu_enter(v, false)) {
                 atomic_store(&tcg.turn, v);
                 run(v);

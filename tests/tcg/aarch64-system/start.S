@@ -101,11 +101,10 @@ run_el0:
         adrp    x30, el0_end
         add     x30, x30, :lo12:el0_end
         eret
-        .balign 4096                            /* code that EL0 may run */
-        .global el0_end
+        .section .el0.text, "ax"
 el0_end:
         svc     #0xe0
-        .balign 4096
+        .text
 /* exception() returns here from that SVC */
 back_in_el1:
         ldp     x27, x28, [sp, #80]
@@ -119,5 +118,6 @@ back_in_el1:
         .bss
         .balign 4096
 stacks: .skip   0x10000 * 8
+        .global el0_stack
 el0_stack:
         .skip   0x4000

@@ -8,7 +8,24 @@ void (*volatile sync_handler)(Frame *f);
 void (*volatile secondary_main)(int cpu);
 
 void test(void);
-extern char vectors[], back_in_el1[], el0_end[];
+extern char vectors[], back_in_el1[];
+
+/* The compiler calls these. */
+void *memcpy(void *dst, const void *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ((volatile char *)dst)[i] = ((const char *)src)[i];
+    }
+    return dst;
+}
+
+void *memset(void *dst, int c, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ((volatile char *)dst)[i] = (char)c;
+    }
+    return dst;
+}
 
 /* ---- console
  * ------------------------------------------------------------------------------------ */
@@ -135,7 +152,7 @@ static uint64_t level2[2][512] __attribute__((aligned(4096)));
 static uint64_t level3[4][512] __attribute__((aligned(4096)));
 static uint64_t *level3_of[2][512];
 static int nb_level3;
-extern char el0_start[], el0_stop[], bss_end[];
+extern char el0_start[], el0_stop[], el0_stack[];
 
 static void flat_map(void)
 {
@@ -148,6 +165,9 @@ static void flat_map(void)
     }
     for (uint64_t a = (uintptr_t)el0_start; a < (uintptr_t)el0_stop; a += 4096) {
         map_page(a, a, PTE_RAM | PTE_RO | PTE_EL0);
+    }
+    for (uint64_t a = (uintptr_t)el0_stack; a < (uintptr_t)el0_stack + 0x4000; a += 4096) {
+        map_page(a, a, PTE_RAM | PTE_EL0 | PTE_UXN | PTE_PXN);
     }
 }
 

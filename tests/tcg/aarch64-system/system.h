@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What test programs on the bare machine `virt` share (system.c): console, TAP, exceptions, EL0, page
- * tables, the interrupt controller. A program defines `void test(void)`.
+ * What test programs on the bare machine `virt` share (system.c): console, TAP, exceptions, EL0,
+ * page tables, the interrupt controller. A program defines `void test(void)`.
  */
 #ifndef AARCH64_SYSTEM_H
 #define AARCH64_SYSTEM_H
@@ -10,11 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define read_reg(name)                                        \
-    ({                                                        \
-        uint64_t val_;                                        \
+#define read_reg(name)                                         \
+    ({                                                         \
+        uint64_t val_;                                         \
         asm volatile("mrs %0, " #name : "=r"(val_)::"memory"); \
-        val_;                                                 \
+        val_;                                                  \
     })
 #define write_reg(name, val) \
     asm volatile("msr " #name ", %0; isb" ::"r"((uint64_t)(val)) : "memory")
@@ -67,9 +67,9 @@ static inline void tlbi_all(void)
 }
 static inline void tlbi_va(uint64_t va, uint64_t asid)
 {
-    asm volatile("dsb ish; tlbi vae1is, %0; dsb ish; isb" ::"r"(asid << 48 |
-                                                                (va >> 12 & 0xfffffffffffull))
-                 : "memory");
+    asm volatile(
+        "dsb ish; tlbi vae1is, %0; dsb ish; isb" ::"r"(asid << 48 | (va >> 12 & 0xfffffffffffull))
+        : "memory");
 }
 
 void irq_enable(int intid); /* GICv2; one CPU's */

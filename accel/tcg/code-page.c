@@ -79,7 +79,7 @@ static void jump_cache_drop_page(JumpCache *jc, vaddr page)
     int shift = engine.target->jc_shift;
     unsigned first = jump_cache_index(page, shift);
 
-    for (unsigned n = 0; n < TLB_PAGE_SIZE >> shift; n++) {
+    for (unsigned n = 0; n < (unsigned)TLB_PAGE_SIZE >> shift; n++) {
         JumpCacheEntry *e = &jc->entries[first ^ n];
 
         if ((e->pc & TLB_PAGE_MASK) == page && e->code) {

@@ -80,7 +80,6 @@ static void cpu_reset(CPUState *cpu)
     if (b->has_boot) {
         env->pc = b->boot_pc;
         env->x[0] = b->boot_x0;
-        b->has_boot = false;
     }
     cpu->interrupts &= ~(CPU_INT_RESET | CPU_INT_TARGET0);
     cpu->exception_index = EXCP_NONE;

@@ -224,6 +224,8 @@ bool a64_logic_mask(int n, int imms, int immr, uint64_t *mask);
 
 /* What load- and store-exclusive share between CPUs; before the first of them runs. */
 void arm_exclusive_init(void);
+/* An exception was taken: a store-exclusive that it interrupted is over. */
+void arm_exclusive_let_go(CPUArmState *env);
 
 /* TargetOps.translate */
 void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns);

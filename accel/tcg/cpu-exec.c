@@ -262,6 +262,38 @@ static TBSlot *run_tb(CPUState *cpu, TranslationBlock *tb)
     return slot;
 }
 
+/*
+ * System mode: the guest goes on where the current jump cache knows the code. What changes the
+ * meaning of an address has emptied it.
+ */
+static const void *known_code(CPUState *cpu)
+{
+    const JumpCache *jc = cpu->mmu->jump_cache;
+    const JumpCacheEntry *e;
+    vaddr pc = cpu_get_pc(cpu);
+
+    if (!jc || cpu->mmu->forget_returns || cpu->single_step || cpu->cflags_next ||
+        engine.cflags & (CF_NO_CHAIN | CF_INTERP) || log_enabled(LOG_EXEC | LOG_CPU) ||
+        !code_jump_cache_fits(cpu, engine.target->tb_flags(cpu))) {
+        return NULL;
+    }
+    e = &jc->entries[jump_cache_index(pc, engine.target->jc_shift)];
+    return e->pc == pc ? e->code : NULL;
+}
+
+static TBSlot *enter_known(CPUState *cpu, const void *code)
+{
+    ThreadCode *tc = thread_code(cpu);
+    TBSlot *slot;
+
+    tc->running = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    slot = tcg_enter(cpu, code);
+    atomic_signal_fence(memory_order_seq_cst);
+    tc->running = false;
+    return slot;
+}
+
 /* One turn: runs blocks chained to each other from the current pc. `last`: the way out taken
  * before. */
 static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
@@ -375,7 +407,8 @@ int cpu_exec(CPUState *cpu)
             last = NULL;
             continue;
         }
-        last = exec_once(cpu, last);
+        const void *code = cpu->mmu && !last ? known_code(cpu) : NULL;
+        last = code ? enter_known(cpu, code) : exec_once(cpu, last);
     }
     atomic_store_explicit((_Atomic bool *)&cpu->in_code, false, memory_order_release);
     return excp;

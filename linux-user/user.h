@@ -85,6 +85,12 @@ struct TaskState {
 
 extern __thread TaskState *current_task;
 
+/* A shared object of at most a page for the guest, AT_SYSINFO_EHDR. */
+typedef struct UserVdso {
+    const void *image;
+    size_t size, rt_sigreturn; /* bytes; where in it handlers return to */
+} UserVdso;
+
 /* What differs between guest architectures in user mode. */
 struct UserArch {
     const TargetOps *target;
@@ -92,7 +98,7 @@ struct UserArch {
     uint16_t elf_machine;
     const uint16_t *syscall_table; /* guest number -> CALL_*, 0 where there is none */
     int nb_syscalls;
-    uint32_t sigreturn_code[2]; /* instructions of the trampoline */
+    const UserVdso *vdso;
     int minsigstksz;
 
     void (*init_cpu)(CPUState *cpu, uint64_t pc, uint64_t sp);
@@ -102,7 +108,7 @@ struct UserArch {
     uint64_t (*get_sp)(CPUState *cpu);
     void (*clone_regs)(CPUState *child, uint64_t sp, bool set_tls, uint64_t tls);
     uint64_t (*hwcap)(CPUState *cpu, int which); /* 1, 2 */
-    /* False if the frame cannot be written. trampoline: address of sigreturn_code. */
+    /* False if the frame cannot be written. trampoline: address of the vDSO's rt_sigreturn. */
     bool (*setup_frame)(TaskState *ts, int sig, const siginfo_t *info, const GuestSigaction *act,
                         uint64_t oldmask, uint64_t sp, uint64_t trampoline);
     /* Restores everything from the frame; false if it is bad. */
@@ -133,7 +139,7 @@ typedef struct UserProcess {
     uint64_t guest_limit; /* guest_end - GUEST_GAP: no mapping above this */
     uint64_t stack_size;
     bool strace;
-    uint64_t trampoline;
+    uint64_t vdso;
     uint64_t seed;
     bool has_seed;
     /* of the loaded image, for /proc/self */
@@ -215,6 +221,13 @@ int64_t guest_mremap(uint64_t addr, uint64_t old_len, uint64_t new_len, uint64_t
                      uint64_t new_addr);
 int64_t guest_madvise(uint64_t addr, uint64_t len, int advice);
 int64_t guest_brk(uint64_t addr);
+uint64_t guest_mapped_bytes(void);
+/* RLIMIT_AS in bytes, ~0 being none. Setting: 0, -EINVAL or -EPERM. */
+typedef struct GuestLimit {
+    uint64_t soft, hard;
+} GuestLimit;
+void guest_get_as_limit(GuestLimit *limit);
+int guest_set_as_limit(const GuestLimit *limit);
 void guest_set_brk(uint64_t start);
 int64_t guest_shmat(int id, uint64_t addr, int flags);
 int64_t guest_shmdt(uint64_t addr);

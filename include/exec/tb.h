@@ -30,7 +30,7 @@ typedef struct TBSlot {
     /* System mode, to another page: where the code compares the page's id, and with what; 0: not
      * linked yet, and once it is it stays with that id. */
     uint32_t id_offset, page_id;
-    bool likely;          /* an earlier process went this way */
+    bool likely; /* an earlier process went this way */
 } TBSlot;
 
 struct TranslationBlock {

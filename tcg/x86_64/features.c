@@ -196,6 +196,7 @@ bool tcg_backend_init(const TCGBackendConfig *config, GError **err)
     x86_flags_rules_init();
     x86_mem_rules_init();
     x86_vec_rules_init();
+    x86_vec_arith_rules_init();
     x86_fp_rules_init();
     x86_crypto_rules_init();
     return true;

@@ -133,6 +133,7 @@ void x86_int_rules_init(void);
 void x86_flags_rules_init(void);
 void x86_mem_rules_init(void);
 void x86_vec_rules_init(void);
+void x86_vec_arith_rules_init(void); /* vec-arith.c: after vec.c */
 void x86_fp_rules_init(void);
 void x86_crypto_rules_init(void);
 

@@ -14,9 +14,10 @@ ifneq ($(filter-out help clean distclean,$(or $(MAKECMDGOALS),all)),)
 -include $(BUILD)/config.mk
 endif
 
-MODULES = util fpu disas tcg tcg/tci tcg/x86_64 accel accel/tcg gdbstub target target/arm \
-          linux-user linux-user/aarch64 block block/crypto block/qcow2 block/nbd tools/img tools/io \
-          net chardev system $(patsubst %/,%,$(wildcard hw/*/))
+SUBDIRS = $(patsubst %/,%,$(wildcard $(1)/*/))
+MODULES = util fpu disas tcg $(call SUBDIRS,tcg) accel accel/tcg gdbstub target $(call SUBDIRS,target) \
+          linux-user $(call SUBDIRS,linux-user) block $(call SUBDIRS,block) $(call SUBDIRS,tools) \
+          net chardev monitor system $(call SUBDIRS,hw)
 MAINS   = linux-user/main.c system/main.c $(wildcard tools/latimer-*.c)
 
 # ---- flags
@@ -62,7 +63,7 @@ TOOLS := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/latimer-*.c))
 EMULATOR := $(if $(wildcard linux-user/main.c),$(BUILD)/latimer-user)
 LINKS := $(if $(EMULATOR),$(TARGETS:%=$(BUILD)/latimer-%))
 # Device types register themselves, so that these objects are linked whole.
-SYSTEM_OBJS  := $(filter $(addprefix $(BUILD)/,hw/% chardev/% net/% system/%),$(OBJS))
+SYSTEM_OBJS  := $(filter $(addprefix $(BUILD)/,hw/% chardev/% net/% monitor/% system/%),$(OBJS))
 SYSTEM       := $(if $(wildcard system/main.c),$(BUILD)/latimer-system)
 SYSTEM_LINKS := $(if $(SYSTEM),$(TARGETS:%=$(BUILD)/latimer-system-%))
 UNIT  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test-*.c))
@@ -121,12 +122,15 @@ unit: $(UNIT)
 
 # ---- tests
 
+# What is run from here keeps its translations here.
+export LATIMER_CACHE_DIR ?= $(abspath $(BUILD))/code-cache
+
 RESULTS = $(BUILD)/results
 TAP     = scripts/tap-count $(RESULTS)/
 
 # Runs every suite even when an early one fails, then adds up.
 define run-suites
-	@rm -rf $(RESULTS); mkdir -p $(RESULTS)
+	@rm -rf $(RESULTS) $(BUILD)/code-cache; mkdir -p $(RESULTS)
 	@failed=; for suite in $(1); do \
 	    echo "== $$suite"; \
 	    $(MAKE) --no-print-directory BUILD=$(BUILD) $$suite || failed="$$failed $$suite"; \

@@ -7,6 +7,12 @@
 
 #define PROBE_SIZE 2048
 
+static struct {
+    GMutex lock;
+    GHashTable *by_name; /* of the node that owns the name */
+    unsigned made_up;
+} names;
+
 const char *const block_prealloc_names[] = { "off", "metadata", "falloc", "full", NULL };
 
 /* Options that every node takes, before its driver sees the rest. */
@@ -58,6 +64,15 @@ bool block_parse_cache(const char *mode, unsigned *flags)
     return false;
 }
 
+bool block_parse_aio(const char *name, unsigned *flags)
+{
+    *flags &= ~(unsigned)(BLOCK_AIO_NATIVE | BLOCK_AIO_URING);
+    *flags |= !strcmp(name, "native")     ? BLOCK_AIO_NATIVE
+              : !strcmp(name, "io_uring") ? BLOCK_AIO_URING
+                                          : 0;
+    return *flags & (BLOCK_AIO_NATIVE | BLOCK_AIO_URING) || !strcmp(name, "threads");
+}
+
 /* Length of "proto:" at the start of a name, or 0. A ':' after a '/' is part of a path. */
 static size_t prefix_len(const char *filename)
 {
@@ -96,6 +111,50 @@ char *block_path_combine(const char *image, const char *name)
     return g_strdup_printf("%.*s%s", (int)(slash - image + 1), image, name);
 }
 
+BlockNode *block_find_node(const char *node_name)
+{
+    g_mutex_lock(&names.lock);
+    BlockNode *node = names.by_name ? g_hash_table_lookup(names.by_name, node_name) : NULL;
+    g_mutex_unlock(&names.lock);
+    return node;
+}
+
+static bool keep_name(BlockNode *node, GError **err)
+{
+    g_mutex_lock(&names.lock);
+    if (!names.by_name) {
+        names.by_name = g_hash_table_new(g_str_hash, g_str_equal);
+    }
+    bool free = !g_hash_table_contains(names.by_name, node->node_name);
+    if (free) {
+        g_hash_table_insert(names.by_name, node->node_name, node);
+    }
+    g_mutex_unlock(&names.lock);
+    if (!free) {
+        g_set_error(err, BLOCK_ERROR, EEXIST, "Duplicate nodes with node-name='%s'",
+                    node->node_name);
+    }
+    return free;
+}
+
+static void forget_name(BlockNode *node)
+{
+    g_mutex_lock(&names.lock);
+    if (node->node_name && names.by_name &&
+        g_hash_table_lookup(names.by_name, node->node_name) == node) {
+        g_hash_table_remove(names.by_name, node->node_name);
+    }
+    g_mutex_unlock(&names.lock);
+}
+
+void block_name_node(BlockNode *node)
+{
+    if (!node->node_name) {
+        node->node_name = g_strdup_printf("#block%03u", g_atomic_int_add(&names.made_up, 1));
+        keep_name(node, NULL);
+    }
+}
+
 BlockNode *block_ref(BlockNode *node)
 {
     g_atomic_int_inc(&node->refs);
@@ -107,6 +166,7 @@ void block_unref(BlockNode *node)
     if (!node || !g_atomic_int_dec_and_test(&node->refs)) {
         return;
     }
+    forget_name(node);
     if (node->state && node->drv->close) {
         node->drv->close(node);
     }
@@ -116,6 +176,9 @@ void block_unref(BlockNode *node)
     g_free(node->backing_file);
     g_free(node->backing_fmt);
     g_free(node->auto_backing_file);
+    g_free(node->opened_name);
+    g_free(node->opened_format);
+    block_opts_free(node->opened_by);
     g_free(node->filename);
     g_free(node->node_name);
     g_free(node->state);
@@ -173,7 +236,11 @@ static bool take_node_opts(BlockNode *node, BlockOpts *opts, GError **err)
         return false;
     }
     node->node_name = g_strdup(block_opts_get(mine, "node-name"));
+    if (node->node_name && !keep_name(node, err)) {
+        return false;
+    }
     take_flag(mine, "read-only", BLOCK_RDWR, true, &node->flags);
+    take_flag(mine, "auto-read-only", BLOCK_AUTO_RO, false, &node->flags);
     take_flag(mine, "cache.direct", BLOCK_DIRECT, false, &node->flags);
     take_flag(mine, "cache.no-flush", BLOCK_NO_FLUSH, false, &node->flags);
     take_flag(mine, "force-share", BLOCK_FORCE_SHARE, false, &node->flags);
@@ -285,13 +352,14 @@ static BlockNode *open_protocol(const char *filename, BlockOpts *opts, unsigned 
         /* What a filter sits on is called "image" here, as a name or with options of its own. */
         g_autoptr(BlockOpts) image = block_opts_take_prefix(opts, "image.");
         g_autofree char *image_name = g_strdup(block_opts_get(opts, "image"));
+        bool image_is_node = image_name && block_find_node(image_name);
         for (unsigned i = 0; i < block_opts_count(image); i++) {
             const char *key = block_opts_key(image, i);
             g_autofree char *full = g_strconcat("file.", key, NULL);
             block_opts_set(opts, full, block_opts_get(image, key));
         }
         if (image_name) {
-            block_opts_set(opts, "file.filename", image_name);
+            block_opts_set(opts, image_is_node ? "file" : "file.filename", image_name);
             block_opts_remove(opts, "image");
         }
     }
@@ -302,6 +370,18 @@ static BlockNode *open_protocol(const char *filename, BlockOpts *opts, unsigned 
     return node_start(node, opts, err) ? g_steal_pointer(&node) : NULL;
 }
 
+/* The child is a node that is open already, by its name. */
+static BlockNode *use_existing(BlockOpts *opts, const char *name, BlockNode *node, unsigned flags,
+                               GError **err)
+{
+    if (flags & BLOCK_RDWR && !(node->flags & BLOCK_RDWR)) {
+        g_set_error(err, BLOCK_ERROR, EACCES, "Block node '%s' is read-only", node->node_name);
+        return NULL;
+    }
+    block_opts_remove(opts, name);
+    return block_ref(node);
+}
+
 BlockNode *block_open_child(BlockNode *parent, BlockOpts *opts, const char *name,
                             const char *filename, const char *format, unsigned flags, GError **err)
 {
@@ -309,6 +389,11 @@ BlockNode *block_open_child(BlockNode *parent, BlockOpts *opts, const char *name
     g_autoptr(BlockOpts) sub = block_opts_take_prefix(opts, prefix);
     g_autofree char *given = NULL;
     bool file = !strcmp(name, "file") || !strcmp(name, "data-file");
+    const char *ref = block_opts_get(opts, name);
+    BlockNode *existing = ref ? block_find_node(ref) : NULL;
+    if (existing) {
+        return use_existing(opts, name, existing, flags, err);
+    }
     if (block_opts_has(sub, "filename") && !block_opts_has(sub, "driver")) {
         given = g_strdup(block_opts_get(sub, "filename"));
         block_opts_remove(sub, "filename");
@@ -339,9 +424,14 @@ static bool open_backing(BlockNode *node, BlockOpts *opts, GError **err)
     g_autoptr(BlockOpts) sub = block_opts_take_prefix(opts, "backing.");
     bool none = given && !*given;
     if (given && !none) {
-        g_set_error(err, BLOCK_ERROR, EINVAL,
-                    "not implemented: \"backing\" as the name of an existing node ('%s')", given);
-        return false;
+        BlockNode *existing = block_find_node(given);
+        if (!existing) {
+            g_set_error(err, BLOCK_ERROR, ENOENT, "Cannot find device='' nor node-name='%s'",
+                        given);
+            return false;
+        }
+        node->backing = block_ref(existing);
+        return true;
     }
     block_opts_remove(opts, "backing");
     if (node->backing_file && *node->backing_file) {
@@ -432,7 +522,7 @@ static BlockNode *open_one(const char *filename, const char *format, BlockOpts *
     BlockNode dummy = { .filename = (char *)(filename ? filename : "") };
     const char *plain = block_opts_get(opts, "file");
     g_autofree char *plain_copy = g_strdup(plain);
-    if (!filename && plain_copy) {
+    if (!filename && plain_copy && !block_find_node(plain_copy)) {
         block_opts_remove(opts, "file");
         filename = plain_copy;
     }
@@ -466,7 +556,11 @@ BlockNode *block_open(const char *filename, const char *format, const BlockOpts 
         filename = NULL;
     }
     BlockNode *node = open_one(filename, format, mine, flags, &local);
-    if (!node) {
+    if (node && !node->opened_by) {
+        node->opened_by = block_opts_copy(opts);
+        node->opened_name = g_strdup(shown);
+        node->opened_format = g_strdup(format);
+    } else if (!node) {
         if (shown && !g_str_has_prefix(local->message, "Could not open")) {
             g_prefix_error(&local, "Could not open '%s': ", shown);
         }

@@ -52,6 +52,83 @@ int block_pread(BlockNode *node, int64_t off, void *buf, int64_t len)
     return ret || !len ? ret : node->drv->pread(node, off, buf, len);
 }
 
+static int64_t iov_bytes(const struct iovec *iov, int niov)
+{
+    int64_t len = 0;
+    for (int i = 0; i < niov; i++) {
+        len += iov[i].iov_len;
+    }
+    return len;
+}
+
+int block_preadv(BlockNode *node, int64_t off, const struct iovec *iov, int niov)
+{
+    int64_t len = iov_bytes(iov, niov);
+    if (niov == 1) {
+        return block_pread(node, off, iov->iov_base, len);
+    }
+    int ret = check_range(node, off, len);
+    if (ret || !len) {
+        return ret;
+    }
+    ret = node->drv->preadv ? node->drv->preadv(node, off, iov, niov, len) : -ENOTSUP;
+    if (ret != -ENOTSUP) {
+        return ret;
+    }
+    g_autofree uint8_t *buf = g_try_malloc(len), *p = buf;
+    ret = buf ? node->drv->pread(node, off, buf, len) : -ENOMEM;
+    for (int i = 0; i < niov && !ret; p += iov[i++].iov_len) {
+        memcpy(iov[i].iov_base, p, iov[i].iov_len);
+    }
+    p = NULL;
+    return ret;
+}
+
+/* What watchers have to say before and after a change. */
+static int before_write(BlockNode *node, int64_t off, int64_t len)
+{
+    int ret = 0;
+    for (BlockWatcher *w = node->watchers; w && !ret; w = w->next) {
+        ret = w->before ? w->before(w, off, len) : 0;
+    }
+    return ret;
+}
+
+/* Even a failed write may have changed something. */
+static int after_change(BlockNode *node, int64_t off, int64_t len, int ret)
+{
+    for (BlockWatcher *w = node->watchers; w; w = w->next) {
+        if (w->after) {
+            w->after(w, off, len);
+        }
+    }
+    return after_write(node, ret);
+}
+
+int block_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, int niov)
+{
+    int64_t len = iov_bytes(iov, niov);
+    if (niov == 1) {
+        return block_pwrite(node, off, iov->iov_base, len);
+    }
+    if (node->drv->pwritev && !node->detect_zeroes) {
+        int ret = check_write(node, off, len);
+        if (ret || !len || (ret = before_write(node, off, len))) {
+            return ret;
+        }
+        ret = node->drv->pwritev(node, off, iov, niov, len);
+        if (ret != -ENOTSUP) {
+            return after_change(node, off, len, ret);
+        }
+    }
+    g_autofree uint8_t *buf = g_try_malloc(MAX(len, 1));
+    int64_t at = 0;
+    for (int i = 0; i < niov && buf; at += iov[i++].iov_len) {
+        memcpy(buf + at, iov[i].iov_base, iov[i].iov_len);
+    }
+    return buf ? block_pwrite(node, off, buf, len) : -ENOMEM;
+}
+
 int block_pwrite(BlockNode *node, int64_t off, const void *buf, int64_t len)
 {
     int ret = check_write(node, off, len);
@@ -65,7 +142,8 @@ int block_pwrite(BlockNode *node, int64_t off, const void *buf, int64_t len)
         return block_write_zeroes(node, off, len,
                                   node->detect_zeroes == 2 ? BLOCK_ZERO_MAY_UNMAP : 0);
     }
-    return after_write(node, node->drv->pwrite(node, off, buf, len));
+    ret = before_write(node, off, len);
+    return ret ? ret : after_change(node, off, len, node->drv->pwrite(node, off, buf, len));
 }
 
 int block_pwrite_compressed(BlockNode *node, int64_t off, const void *buf, int64_t len)
@@ -77,7 +155,9 @@ int block_pwrite_compressed(BlockNode *node, int64_t off, const void *buf, int64
     if (!node->drv->pwrite_compressed) {
         return -ENOTSUP;
     }
-    return after_write(node, node->drv->pwrite_compressed(node, off, buf, len));
+    ret = before_write(node, off, len);
+    return ret ? ret
+               : after_change(node, off, len, node->drv->pwrite_compressed(node, off, buf, len));
 }
 
 static int write_zero_bytes(BlockNode *node, int64_t off, int64_t len)
@@ -97,14 +177,14 @@ static int write_zero_bytes(BlockNode *node, int64_t off, int64_t len)
 int block_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned flags)
 {
     int ret = check_write(node, off, len);
-    if (ret || !len) {
+    if (ret || !len || (ret = before_write(node, off, len))) {
         return ret;
     }
     ret = node->drv->write_zeroes ? node->drv->write_zeroes(node, off, len, flags) : -ENOTSUP;
     if (ret == -ENOTSUP && !(flags & BLOCK_ZERO_NO_FALLBACK)) {
         ret = write_zero_bytes(node, off, len);
     }
-    return after_write(node, ret);
+    return after_change(node, off, len, ret);
 }
 
 int block_discard(BlockNode *node, int64_t off, int64_t len)
@@ -113,8 +193,19 @@ int block_discard(BlockNode *node, int64_t off, int64_t len)
     if (ret || !len || !(node->flags & BLOCK_UNMAP) || !node->drv->discard) {
         return ret;
     }
-    ret = node->drv->discard(node, off, len);
-    return after_write(node, ret == -ENOTSUP ? 0 : ret);
+    ret = before_write(node, off, len);
+    ret = ret ? ret : node->drv->discard(node, off, len);
+    return after_change(node, off, len, ret == -ENOTSUP ? 0 : ret);
+}
+
+int block_copy_up(BlockNode *node, int64_t off, int64_t len)
+{
+    node = block_skip_filters(node);
+    int ret = check_write(node, off, len);
+    if (ret || !len || !node->backing) {
+        return ret;
+    }
+    return node->drv->copy_up ? node->drv->copy_up(node, off, len) : -ENOTSUP;
 }
 
 int block_flush(BlockNode *node)

@@ -107,6 +107,29 @@ static int raw_pwrite(BlockNode *node, int64_t off, const void *buf, int64_t len
     return block_pwrite(node->file, off + ((RawState *)node->state)->offset, buf, len);
 }
 
+static int raw_preadv(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len)
+{
+    (void)len;
+    return block_preadv(node->file, off + ((RawState *)node->state)->offset, iov, niov);
+}
+
+static int raw_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len)
+{
+    (void)len;
+    if (node->probed && off < PROBED_PREFIX) {
+        return -ENOTSUP; /* the check wants the bytes in a row */
+    }
+    return block_pwritev(node->file, off + ((RawState *)node->state)->offset, iov, niov);
+}
+
+static bool raw_hold(BlockNode *node, int64_t off, int64_t len, bool write, BlockHold *out)
+{
+    (void)len;
+    out->file = node->file;
+    out->off = off + ((RawState *)node->state)->offset;
+    return !(write && node->probed);
+}
+
 static int raw_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned flags)
 {
     return block_write_zeroes(node->file, off + ((RawState *)node->state)->offset, len, flags);
@@ -203,6 +226,9 @@ const BlockDriver block_driver_raw = {
     .create = raw_create,
     .pread = raw_pread,
     .pwrite = raw_pwrite,
+    .preadv = raw_preadv,
+    .hold = raw_hold,
+    .pwritev = raw_pwritev,
     .write_zeroes = raw_write_zeroes,
     .discard = raw_discard,
     .flush = raw_flush,

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -64,15 +65,16 @@ static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long ar
 {
     long n = 0, options = 0;
     int self = own_fd(OWN_FD_SELF);
-    char **args, number[16], debugger[32];
+    char **args, number[16], debugger[32], limit[64];
     uint64_t p;
+    GuestLimit as;
     int64_t res;
 
     while (proc.self_args && proc.self_args[options]) {
         options++;
     }
     g_free(ts->exec_args);
-    args = ts->exec_args = g_new(char *, options + argc + 10);
+    args = ts->exec_args = g_new(char *, options + argc + 12);
     args[n++] = (char *)proc.self_name;
     for (long i = 0; i < options; i++) {
         args[n++] = proc.self_args[i];
@@ -85,6 +87,12 @@ static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long ar
     if (gdb_exec_argument(debugger, sizeof(debugger))) {
         args[n++] = (char *)"-gdb-fd";
         args[n++] = debugger;
+    }
+    guest_get_as_limit(&as);
+    if (as.hard != ~UINT64_C(0) || as.soft != as.hard) {
+        snprintf(limit, sizeof(limit), "%" PRIu64 ",%" PRIu64, as.soft, as.hard);
+        args[n++] = (char *)"-as-limit";
+        args[n++] = limit;
     }
     args[n++] = (char *)"-0";
     args[n++] = (char *)"";
@@ -118,6 +126,26 @@ static bool self_not_found(int64_t res)
     return res == -ENOENT || res == -ELOOP || res == -ENOTDIR || res == -EACCES;
 }
 
+/* The kernel's business; the guest's limit on memory becomes a real one. */
+static int64_t exec_native(const char *path, uint64_t argv, uint64_t envp)
+{
+    struct rlimit ours, theirs;
+    GuestLimit as;
+    int64_t res;
+
+    guest_get_as_limit(&as);
+    getrlimit(RLIMIT_AS, &ours);
+    theirs = (struct rlimit){ MIN(as.soft, ours.rlim_max), ours.rlim_max };
+    if (theirs.rlim_cur != ours.rlim_cur) {
+        setrlimit(RLIMIT_AS, &theirs);
+    }
+    res = safe_call(__NR_execve, (uintptr_t)path, argv, envp);
+    if (theirs.rlim_cur != ours.rlim_cur) {
+        setrlimit(RLIMIT_AS, &ours);
+    }
+    return res;
+}
+
 /* path: the host's. */
 static int64_t exec_path(TaskState *ts, const char *path, uint64_t argv, uint64_t envp)
 {
@@ -134,7 +162,7 @@ static int64_t exec_path(TaskState *ts, const char *path, uint64_t argv, uint64_
             return res;
         }
     }
-    return safe_call(__NR_execve, (uintptr_t)path, argv, envp);
+    return exec_native(path, argv, envp);
 }
 
 static const char *exec_name(const char *path, char *buf)

@@ -680,6 +680,7 @@ static void begin(TaskState *ts, GDBStopKind kind, const char *text)
     gdb.server.stop = (GDBStop){ kind, ts->tid, 0, 0, text };
     gdb.server.tid = ts->tid;
     gdb_active = true;
+    signal_catch_defaults(ts);
     gdb_thread_begin(ts);
     ts->gdb->may_run = false;
 }

@@ -4,6 +4,7 @@
 #include "linux-user/symbols.h"
 #include "linux-user/user.h"
 #include "util/log.h"
+#include "util/version.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -12,15 +13,14 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
-
-#ifndef LATIMER_VERSION
-#define LATIMER_VERSION "0.1"
-#endif
 
 /* What the command line says beside UserProcess. */
 static struct {
     TCGConfig tcg;
+    GuestLimit as_limit; /* for the guest, once it is loaded */
+    bool has_as_limit;
     const char *argv0;
     const char *gdb, *gdb_fd; /* -g, and what is left of it after execve */
     uint64_t reserved;
@@ -175,6 +175,13 @@ static void opt_self_fd(const char *arg)
     }
     own_fd_set(OWN_FD_SELF, (int)fd);
 }
+static void opt_as_limit(const char *arg)
+{
+    if (sscanf(arg, "%" SCNu64 ",%" SCNu64, &opt.as_limit.soft, &opt.as_limit.hard) != 2) {
+        fatal(1, "-as-limit %s: SOFT,HARD is wanted", arg);
+    }
+    opt.has_as_limit = true;
+}
 static void opt_gdb(const char *arg)
 {
     opt.gdb = arg;
@@ -187,6 +194,9 @@ static void opt_gdb_fd(const char *arg)
 
 static void opt_cache(const char *arg)
 {
+    if (*arg != '/' && strcmp(arg, "on") && strcmp(arg, "off") && strcmp(arg, "verify")) {
+        fatal(1, "-cache %s: it is on, off, verify or a folder's absolute name", arg);
+    }
     opt.cache = arg;
     opt.tcg.cache_verify = !strcmp(arg, "verify");
 }
@@ -304,7 +314,7 @@ static void opt_help(const char *arg)
 static bool passed_on(const struct Option *o)
 {
     return o->fn != opt_setenv && o->fn != opt_unsetenv && o->fn != opt_argv0 &&
-           o->fn != opt_self_fd && o->fn != opt_gdb && o->fn != opt_gdb_fd;
+           o->fn != opt_self_fd && o->fn != opt_as_limit && o->fn != opt_gdb && o->fn != opt_gdb_fd;
 }
 
 static void apply_option(const struct Option *o, const char *arg)
@@ -477,6 +487,29 @@ static void load(LinuxProgram *prog)
     proc.start_brk = guest_brk(0);
 }
 
+/* The guest's own limit, or what is left of the one that we were started with. */
+static void set_as_limit(void)
+{
+    struct rlimit host;
+
+    if (!opt.has_as_limit) {
+        getrlimit(RLIMIT_AS, &host);
+        opt.as_limit = (GuestLimit){ host.rlim_cur, host.rlim_max };
+    }
+    guest_set_as_limit(&opt.as_limit);
+}
+
+/* Under `ulimit -v` the two mappings of translated code together get a quarter of what there is. */
+static void limit_code_buffer(void)
+{
+    struct rlimit host;
+
+    if (!opt.tcg.buffer_size && getrlimit(RLIMIT_AS, &host) == 0 &&
+        host.rlim_cur < UINT64_C(4) << 30) {
+        opt.tcg.buffer_size = MAX(host.rlim_cur / 8, 8 << 20);
+    }
+}
+
 static CPUState *create_cpu(void)
 {
     g_autoptr(GError) err = NULL;
@@ -486,7 +519,9 @@ static CPUState *create_cpu(void)
         proc.cpu_model = "max";
     }
     opt.tcg.cpu_model = proc.cpu_model;
-    opt.tcg.cache_dir = cache_dir();
+    /* a debugger's breakpoints are in no code of an earlier run */
+    opt.tcg.cache_dir = opt.gdb || opt.gdb_fd ? NULL : cache_dir();
+    limit_code_buffer();
     if (!tcg_exec_init(proc.arch->target, &opt.tcg, &err)) {
         fatal(126, "%s (ulimit -v tells the limit, -accel tcg,tb-size=MIB asks for less)",
               err->message);
@@ -559,6 +594,7 @@ int main(int argc, char **argv)
     current_task = ts;
     tcg_cpu_attach(cpu);
     proc.arch->init_cpu(cpu, prog.image.start_pc, prog.sp);
+    set_as_limit();
     signal_init(ts);
     if (opt.gdb_fd ? !gdb_continue_after_exec(ts, opt.gdb_fd)
                    : opt.gdb && !gdb_start(ts, opt.gdb, &err)) {

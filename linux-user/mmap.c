@@ -33,9 +33,11 @@ static struct {
     pthread_mutex_t lock;
     uint64_t search_top; /* no hole above this, as far as is known */
     uint64_t brk_start, brk;
+    uint64_t mapped;  /* bytes the guest has mapped */
+    GuestLimit limit; /* RLIMIT_AS: kept here, because the host's would count what is ours */
     ShmSegment *shm;
     int nb_shm;
-} mm = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} mm = { .lock = PTHREAD_MUTEX_INITIALIZER, .limit = { ~UINT64_C(0), ~UINT64_C(0) } };
 
 static inline uint64_t page_up(uint64_t addr)
 {
@@ -104,11 +106,51 @@ static void set_flags(uint64_t start, uint64_t end, int flags)
     }
 }
 
+static uint64_t mapped_bytes(uint64_t start, uint64_t end)
+{
+    uint64_t sum = 0;
+
+    for (uint64_t next; start < end; start = next) {
+        next = pagemap_run_end(start, end);
+        sum += pagemap_get(start) & GUEST_PAGE_VALID ? next - start : 0;
+    }
+    return sum;
+}
+
 /* What is mapped at [start, end) changes. */
 static void set_pages(uint64_t start, uint64_t end, int flags)
 {
+    mm.mapped += (flags & GUEST_PAGE_VALID ? end - start : 0) - mapped_bytes(start, end);
     persist_forget(start, end);
     set_flags(start, end, flags);
+}
+
+/* len more bytes would be too many. */
+static bool over_limit(uint64_t len)
+{
+    return len > mm.limit.soft || mm.mapped > mm.limit.soft - len;
+}
+
+void guest_get_as_limit(GuestLimit *limit)
+{
+    *limit = mm.limit;
+}
+
+int guest_set_as_limit(const GuestLimit *limit)
+{
+    if (limit->soft > limit->hard) {
+        return -EINVAL;
+    }
+    if (limit->hard > mm.limit.hard) {
+        return -EPERM;
+    }
+    mm.limit = *limit;
+    return 0;
+}
+
+uint64_t guest_mapped_bytes(void)
+{
+    return mm.mapped;
 }
 
 static bool range_free(uint64_t addr, uint64_t len)
@@ -221,7 +263,9 @@ int64_t guest_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uin
         tcg_memory_is_shared();
     }
     pthread_mutex_lock(&mm.lock);
-    if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+    if (G_UNLIKELY(over_limit(len))) {
+        res = -ENOMEM;
+    } else if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
         res = map_fixed(addr, len, prot, flags, fd, offset);
     } else {
         res = map_anywhere(addr, len, prot, flags, fd, offset);
@@ -358,7 +402,7 @@ static int64_t remap_locked(uint64_t old, uint64_t old_len, uint64_t new_len, ui
             return new_len == old_len ? (int64_t) old
                    : unmap_locked(old + new_len, old_len - new_len) ?: (int64_t) old;
         }
-        if (range_free(old + old_len, new_len - old_len)) {
+        if (range_free(old + old_len, new_len - old_len) && !over_limit(new_len - old_len)) {
             int64_t res = raw_syscall(__NR_mremap, old, old_len, new_len, 0, 0, 0);
 
             if (res >= 0) {
@@ -367,7 +411,7 @@ static int64_t remap_locked(uint64_t old, uint64_t old_len, uint64_t new_len, ui
             }
         }
     }
-    if (!(flags & MREMAP_MAYMOVE)) {
+    if (!(flags & MREMAP_MAYMOVE) || over_limit(new_len - MIN(old_len, new_len))) {
         return -ENOMEM;
     }
     place = find_place(new_len, new_len >= HUGE_PAGE_SIZE ? HUGE_PAGE_SIZE : GUEST_PAGE_SIZE,
@@ -438,7 +482,7 @@ int64_t guest_brk(uint64_t addr)
                 unmap_locked(new_end, old_end - new_end);
             }
             mm.brk = addr;
-        } else if (range_free(old_end, new_end - old_end)) {
+        } else if (range_free(old_end, new_end - old_end) && !over_limit(new_end - old_end)) {
             int64_t res = map_new(old_end, new_end - old_end, PROT_READ | PROT_WRITE,
                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 

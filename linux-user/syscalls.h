@@ -82,6 +82,7 @@ SyscallFn sys_clock_gettime, sys_gettimeofday;
 uint64_t quick_syscall(CPUState *cpu, uint64_t nr, uint64_t a,
                        uint64_t b); /* CPUState.quick_syscall */
 SyscallFn sys_semctl, sys_shmat, sys_shmdt;
+SyscallFn sys_getrlimit, sys_keyctl;
 SyscallFn sys_uname, sys_prctl, sys_getrandom, sys_prlimit64, sys_setrlimit, sys_seccomp;
 
 /* The host's number of the call that a handler serves. */

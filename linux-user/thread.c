@@ -181,15 +181,16 @@ static int64_t clone_process(TaskState *ts, const CloneArgs *ca)
         return -RES_RESTART_ALWAYS;
     }
     gdb_fork_prepare();
+    mm_fork_prepare(); /* the engine's lock is taken inside of it, never the other way round */
     tcg_fork_prepare();
-    mm_fork_prepare();
     pid = host_fork(ca);
-    mm_fork_done();
     if (pid == 0) {
         fork_child(ts, ca);
+        mm_fork_done();
         gdb_fork_child(ts);
     } else {
         tcg_fork_parent();
+        mm_fork_done();
         gdb_fork_parent(ts, pid);
     }
     unblock_signals(ts);

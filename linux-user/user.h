@@ -113,6 +113,11 @@ struct UserArch {
                         uint64_t oldmask, uint64_t sp, uint64_t trampoline);
     /* Restores everything from the frame; false if it is bad. */
     bool (*sigreturn)(TaskState *ts, uint64_t *mask, stack_t *altstack);
+    /*
+     * The registers as a core dump has them (elf_gregset_t, elf_fpregset_t); returns the first's
+     * size. Room: 320 and 1024 bytes.
+     */
+    size_t (*core_registers)(CPUState *cpu, uint8_t *general, uint8_t *fp, size_t *fp_size);
     /* A target's own EXCP_* and the si_code of a common one. False: it is a bug. */
     bool (*fault_siginfo)(CPUState *cpu, int excp, siginfo_t *info);
 };
@@ -216,6 +221,13 @@ int64_t guest_mremap(uint64_t addr, uint64_t old_len, uint64_t new_len, uint64_t
                      uint64_t new_addr);
 int64_t guest_madvise(uint64_t addr, uint64_t len, int advice);
 int64_t guest_brk(uint64_t addr);
+uint64_t guest_mapped_bytes(void);
+/* RLIMIT_AS in bytes, ~0 being none. Setting: 0, -EINVAL or -EPERM. */
+typedef struct GuestLimit {
+    uint64_t soft, hard;
+} GuestLimit;
+void guest_get_as_limit(GuestLimit *limit);
+int guest_set_as_limit(const GuestLimit *limit);
 void guest_set_brk(uint64_t start);
 int64_t guest_shmat(int id, uint64_t addr, int flags);
 int64_t guest_shmdt(uint64_t addr);
@@ -280,6 +292,8 @@ void own_fd_close(OwnFd which);
 
 /* The first thread: handlers for faults, the guest's mask from the host's. */
 void signal_init(TaskState *ts);
+/* Installs handlers where default actions are ours to do: again when a debugger has come. */
+void signal_catch_defaults(TaskState *ts);
 /* The calling thread's host signal stack. */
 void signal_stack_init(TaskState *ts);
 void signal_stack_free(TaskState *ts);
@@ -305,6 +319,12 @@ void sighand_get(SigHand *sh, int sig, GuestSigaction *act);
 void sighand_set(SigHand *sh, int sig, const GuestSigaction *act);
 /* Signals of fault_signals that wait in their slots, as a mask. */
 uint64_t pending_fault_mask(const TaskState *ts);
+
+/* ---- core.c
+ * ----------------------------------------------------------------- */
+
+/* Writes the guest's core dump if the limit allows one; false: there is none. */
+bool core_dump(TaskState *ts, const siginfo_t *info);
 
 /* ---- thread.c, cpu-loop.c, syscall.c
  * ----------------------------------------------------------------- */

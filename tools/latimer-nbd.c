@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /* latimer-nbd: exports a disk image over the Network Block Device protocol. */
 #include "block/nbd/proto.h"
+#include "block/nbd/service.h"
+#include "block/secret.h"
+#include "tools/nbd/kernel.h"
 #include <errno.h>
 #include <getopt.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 typedef struct Server {
     const char *port, *bind, *socket, *fmt, *name, *description, *pid_file;
     unsigned flags;
     int shared; /* clients at a time, 0: any number */
-    bool persistent, fork, image_opts, verbose;
-    const char *detect_zeroes, *snapshot;
-    NbdExport export;
+    bool persistent, fork, image_opts, verbose, temporary, depth;
+    const char *detect_zeroes, *snapshot, *device, *tls_creds, *tls_hostname, *offset;
+    GPtrArray *bitmaps; /* char *: names */
+    NbdServer server;
+    BlockBackend *blk;
     GMutex lock;
     GCond change;
     int clients;
@@ -53,58 +56,27 @@ static void help(void)
          "  -D, --description=TEXT   description of the export\n"
          "  -f, --format=FORMAT      the image's format\n"
          "  -r, --read-only          refuse writes\n"
+         "  -s, --snapshot           keep writes in a temporary file\n"
+         "  -o, --offset=OFFSET      export from there on\n"
+         "  -B, --bitmap=NAME        offer the image's dirty bitmap to clients\n"
+         "  -A, --allocation-depth   offer how deep in the backing chain data lies\n"
+         "  -c, --connect=DEV        attach to the kernel's /dev/nbdX\n"
+         "  -d, --disconnect=DEV     detach it\n"
          "  -l, --load-snapshot=NAME export an internal snapshot, read-only\n"
          "  -n, --nocache            as --cache=none\n"
          "      --cache=MODE         none, writeback, writethrough, directsync, unsafe\n"
          "      --discard=MODE       ignore or unmap\n"
          "      --detect-zeroes=MODE off, on or unmap\n"
+         "  -i, --aio=MODE           threads, native or io_uring\n"
+         "      --object=OBJECT      a secret or TLS credentials\n"
+         "      --tls-creds=ID       speak TLS only, with those\n"
+         "      --tls-hostname=NAME  with -L: whose certificate the server must have\n"
          "      --image-opts         FILE is a list of options\n"
          "      --fork               go to the background once ready\n"
          "      --pid-file=PATH      where to write the process number\n"
          "  -L, --list               list the exports of a server\n"
          "  -v, --verbose            say who connects\n"
          "  -h, -V                   this help; version");
-}
-
-static int listen_unix(const char *path)
-{
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    if (strlen(path) >= sizeof(addr.sun_path)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    strcpy(addr.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && (unlink(path), bind(fd, (struct sockaddr *)&addr, sizeof(addr))) < 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static int listen_tcp(const char *host, const char *port)
-{
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *list;
-    int fd = -1, on = 1, e = getaddrinfo(host, port, &hints, &list);
-    if (e) {
-        fail("'%s:%s': %s", host ? host : "*", port, gai_strerror(e));
-        errno = EADDRNOTAVAIL;
-        return -1;
-    }
-    for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
-        fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
-        if (fd >= 0) {
-            setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-            if (bind(fd, a->ai_addr, a->ai_addrlen) < 0) {
-                e = errno;
-                close(fd);
-                fd = -1;
-                errno = e;
-            }
-        }
-    }
-    freeaddrinfo(list);
-    return fd;
 }
 
 static void on_signal(int sig)
@@ -123,7 +95,7 @@ static gpointer serve_client(gpointer opaque)
 {
     g_autofree Client *c = opaque;
     Server *s = c->s;
-    nbd_serve(&s->export, 1, c->fd);
+    nbd_serve(&s->server, c->fd);
     g_mutex_lock(&s->lock);
     s->clients--;
     if (!s->clients && !s->persistent) {
@@ -168,7 +140,7 @@ static void serve(Server *s, int fd)
             accept_one(s, fd);
         }
     }
-    int ret = block_flush(s->export.node);
+    int ret = blk_flush_sync(s->blk);
     if (ret) {
         fail("could not flush: %s", g_strerror(-ret));
     }
@@ -194,72 +166,160 @@ static int go_background(int ready[2])
     return 0;
 }
 
-static int run(Server *s, const char *file)
+static int fail_with(GError *err)
 {
-    GError *err = NULL;
-    int ready[2] = { -1, -1 };
+    fail("%s", err->message);
+    g_error_free(err);
+    return 1;
+}
+
+/* `node` from --offset on; takes the reference over. */
+static BlockNode *from_offset(BlockNode *node, const char *offset, unsigned flags, GError **err)
+{
     g_autoptr(BlockOpts) opts = block_opts_new();
-    if (s->fork && go_background(ready)) {
-        return 1;
-    }
-    if (s->image_opts && !block_opts_parse(opts, file, NULL, &err)) {
-        return fail("%s", err->message);
+    block_name_node(node);
+    block_opts_set(opts, "driver", "raw");
+    block_opts_set(opts, "offset", offset);
+    block_opts_set(opts, "file", node->node_name);
+    BlockNode *top = block_open(NULL, NULL, opts, flags, err);
+    block_unref(node);
+    return top;
+}
+
+static BlockNode *open_image(Server *s, const char *file, GError **err)
+{
+    g_autoptr(BlockOpts) opts = block_opts_new();
+    unsigned flags = s->temporary ? s->flags & ~(unsigned)BLOCK_RDWR : s->flags;
+    if (s->image_opts && !block_opts_parse(opts, file, NULL, err)) {
+        return NULL;
     }
     if (s->detect_zeroes) {
         block_opts_set(opts, "detect-zeroes", s->detect_zeroes);
     }
-    g_autoptr(BlockNode) node =
-        block_open(s->image_opts ? NULL : file, s->fmt, opts, s->flags, &err);
+    BlockNode *node = block_open(s->image_opts ? NULL : file, s->fmt, opts, flags, err);
     if (!node) {
-        return fail("Failed to blk_new_open '%s': %s", file, err->message);
+        g_prefix_error(err, "Failed to blk_new_open '%s': ", file);
+        return NULL;
     }
     if (s->snapshot &&
-        (!node->drv->snapshot_load || !node->drv->snapshot_load(node, s->snapshot, &err))) {
-        return fail("Failed to load snapshot: %s", err ? err->message : "not supported");
+        (!node->drv->snapshot_load || !node->drv->snapshot_load(node, s->snapshot, err))) {
+        if (!*err) {
+            g_set_error(err, BLOCK_ERROR, ENOTSUP, "not supported");
+        }
+        g_prefix_error(err, "Failed to load snapshot: ");
+        block_unref(node);
+        return NULL;
     }
-    s->export = (NbdExport){ .node = node,
-                             .name = s->name,
-                             .description = s->description,
-                             .read_only = !(s->flags & BLOCK_RDWR),
-                             .shared = s->shared != 1 };
-    int fd = s->socket ? listen_unix(s->socket) : listen_tcp(s->bind, s->port);
-    if (fd < 0 || listen(fd, 128) < 0) {
-        return fail("Failed to listen: %s", g_strerror(errno));
+    if (s->temporary) {
+        BlockNode *top = block_open_snapshot(node, err);
+        block_unref(node);
+        node = top;
     }
-    if (s->pid_file) {
-        g_autofree char *text = g_strdup_printf("%d\n", (int)getpid());
-        if (!g_file_set_contents(s->pid_file, text, -1, &err)) {
-            return fail("%s", err->message);
+    return node && s->offset ? from_offset(node, s->offset, node->flags, err) : node;
+}
+
+/* The export that clients see. */
+static bool make_export(Server *s, const char *file, GError **err)
+{
+    g_autoptr(BlockNode) node = open_image(s, file, err);
+    if (!node) {
+        return false;
+    }
+    BlockLoop *loop = block_loop_new();
+    s->blk = blk_new(loop, node);
+    NbdExport *e = nbd_export_new(loop, s->blk, s->name, s->description);
+    e->read_only = !(node->flags & BLOCK_RDWR);
+    e->multi_conn = s->shared != 1;
+    e->allocation_depth = s->depth;
+    g_ptr_array_add(s->server.exports, e);
+    for (unsigned i = 0; i < s->bitmaps->len; i++) {
+        if (!nbd_export_add_bitmap(e, g_ptr_array_index(s->bitmaps, i), err)) {
+            return false;
         }
     }
-    if (s->fork) {
-        char ok = 0;
-        if (write(ready[1], &ok, 1) != 1 || !freopen("/dev/null", "r+", stdout) ||
-            !freopen("/dev/null", "r+", stderr) || !freopen("/dev/null", "r", stdin)) {
-            return 1;
+    return true;
+}
+
+static int write_pid_file(const char *path, GError **err)
+{
+    g_autofree char *text = g_strdup_printf("%d\n", (int)getpid());
+    return path && !g_file_set_contents(path, text, -1, err) ? -1 : 0;
+}
+
+static bool tell_parent(int fd)
+{
+    char ok = 0;
+    bool told = write(fd, &ok, 1) == 1 && freopen("/dev/null", "r+", stdout) &&
+                freopen("/dev/null", "r+", stderr) && freopen("/dev/null", "r", stdin);
+    close(fd);
+    return told;
+}
+
+static int run(Server *s, const char *file)
+{
+    GError *err = NULL;
+    int ready[2] = { -1, -1 }, fd = -1;
+    if (s->fork && go_background(ready)) {
+        return 1;
+    }
+    if (s->tls_creds && !tls_check_endpoint(s->tls_creds, true, &err)) {
+        return fail_with(err);
+    }
+    s->server.tls_creds = (char *)s->tls_creds;
+    if (!make_export(s, file, &err)) {
+        return fail_with(err);
+    }
+    if (!s->device) {
+        fd = s->socket ? nbd_listen_unix(s->socket, &err) : nbd_listen_tcp(s->bind, s->port, &err);
+        if (fd < 0) {
+            return fail_with(err);
         }
-        close(ready[1]);
+    }
+    if (write_pid_file(s->pid_file, &err)) {
+        return fail_with(err);
+    }
+    if (s->fork && !tell_parent(ready[1])) {
+        return 1;
+    }
+    if (s->device) {
+        int status = nbd_kernel_serve(&s->server, s->device, &err);
+        int ret = blk_flush_sync(s->blk);
+        blk_unref(s->blk);
+        g_ptr_array_free(s->server.exports, true);
+        return status ? fail_with(err) : ret ? fail("could not flush: %s", g_strerror(-ret)) : 0;
     }
     serve(s, fd);
     close(fd);
     if (s->socket) {
         unlink(s->socket);
     }
+    blk_unref(s->blk);
+    g_ptr_array_free(s->server.exports, true);
     return 0;
 }
 
 static int list(const Server *s)
 {
     GError *err = NULL;
-    g_autofree char *uri =
-        s->socket ? g_strdup_printf("nbd:unix:%s", s->socket)
-                  : g_strdup_printf("nbd:%s:%s", s->bind ? s->bind : "localhost", s->port);
-    return nbd_list(uri, &err) ? 0 : fail("%s", err->message);
+    g_autoptr(BlockOpts) opts = block_opts_new();
+    if (s->socket) {
+        block_opts_set(opts, "path", s->socket);
+    } else {
+        block_opts_set(opts, "host", s->bind ? s->bind : "localhost");
+        block_opts_set(opts, "port", s->port);
+    }
+    if (s->tls_creds) {
+        block_opts_set(opts, "tls-creds", s->tls_creds);
+    }
+    if (s->tls_hostname) {
+        block_opts_set(opts, "tls-hostname", s->tls_hostname);
+    }
+    return nbd_list(opts, &err) ? 0 : fail_with(err);
 }
 
 int main(int argc, char **argv)
 {
-    enum { CACHE = 256, DISCARD, ZEROES, IMAGE_OPTS, FORK, PID_FILE, OBJECT, TLS };
+    enum { CACHE = 256, DISCARD, ZEROES, IMAGE_OPTS, FORK, PID_FILE, OBJECT, TLS, TLS_NAME };
     static const struct option longs[] = {
         { "help", 0, NULL, 'h' },
         { "version", 0, NULL, 'V' },
@@ -283,15 +343,25 @@ int main(int argc, char **argv)
         { "list", 0, NULL, 'L' },
         { "verbose", 0, NULL, 'v' },
         { "connect", 1, NULL, 'c' },
-        { "disconnect", 0, NULL, 'd' },
+        { "disconnect", 1, NULL, 'd' },
         { "object", 1, NULL, OBJECT },
         { "tls-creds", 1, NULL, TLS },
+        { "tls-hostname", 1, NULL, TLS_NAME },
+        { "offset", 1, NULL, 'o' },
+        { "snapshot", 0, NULL, 's' },
+        { "aio", 1, NULL, 'i' },
+        { "bitmap", 1, NULL, 'B' },
+        { "allocation-depth", 0, NULL, 'A' },
         { 0 },
     };
     static Server s = { .port = NBD_DEFAULT_PORT, .name = "", .flags = BLOCK_RDWR, .shared = 1 };
+    GError *err = NULL;
     bool do_list = false;
     int c;
-    while ((c = getopt_long(argc, argv, "hVp:b:k:e:tx:D:f:rl:nLvc:d", longs, NULL)) != -1) {
+    s.bitmaps = g_ptr_array_new();
+    s.server.exports = g_ptr_array_new_with_free_func((GDestroyNotify)nbd_export_unref);
+    while ((c = getopt_long(argc, argv, "hVp:b:k:e:tx:D:f:rl:nLvc:d:o:si:B:A", longs, NULL)) !=
+           -1) {
         switch (c) {
         case 'h':
             help();
@@ -368,12 +438,38 @@ int main(int argc, char **argv)
             s.verbose = true;
             break;
         case 'c':
+            s.device = optarg;
+            break;
         case 'd':
-            return fail("not implemented: attaching to the kernel's /dev/nbdX; serve a socket and "
-                        "use nbd-client");
+            return nbd_kernel_disconnect(optarg, &err) ? fail_with(err) : 0;
+        case 'o':
+            s.offset = optarg;
+            break;
+        case 's':
+            s.temporary = true;
+            break;
+        case 'i':
+            if (!block_parse_aio(optarg, &s.flags)) {
+                return fail("Invalid aio mode '%s'", optarg);
+            }
+            break;
+        case 'B':
+            g_ptr_array_add(s.bitmaps, optarg);
+            break;
+        case 'A':
+            s.depth = true;
+            break;
         case OBJECT:
+            if (!block_object_add(optarg, &err)) {
+                return fail_with(err);
+            }
+            break;
         case TLS:
-            return fail("not implemented: TLS (--object, --tls-creds)");
+            s.tls_creds = optarg;
+            break;
+        case TLS_NAME:
+            s.tls_hostname = optarg;
+            break;
         default:
             return fail("Try 'latimer-nbd --help' for more information");
         }

@@ -180,8 +180,6 @@ void cpu_pass_epoch(CPUState *cpu);
 void kick_others(CPUState *self);
 
 /* ---- debug.c ---- */
-/* Some CPU has a breakpoint there. */
-bool breakpoint_at(vaddr pc);
 /* The check at the top of such a block. */
 void gen_breakpoint(TCGContext *s, vaddr pc);
 

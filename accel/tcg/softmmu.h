@@ -116,8 +116,6 @@ static inline int mmu_bank(const SoftMMU *m, int mode)
 }
 
 /* ---- tlb.c ---- */
-SoftMMU *softmmu_new(CPUState *cpu, AddressSpace *as);
-void softmmu_free(SoftMMU *m);
 /*
  * The entry for an access of `size` bytes within one page, from the table, the victims, or the
  * target. False: an exception is recorded, unless probe.

@@ -213,7 +213,7 @@ static TLBTable *current_table(SoftMMU *m, int mode)
     return m->table[mode][mmu_bank(m, mode)];
 }
 
-SoftMMU *softmmu_new(CPUState *cpu, AddressSpace *as)
+void softmmu_attach(CPUState *cpu, AddressSpace *as)
 {
     SoftMMU *m = g_new0(SoftMMU, 1);
 
@@ -225,11 +225,14 @@ SoftMMU *softmmu_new(CPUState *cpu, AddressSpace *as)
         m->table[mode][0] = table_new();
         publish(m, mode);
     }
-    return m;
+    cpu->mmu = m;
 }
 
-void softmmu_free(SoftMMU *m)
+void softmmu_detach(CPUState *cpu)
 {
+    SoftMMU *m = cpu->mmu;
+
+    cpu->mmu = NULL;
     for (int mode = 0; mode < MMU_MODES; mode++) {
         for (int b = 0; b < TLB_BANKS; b++) {
             if (m->table[mode][b]) {

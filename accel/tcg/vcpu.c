@@ -52,6 +52,10 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
                     "-accel tcg,thread=%s: it is single or multi", val);
         return false;
     }
+    if (!strcmp(name, "host-features")) {
+        o->config.host_features = *val ? g_intern_string(val) : NULL;
+        return true;
+    }
     if (!strcmp(name, "tb-size")) {
         char *end;
         guint64 mib = g_ascii_strtoull(val, &end, 0);
@@ -229,6 +233,7 @@ static void *vcpu_thread(void *arg)
     VCPU *v = arg;
 
     vcpu_set_current(v);
+    v->thread_id = gettid();
     for (;;) {
         vcpu_enter(v, true);
         run(v);
@@ -246,6 +251,7 @@ static void *round_robin_thread(G_GNUC_UNUSED void *arg)
                 continue;
             }
             vcpu_set_current(v);
+            v->thread_id = gettid();
             if (vcpu_enter(v, false)) {
                 atomic_store(&tcg.turn, v);
                 run(v);
@@ -296,7 +302,7 @@ static bool tcg_vcpu_start(VCPU *v, GError **err)
     }
     t->await = g_new0(uint64_t, (gsize)nb);
     v->accel = t;
-    v->cpu->mmu = softmmu_new(v->cpu, v->as);
+    softmmu_attach(v->cpu, v->as);
     tcg_cpu_attach(v->cpu);
     v->created = true;
     if (!tcg.single) {
@@ -314,7 +320,12 @@ static bool tcg_vcpu_start(VCPU *v, GError **err)
 
 static void tcg_kick(VCPU *v)
 {
+    VCPU *turn = atomic_load(&tcg.turn);
+
     cpu_request_exit(v->cpu);
+    if (turn && turn != v) { /* it is v's turn soon */
+        cpu_request_exit(turn->cpu);
+    }
 }
 
 static void tcg_synchronize(G_GNUC_UNUSED VCPU *v)

@@ -22,12 +22,13 @@ typedef struct NbdRequest {
 } NbdRequest;
 
 typedef struct Nbd {
-    int fd;
+    NbdStream io;
     uint64_t size;
     uint16_t flags;
     bool structured, has_context;
     uint32_t context_id;
     char *export, *path, *host, *port;
+    char *tls_creds, *tls_hostname;
     int64_t reconnect_delay; /* seconds to try again, 0: not at all */
     GMutex lock, send_lock;
     GCond change;
@@ -47,6 +48,7 @@ static const BlockOpt nbd_open_opts[] = {
     { "server.path", BLOCK_OPT_STR, NULL, "Unix socket path to connect to" },
     { "export", BLOCK_OPT_STR, "", "Name of the NBD export to open" },
     { "tls-creds", BLOCK_OPT_STR, NULL, "ID of the TLS credentials to use" },
+    { "tls-hostname", BLOCK_OPT_STR, NULL, "Name that the server's certificate must have" },
     { "reconnect-delay", BLOCK_OPT_NUM, "0", "Seconds to retry after the connection was lost" },
     { 0 },
 };
@@ -63,7 +65,8 @@ static bool parse_uri(const char *uri, BlockOpts *opts, GError **err)
     const char *path = g_uri_get_path(u), *query = g_uri_get_query(u);
     bool is_unix = !strcmp(g_uri_get_scheme(u), "nbd+unix");
     if (!strcmp(g_uri_get_scheme(u), "nbds")) {
-        g_set_error(err, BLOCK_ERROR, ENOTSUP, "not implemented: NBD over TLS (%s)", uri);
+        g_set_error(err, BLOCK_ERROR, EINVAL,
+                    "'%s': TLS needs credentials: driver=nbd,host=…,tls-creds=ID", uri);
         return false;
     }
     block_opts_set(opts, "export", path && *path == '/' ? path + 1 : "");
@@ -133,8 +136,8 @@ static bool connect_unix(Nbd *s, GError **err)
         return fail(err, ENAMETOOLONG, "socket path '%s' is too long", s->path);
     }
     strcpy(addr.sun_path, s->path);
-    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (s->fd < 0 || connect(s->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+    s->io.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (s->io.fd < 0 || connect(s->io.fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
         return fail(err, errno, "Failed to connect to '%s': %s", s->path, g_strerror(errno));
     }
     return true;
@@ -148,19 +151,19 @@ static bool connect_tcp(Nbd *s, GError **err)
         return fail(err, EHOSTUNREACH, "'%s:%s': %s", s->host, s->port, gai_strerror(e));
     }
     e = ECONNREFUSED;
-    for (struct addrinfo *a = list; a && s->fd < 0; a = a->ai_next) {
-        s->fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
-        if (s->fd >= 0 && connect(s->fd, a->ai_addr, a->ai_addrlen) < 0) {
+    for (struct addrinfo *a = list; a && s->io.fd < 0; a = a->ai_next) {
+        s->io.fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
+        if (s->io.fd >= 0 && connect(s->io.fd, a->ai_addr, a->ai_addrlen) < 0) {
             e = errno;
-            close(s->fd);
-            s->fd = -1;
+            close(s->io.fd);
+            s->io.fd = -1;
         }
     }
     freeaddrinfo(list);
-    if (s->fd < 0) {
+    if (s->io.fd < 0) {
         return fail(err, e, "Failed to connect to '%s:%s': %s", s->host, s->port, g_strerror(e));
     }
-    setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(s->io.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     return true;
 }
 
@@ -170,8 +173,8 @@ static int send_option(Nbd *s, uint32_t opt, const void *data, uint32_t len)
     st_be64(h, NBD_OPTS_MAGIC);
     st_be32(h + 8, opt);
     st_be32(h + 12, len);
-    int ret = nbd_write(s->fd, h, sizeof(h));
-    return ret ? ret : nbd_write(s->fd, data, len);
+    int ret = nbd_write(&s->io, h, sizeof(h));
+    return ret ? ret : nbd_write(&s->io, data, len);
 }
 
 /* One reply to an option; its payload in *data (free with g_free). */
@@ -180,7 +183,7 @@ static bool read_reply(Nbd *s, uint32_t opt, uint32_t *type, uint8_t **data, uin
 {
     uint8_t h[20];
     *data = NULL;
-    int ret = nbd_read(s->fd, h, sizeof(h));
+    int ret = nbd_read(&s->io, h, sizeof(h));
     if (ret) {
         return fail(err, -ret, "the server closed the connection during negotiation");
     }
@@ -190,7 +193,7 @@ static bool read_reply(Nbd *s, uint32_t opt, uint32_t *type, uint8_t **data, uin
         return fail(err, EPROTO, "the server's reply to option %u is not NBD", opt);
     }
     *data = g_malloc0(*len + 1);
-    ret = nbd_read(s->fd, *data, *len);
+    ret = nbd_read(&s->io, *data, *len);
     if (ret) {
         g_free(*data);
         *data = NULL;
@@ -202,7 +205,7 @@ static bool read_reply(Nbd *s, uint32_t opt, uint32_t *type, uint8_t **data, uin
 static bool greet(Nbd *s, GError **err)
 {
     uint8_t h[18], flags[4];
-    int ret = nbd_read(s->fd, h, sizeof(h));
+    int ret = nbd_read(&s->io, h, sizeof(h));
     if (ret || ld_be64(h) != NBD_MAGIC) {
         return fail(err, EPROTO, "the server's greeting is not NBD");
     }
@@ -210,7 +213,7 @@ static bool greet(Nbd *s, GError **err)
         return fail(err, EPROTO, "the server does not speak fixed newstyle negotiation");
     }
     st_be32(flags, NBD_FLAG_FIXED_NEWSTYLE | (ld_be16(h + 16) & NBD_FLAG_NO_ZEROES));
-    ret = nbd_write(s->fd, flags, 4);
+    ret = nbd_write(&s->io, flags, 4);
     return ret ? fail(err, -ret, "%s", g_strerror(-ret)) : true;
 }
 
@@ -228,6 +231,22 @@ static bool simple_option(Nbd *s, uint32_t opt, bool *ok, GError **err)
     }
     *ok = type == NBD_REP_ACK;
     return true;
+}
+
+static bool start_tls(Nbd *s, GError **err)
+{
+    bool ok;
+    if (!s->tls_creds) {
+        return true;
+    }
+    if (!simple_option(s, NBD_OPT_STARTTLS, &ok, err)) {
+        return false;
+    }
+    if (!ok) {
+        return fail(err, EPROTO, "the server does not support TLS");
+    }
+    s->io.tls = tls_start(s->tls_creds, s->io.fd, false, s->tls_hostname, err);
+    return s->io.tls != NULL;
 }
 
 static bool ask_context(Nbd *s, GError **err)
@@ -291,15 +310,12 @@ static bool go(Nbd *s, GError **err)
 
 static bool negotiate(Nbd *s, GError **err)
 {
-    s->fd = -1;
+    s->io.fd = -1;
     s->structured = s->has_context = false;
     if (!(s->path ? connect_unix(s, err) : connect_tcp(s, err)) || !greet(s, err) ||
-        !simple_option(s, NBD_OPT_STRUCTURED_REPLY, &s->structured, err) ||
+        !start_tls(s, err) || !simple_option(s, NBD_OPT_STRUCTURED_REPLY, &s->structured, err) ||
         (s->structured && !ask_context(s, err)) || !go(s, err)) {
-        if (s->fd >= 0) {
-            close(s->fd);
-            s->fd = -1;
-        }
+        nbd_stream_close(&s->io);
         return false;
     }
     return true;
@@ -311,6 +327,8 @@ static void free_state(Nbd *s)
     g_free(s->path);
     g_free(s->host);
     g_free(s->port);
+    g_free(s->tls_creds);
+    g_free(s->tls_hostname);
     g_mutex_clear(&s->lock);
     g_mutex_clear(&s->send_lock);
     g_cond_clear(&s->change);
@@ -326,9 +344,6 @@ static bool nbd_open(BlockNode *node, BlockOpts *opts, GError **err)
 {
     Nbd *s = node->state;
     const char *port = either(opts, "port", "server.port");
-    if (block_opts_has(opts, "tls-creds")) {
-        return fail(err, ENOTSUP, "not implemented: TLS (tls-creds)");
-    }
     g_mutex_init(&s->lock);
     g_mutex_init(&s->send_lock);
     g_cond_init(&s->change);
@@ -336,6 +351,11 @@ static bool nbd_open(BlockNode *node, BlockOpts *opts, GError **err)
     s->path = g_strdup(either(opts, "path", "server.path"));
     s->host = g_strdup(either(opts, "host", "server.host"));
     s->port = g_strdup(port ? port : NBD_DEFAULT_PORT);
+    s->tls_creds = g_strdup(block_opts_get(opts, "tls-creds"));
+    s->tls_hostname = g_strdup(either(opts, "tls-hostname", "host"));
+    if (!s->tls_hostname) {
+        s->tls_hostname = g_strdup(block_opts_get(opts, "server.host"));
+    }
     s->reconnect_delay = block_opt_num(opts, nbd_open_opts, "reconnect-delay");
     if (!s->path == !s->host) {
         free_state(s);
@@ -353,7 +373,7 @@ static bool nbd_open(BlockNode *node, BlockOpts *opts, GError **err)
     if (denied || s->size > (uint64_t)BLOCK_MAX_SIZE) {
         fail(err, denied ? EROFS : EFBIG,
              denied ? "export '%s' is read-only" : "export '%s' is too large", s->export);
-        close(s->fd);
+        nbd_stream_close(&s->io);
         free_state(s);
         return false;
     }
@@ -363,12 +383,12 @@ static bool nbd_open(BlockNode *node, BlockOpts *opts, GError **err)
 static void nbd_close(BlockNode *node)
 {
     Nbd *s = node->state;
-    if (s->fd >= 0) {
+    if (s->io.fd >= 0) {
         uint8_t h[28] = { 0 };
         st_be32(h, NBD_REQUEST_MAGIC);
         st_be16(h + 6, NBD_CMD_DISC);
-        nbd_write(s->fd, h, sizeof(h));
-        close(s->fd);
+        nbd_write(&s->io, h, sizeof(h));
+        nbd_stream_close(&s->io);
     }
     free_state(s);
 }
@@ -380,7 +400,7 @@ static int skip(Nbd *s, uint32_t len)
     int ret = 0;
     while (len && !ret) {
         uint32_t n = MIN(len, sizeof(buf));
-        ret = nbd_read(s->fd, buf, n);
+        ret = nbd_read(&s->io, buf, n);
         len -= n;
     }
     return ret;
@@ -389,7 +409,7 @@ static int skip(Nbd *s, uint32_t len)
 static int read_status(Nbd *s, NbdRequest *r, uint32_t len)
 {
     uint8_t d[12];
-    int ret = len < 12 || len % 8 != 4 ? -EPROTO : nbd_read(s->fd, d, 12);
+    int ret = len < 12 || len % 8 != 4 ? -EPROTO : nbd_read(&s->io, d, 12);
     if (ret) {
         return ret;
     }
@@ -413,14 +433,14 @@ static int read_chunk(Nbd *s, NbdRequest *r, uint16_t type, uint32_t len)
         return read_status(s, r, len);
     }
     if (type & NBD_REPLY_ERROR_BIT) {
-        int ret = len < 6 ? -EPROTO : nbd_read(s->fd, d, 6);
+        int ret = len < 6 ? -EPROTO : nbd_read(&s->io, d, 6);
         r->ret = ret ? r->ret : -nbd_errno_from_wire(ld_be32(d));
         return ret ? ret : skip(s, len - 6);
     }
     if ((type != NBD_REPLY_OFFSET_DATA && type != NBD_REPLY_OFFSET_HOLE) || len < 8 || !r->buf) {
         return -EPROTO;
     }
-    int ret = nbd_read(s->fd, d, type == NBD_REPLY_OFFSET_HOLE ? 12 : 8);
+    int ret = nbd_read(&s->io, d, type == NBD_REPLY_OFFSET_HOLE ? 12 : 8);
     if (ret) {
         return ret;
     }
@@ -432,14 +452,14 @@ static int read_chunk(Nbd *s, NbdRequest *r, uint16_t type, uint32_t len)
         memset(r->buf + (off - r->off), 0, n);
         return len == 12 ? 0 : -EPROTO;
     }
-    return nbd_read(s->fd, r->buf + (off - r->off), n);
+    return nbd_read(&s->io, r->buf + (off - r->off), n);
 }
 
 /* Reads one reply, for whichever request it answers. Only the thread that set `receiving` does. */
 static int receive_one(Nbd *s)
 {
     uint8_t h[20];
-    int ret = nbd_read(s->fd, h, 16);
+    int ret = nbd_read(&s->io, h, 16);
     if (ret) {
         return ret;
     }
@@ -447,7 +467,7 @@ static int receive_one(Nbd *s)
     if (!structured && ld_be32(h) != NBD_SIMPLE_MAGIC) {
         return -EPROTO;
     }
-    if (structured && (ret = nbd_read(s->fd, h + 16, 4))) {
+    if (structured && (ret = nbd_read(&s->io, h + 16, 4))) {
         return ret;
     }
     uint64_t cookie = ld_be64(h + 8);
@@ -467,7 +487,7 @@ static int receive_one(Nbd *s)
     } else {
         r->ret = ld_be32(h + 4) ? -nbd_errno_from_wire(ld_be32(h + 4)) : 0;
         if (!r->ret && r->buf) {
-            ret = nbd_read(s->fd, r->buf, r->len);
+            ret = nbd_read(&s->io, r->buf, r->len);
         }
     }
     if (!ret && done) {
@@ -502,10 +522,7 @@ static void reconnect(Nbd *s)
     }
     while (s->dead && s->reconnect_delay) {
         GError *err = NULL;
-        if (s->fd >= 0) {
-            close(s->fd);
-            s->fd = -1;
-        }
+        nbd_stream_close(&s->io);
         if (negotiate(s, &err) && s->size == size) {
             s->dead = 0;
             return;
@@ -529,9 +546,9 @@ static int send_request(Nbd *s, NbdRequest *r, uint16_t cmd, uint16_t flags, con
     st_be64(h + 16, r->off);
     st_be32(h + 24, r->len);
     g_mutex_lock(&s->send_lock);
-    int ret = nbd_write(s->fd, h, sizeof(h));
+    int ret = nbd_write(&s->io, h, sizeof(h));
     if (!ret && data) {
-        ret = nbd_write(s->fd, data, r->len);
+        ret = nbd_write(&s->io, data, r->len);
     }
     g_mutex_unlock(&s->send_lock);
     return ret;
@@ -664,19 +681,20 @@ static int64_t nbd_getlength(BlockNode *node)
     return ((Nbd *)node->state)->size;
 }
 
-bool nbd_list(const char *uri, GError **err)
+bool nbd_list(const BlockOpts *opts, GError **err)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
-    Nbd s = { .fd = -1 };
+    Nbd s = { .io.fd = -1 };
     uint32_t type, len;
-    if (!nbd_parse_filename(uri, opts, err)) {
-        return false;
-    }
+    s.tls_creds = (char *)block_opts_get(opts, "tls-creds");
+    s.tls_hostname =
+        (char *)(block_opts_has(opts, "tls-hostname") ? block_opts_get(opts, "tls-hostname")
+                                                      : block_opts_get(opts, "host"));
     s.path = (char *)block_opts_get(opts, "path");
     s.host = (char *)block_opts_get(opts, "host");
     s.port =
         (char *)(block_opts_has(opts, "port") ? block_opts_get(opts, "port") : NBD_DEFAULT_PORT);
-    bool ok = (s.path ? connect_unix(&s, err) : connect_tcp(&s, err)) && greet(&s, err);
+    bool ok = (s.path ? connect_unix(&s, err) : connect_tcp(&s, err)) && greet(&s, err) &&
+              start_tls(&s, err);
     int ret = ok ? send_option(&s, NBD_OPT_LIST, NULL, 0) : 0;
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     while (ok && !ret) {
@@ -689,9 +707,7 @@ bool nbd_list(const char *uri, GError **err)
             g_ptr_array_add(names, g_strndup((char *)data + 4, ld_be32(data)));
         }
     }
-    if (s.fd >= 0) {
-        close(s.fd);
-    }
+    nbd_stream_close(&s.io);
     if (ok) {
         printf("exports available: %u\n", names->len);
     }
@@ -701,7 +717,7 @@ bool nbd_list(const char *uri, GError **err)
         if (ok) {
             printf(" export: '%s'\n  size:  %" G_GUINT64_FORMAT "\n  flags: 0x%x\n", s.export,
                    s.size, s.flags);
-            close(s.fd);
+            nbd_stream_close(&s.io);
         }
     }
     return ok;

@@ -5,16 +5,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int nbd_read(int fd, void *buf, size_t len)
+int nbd_read(NbdStream *io, void *buf, size_t len)
 {
     uint8_t *p = buf;
     while (len) {
-        ssize_t n = recv(fd, p, len, MSG_WAITALL);
-        if (n < 0 && errno == EINTR) {
+        ssize_t n = io->tls ? tls_read(io->tls, p, len) : recv(io->fd, p, len, MSG_WAITALL);
+        if (n < 0 && !io->tls && errno == EINTR) {
             continue;
         }
         if (n <= 0) {
-            return n ? -errno : -ECONNRESET;
+            return !n ? -ECONNRESET : io->tls ? (int)n : -errno;
         }
         p += n;
         len -= n;
@@ -22,21 +22,31 @@ int nbd_read(int fd, void *buf, size_t len)
     return 0;
 }
 
-int nbd_write(int fd, const void *buf, size_t len)
+int nbd_write(NbdStream *io, const void *buf, size_t len)
 {
     const uint8_t *p = buf;
     while (len) {
-        ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) {
+        ssize_t n = io->tls ? tls_write(io->tls, p, len) : send(io->fd, p, len, MSG_NOSIGNAL);
+        if (n < 0 && !io->tls && errno == EINTR) {
             continue;
         }
         if (n < 0) {
-            return -errno;
+            return io->tls ? (int)n : -errno;
         }
         p += n;
         len -= n;
     }
     return 0;
+}
+
+void nbd_stream_close(NbdStream *io)
+{
+    tls_free(io->tls);
+    io->tls = NULL;
+    if (io->fd >= 0) {
+        close(io->fd);
+        io->fd = -1;
+    }
 }
 
 /* The wire's numbers are Linux's, of these only. */

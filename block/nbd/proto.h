@@ -4,8 +4,9 @@
 #ifndef BLOCK_NBD_PROTO_H
 #define BLOCK_NBD_PROTO_H
 
-#include "block/block.h"
+#include "block/backend.h"
 #include "block/bytes.h"
+#include "block/tls.h"
 
 #define NBD_MAGIC            0x4e42444d41474943ULL /* "NBDMAGIC" */
 #define NBD_OPTS_MAGIC       0x49484156454f5054ULL /* "IHAVEOPT" */
@@ -78,28 +79,58 @@ enum {
 };
 
 /* Error replies to options have the highest bit set. */
-#define NBD_REP_ERR(n)      (0x80000000U + (n))
-#define NBD_REP_ERR_UNSUP   NBD_REP_ERR(1)
-#define NBD_REP_ERR_POLICY  NBD_REP_ERR(2)
-#define NBD_REP_ERR_INVALID NBD_REP_ERR(3)
-#define NBD_REP_ERR_UNKNOWN NBD_REP_ERR(6)
+#define NBD_REP_ERR(n)       (0x80000000U + (n))
+#define NBD_REP_ERR_UNSUP    NBD_REP_ERR(1)
+#define NBD_REP_ERR_POLICY   NBD_REP_ERR(2)
+#define NBD_REP_ERR_INVALID  NBD_REP_ERR(3)
+#define NBD_REP_ERR_TLS_REQD NBD_REP_ERR(5)
+#define NBD_REP_ERR_UNKNOWN  NBD_REP_ERR(6)
 
 /* All of it or an error: 0, -errno, or -ECONNRESET when the peer is gone. */
-int nbd_read(int fd, void *buf, size_t len);
-int nbd_write(int fd, const void *buf, size_t len);
+typedef struct NbdStream {
+    int fd; /* -1: closed */
+    TlsSession *tls;
+} NbdStream;
+int nbd_read(NbdStream *io, void *buf, size_t len);
+int nbd_write(NbdStream *io, const void *buf, size_t len);
+void nbd_stream_close(NbdStream *io);
 /* Errors on the wire are a small set of numbers ("Error values"). */
 uint32_t nbd_errno_to_wire(int err);
 int nbd_errno_from_wire(uint32_t err);
 
-/* server.c: serves one connection until it ends; `fd` is closed. */
+/* server.c. What is offered; `lock` is held while the list changes or is looked at. */
 typedef struct NbdExport {
-    BlockNode *node;
-    const char *name, *description;
-    bool read_only, shared;
+    gint refs;
+    BlockBackend *blk;
+    BlockLoop *loop; /* whose gate requests pass */
+    char *name, *description;
+    bool read_only, multi_conn;
+    bool allocation_depth; /* offers "qemu:allocation-depth" */
+    GPtrArray *bitmaps;    /* NbdBitmap: offered as "qemu:dirty-bitmap:NAME"; or NULL */
 } NbdExport;
-void nbd_serve(const NbdExport *exports, unsigned n, int fd);
 
-/* client.c: the names a server offers, printed with their sizes. */
-bool nbd_list(const char *uri, GError **err);
+typedef struct NbdBitmap {
+    char *name;
+    unsigned granularity_bits;
+    uint64_t nbits;
+    unsigned long *bits;
+} NbdBitmap;
+
+typedef struct NbdServer {
+    GMutex lock;
+    GPtrArray *exports; /* NbdExport, a reference each */
+    char *tls_creds;    /* id, or NULL: no TLS */
+} NbdServer;
+
+NbdExport *nbd_export_new(BlockLoop *loop, BlockBackend *blk, const char *name,
+                          const char *description);
+/* Offers a copy of a bitmap of the image. */
+bool nbd_export_add_bitmap(NbdExport *e, const char *name, GError **err);
+void nbd_export_unref(NbdExport *e);
+/* Serves one connection until it ends; `fd` is closed. */
+void nbd_serve(NbdServer *server, int fd);
+
+/* client.c: the names a server offers, printed with their sizes. `opts`: as for opening. */
+bool nbd_list(const BlockOpts *opts, GError **err);
 
 #endif

@@ -4,17 +4,17 @@
 #include "util/log.h"
 
 enum {
-    DATA_END = 0x400, /* below: bits 9:2 of the address choose the lines */
-    GPIODIR = 0x400,
-    IS = 0x404,
-    IBE = 0x408,
-    IEV = 0x40c,
-    IE = 0x410,
-    RIS = 0x414,
-    MIS = 0x418,
-    IC = 0x41c,
-    AFSEL = 0x420,
-    PERIPH_ID = 0xfe0,
+    GPIO_DATA_END = 0x400, /* below: bits 9:2 of the address choose the lines */
+    GPIO_DIR = 0x400,
+    GPIO_IS = 0x404,
+    GPIO_IBE = 0x408,
+    GPIO_IEV = 0x40c,
+    GPIO_IE = 0x410,
+    GPIO_RIS = 0x414,
+    GPIO_MIS = 0x418,
+    GPIO_IC = 0x41c,
+    GPIO_AFSEL = 0x420,
+    GPIO_PERIPH_ID = 0xfe0,
 };
 
 typedef struct PL061 {
@@ -75,28 +75,28 @@ static uint64_t pl061_read(void *opaque, hwaddr offset, unsigned size)
     static const uint8_t id[8] = { 0x61, 0x10, 0x04, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
     PL061 *s = opaque;
     (void)size;
-    if (offset < DATA_END) {
+    if (offset < GPIO_DATA_END) {
         return levels(s) & offset >> 2;
     }
     switch (offset) {
-    case GPIODIR:
+    case GPIO_DIR:
         return s->dir;
-    case IS:
+    case GPIO_IS:
         return s->is;
-    case IBE:
+    case GPIO_IBE:
         return s->ibe;
-    case IEV:
+    case GPIO_IEV:
         return s->iev;
-    case IE:
+    case GPIO_IE:
         return s->ie;
-    case RIS:
+    case GPIO_RIS:
         return raw_status(s);
-    case MIS:
+    case GPIO_MIS:
         return raw_status(s) & s->ie;
-    case AFSEL:
+    case GPIO_AFSEL:
         return s->afsel;
     default:
-        return offset >= PERIPH_ID ? id[(offset - PERIPH_ID) >> 2] : 0;
+        return offset >= GPIO_PERIPH_ID ? id[(offset - GPIO_PERIPH_ID) >> 2] : 0;
     }
 }
 
@@ -105,30 +105,30 @@ static void pl061_write(void *opaque, hwaddr offset, uint64_t val64, unsigned si
     PL061 *s = opaque;
     uint8_t val = (uint8_t)val64, before = levels(s);
     (void)size;
-    if (offset < DATA_END) {
+    if (offset < GPIO_DATA_END) {
         uint8_t mask = (uint8_t)(offset >> 2) & s->dir;
         s->data = (uint8_t)((s->data & ~mask) | (val & mask));
     } else {
         switch (offset) {
-        case GPIODIR:
+        case GPIO_DIR:
             s->dir = val;
             break;
-        case IS:
+        case GPIO_IS:
             s->is = val;
             break;
-        case IBE:
+        case GPIO_IBE:
             s->ibe = val;
             break;
-        case IEV:
+        case GPIO_IEV:
             s->iev = val;
             break;
-        case IE:
+        case GPIO_IE:
             s->ie = val;
             break;
-        case IC:
+        case GPIO_IC:
             s->edges &= (uint8_t)~val;
             break;
-        case AFSEL:
+        case GPIO_AFSEL:
             s->afsel = val;
             break;
         default:

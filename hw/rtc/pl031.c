@@ -48,7 +48,7 @@ static void set_alarm(PL031 *s)
     }
 }
 
-static void alarm_fired(void *opaque)
+static void matched(void *opaque)
 {
     PL031 *s = opaque;
     s->ris = 1;
@@ -128,7 +128,7 @@ static bool pl031_realize(Device *dev, GError **err)
 {
     PL031 *s = (PL031 *)dev;
     (void)err;
-    timer_init(&s->timer, rtc_clock(), alarm_fired, s);
+    timer_init(&s->timer, rtc_clock(), matched, s);
     memory_region_init_io(&s->regs, "pl031", 0x1000, &ops, s);
     s->parent.mmio[0] = &s->regs;
     return true;

@@ -8,6 +8,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 #include "block/opts.h"
 #include "block/value.h"
 
@@ -33,6 +34,9 @@ enum {
     BLOCK_FORCE_SHARE = 1 << 8,  /* take no image lock */
     BLOCK_NO_IO = 1 << 9,        /* only headers are wanted: no keys, no data file needed */
     BLOCK_FORCE = 1 << 10,       /* amend: allow what may lose data */
+    BLOCK_AIO_NATIVE = 1 << 11,  /* file I/O through the kernel's AIO; needs BLOCK_DIRECT */
+    BLOCK_AIO_URING = 1 << 12,   /* file I/O through io_uring */
+    BLOCK_AUTO_RO = 1 << 13,     /* read-only if it cannot be opened for writing */
 };
 
 typedef struct BlockNode BlockNode;
@@ -90,6 +94,14 @@ enum {
     BLOCK_FIX_ERRORS = 1 << 1,
 };
 
+/* Is told of every change of a node's content; runs in the thread that makes it. `before` may wait
+ * and do I/O on other nodes; a failure (-errno) fails the change. Either may be NULL. */
+typedef struct BlockWatcher {
+    int (*before)(struct BlockWatcher *w, int64_t off, int64_t len);
+    void (*after)(struct BlockWatcher *w, int64_t off, int64_t len);
+    struct BlockWatcher *next;
+} BlockWatcher;
+
 typedef struct BlockMeasure {
     uint64_t required, fully_allocated; /* bytes */
     uint64_t bitmaps;                   /* bytes, when has_bitmaps */
@@ -114,6 +126,15 @@ typedef struct BlockBitmap {
     unsigned long *bits; /* NULL while not loaded */
 } BlockBitmap;
 
+/* A range whose bytes lie in a row at `off` of `file`, and stay there until they are let go. It may
+ * be in a list of the holder's, so it stays where it is. */
+typedef struct BlockHold {
+    BlockNode *holder, *file;
+    int64_t off;
+    _Alignas(8) char lock[32]; /* the holder's */
+} BlockHold;
+struct AioRequest;
+
 /* A format (bytes of a child node) or a protocol (bytes from the host or the network).
  * What a driver lacks is NULL. I/O calls return 0 or -errno; ranges are within the node's size
  * and, for formats, any byte alignment. Calls that take a GError return false after setting it. */
@@ -137,9 +158,20 @@ struct BlockDriver {
 
     int (*pread)(BlockNode *node, int64_t off, void *buf, int64_t len);
     int (*pwrite)(BlockNode *node, int64_t off, const void *buf, int64_t len);
+    /* Vectors; without them, or where they say -ENOTSUP, the bytes go through one buffer. */
+    int (*preadv)(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len);
+    int (*pwritev)(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len);
+    /* For I/O that does not wait. `hold` fails where it would have to wait, or to change anything
+     * first; a node that holds nothing leaves holder NULL. */
+    bool (*hold)(BlockNode *node, int64_t off, int64_t len, bool write, BlockHold *out);
+    void (*unhold)(BlockHold *hold);
+    /* Submits to the kernel, with `off`, `iov` and `write` set; false: not this way. */
+    bool (*submit)(BlockNode *node, struct AioRequest *r);
     int (*pwrite_compressed)(BlockNode *node, int64_t off, const void *buf, int64_t len);
     int (*write_zeroes)(BlockNode *node, int64_t off, int64_t len, unsigned flags);
     int (*discard)(BlockNode *node, int64_t off, int64_t len);
+    /* Makes what shows through from the backing image this node's own; no write gets in between. */
+    int (*copy_up)(BlockNode *node, int64_t off, int64_t len);
     int (*flush)(BlockNode *node);
     int (*status)(BlockNode *node, int64_t off, int64_t len, BlockExtent *out);
     int64_t (*getlength)(BlockNode *node);
@@ -181,9 +213,12 @@ struct BlockNode {
     char *auto_backing_file;          /* backing_file made relative to where the image lies */
     bool probed;                      /* the format was guessed */
     bool warned_probe;
-    bool encrypted;    /* its data is stored encrypted */
-    int detect_zeroes; /* 0 off, 1 on, 2 unmap */
-    void *state;       /* the driver's, state_size bytes, zeroed */
+    bool encrypted;                    /* its data is stored encrypted */
+    int detect_zeroes;                 /* 0 off, 1 on, 2 unmap */
+    BlockWatcher *watchers;            /* change only while no request is under way */
+    BlockOpts *opened_by;              /* the options it was opened with, to open it again */
+    char *opened_name, *opened_format; /* the file name and format given, or NULL */
+    void *state;                       /* the driver's, state_size bytes, zeroed */
 };
 
 extern const BlockDriver *const block_drivers[]; /* NULL-terminated */
@@ -196,6 +231,10 @@ BlockNode *block_open(const char *filename, const char *format, const BlockOpts 
 /* For drivers: opens the child described by "NAME.*" (taken out of opts) or by `filename`. */
 BlockNode *block_open_child(BlockNode *parent, BlockOpts *opts, const char *name,
                             const char *filename, const char *format, unsigned flags, GError **err);
+/* The open node of that name, or NULL; not a new reference. Names are unique in the process. */
+BlockNode *block_find_node(const char *node_name);
+/* A name like "#block123" for a node that was given none. */
+void block_name_node(BlockNode *node);
 BlockNode *block_ref(BlockNode *node);
 /* Drops a reference; the last one flushes and closes. NULL is fine. */
 void block_unref(BlockNode *node);
@@ -210,11 +249,17 @@ const BlockDriver *block_protocol_of(const char *filename, GError **err);
 char *block_path_combine(const char *image, const char *name);
 /* cache=… and discard=… into flags; false if the mode is unknown. */
 bool block_parse_cache(const char *mode, unsigned *flags);
+/* aio=threads|native|io_uring into flags; false if the name is unknown. */
+bool block_parse_aio(const char *name, unsigned *flags);
 
 /* I/O. 0 or -errno; -EIO beyond the end, -EROFS or -EPERM where writing is not allowed. */
 int block_pread(BlockNode *node, int64_t off, void *buf, int64_t len);
 int block_pwrite(BlockNode *node, int64_t off, const void *buf, int64_t len);
+int block_preadv(BlockNode *node, int64_t off, const struct iovec *iov, int niov);
+int block_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, int niov);
 int block_pwrite_compressed(BlockNode *node, int64_t off, const void *buf, int64_t len);
+/* Copies what of a range is not allocated in this node from its backing chain into it. */
+int block_copy_up(BlockNode *node, int64_t off, int64_t len);
 int block_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned flags);
 int block_discard(BlockNode *node, int64_t off, int64_t len);
 /* All that was written before is on stable storage (unless BLOCK_NO_FLUSH). */

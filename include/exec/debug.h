@@ -35,6 +35,9 @@ void cpu_breakpoint_insert(CPUState *cpu, vaddr addr, unsigned flags);
 bool cpu_breakpoint_remove(CPUState *cpu, vaddr addr, unsigned flags);
 void cpu_breakpoint_remove_all(CPUState *cpu, unsigned flags);
 
+/* Some CPU has one there: a block may begin with it, but not go on into it. */
+bool breakpoint_at(vaddr pc);
+
 /* System mode: a data access to [addr, addr + size), reported before it is done. */
 void cpu_watchpoint_insert(CPUState *cpu, vaddr addr, uint64_t size, unsigned flags);
 bool cpu_watchpoint_remove(CPUState *cpu, vaddr addr, uint64_t size, unsigned flags);

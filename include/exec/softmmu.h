@@ -120,6 +120,10 @@ typedef struct TLBFlush {
 void tlb_flush_all_cpus_synced(CPUState *cpu, const TLBFlush *what);
 void tlb_flush_local(CPUState *cpu, const TLBFlush *what);
 
+/* Gives a CPU its TLBs, before tcg_cpu_attach, and takes them back after tcg_cpu_detach. */
+void softmmu_attach(CPUState *cpu, AddressSpace *as);
+void softmmu_detach(CPUState *cpu);
+
 /*
  * Guest virtual memory for helpers, monitor and debugger. Access as mmu mode `mode`; a helper's
  * failing access raises the guest's exception (cpu_loop_exit) with exact state. Sizes 1, 2, 4, 8;

@@ -38,11 +38,13 @@ enum {
 
 /* ARMSysReg.flags */
 enum {
-    ARM_REG_CONST = 1,  /* reads as `reset`; writes are ignored */
-    ARM_REG_ENDS = 2,   /* a write changes what blocks depend on: the block ends behind it */
-    ARM_REG_IO = 4,     /* read and write want the big lock */
-    ARM_REG_FEAT = 8,   /* only if the CPU has `feature` */
-    ARM_REG_MASKED = 16 /* a plain field of which a write changes only the bits of `mask` */
+    ARM_REG_CONST = 1,   /* reads as `reset`; writes are ignored */
+    ARM_REG_ENDS = 2,    /* a write changes what blocks depend on: the block ends behind it */
+    ARM_REG_IO = 4,      /* read and write want the big lock */
+    ARM_REG_FEAT = 8,    /* only if the CPU has `feature` */
+    ARM_REG_MASKED = 16, /* a plain field of which a write changes only the bits of `mask` */
+    ARM_REG_PSTATE = 32, /* the bits `mask` of PSTATE */
+    ARM_REG_TRAP1 = 64,  /* `trap` is asked above EL0 too */
 };
 
 typedef struct ARMSysReg ARMSysReg;

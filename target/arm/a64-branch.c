@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A64 branches and exceptions (DDI 0487 C4.1.93), without pointer authentication. */
+#include "target/arm/syndrome.h"
 #include "target/arm/translate.h"
 
 static vaddr target_of(DisasContext *s, int imm)
@@ -70,9 +71,9 @@ bool trans_tbz(DisasContext *s, arg_tbz *a)
 
 void gen_br(DisasContext *s, int rn, TCGv_i64 target)
 {
-    bool guarded = guest_page_flags && guest_page_flags(s->pc) & GUEST_PAGE_BTI;
+    bool bti = s->tb->flags & ARM_TBF_BTI;
 
-    gen_set_btype(s, rn == 16 || rn == 17 || !guarded ? 1 : 3);
+    gen_set_btype(s, bti && rn != 16 && rn != 17 && dc_page_guarded(s) ? 3 : 1);
     gen_exit_ind(s, TCG_EXIT_JUMP_IND, target);
 }
 
@@ -125,6 +126,10 @@ static const TCGHelperInfo quick_syscall_info = {
 /* The immediate means nothing but in the vDSO. */
 bool trans_svc(DisasContext *s, arg_svc *a)
 {
+    if (s->system) {
+        gen_exception_syndrome(s, syn_call(EC_SVC64, a->imm), s->pc + 4);
+        return true;
+    }
     vaddr page = s->tcg->cpu ? s->tcg->cpu->quick_page : 0;
 
     if (a->imm && page && (s->pc & ~(vaddr)4095) == page) {
@@ -137,8 +142,12 @@ bool trans_svc(DisasContext *s, arg_svc *a)
     return true;
 }
 
-bool trans_brk(DisasContext *s, G_GNUC_UNUSED arg_brk *a)
+bool trans_brk(DisasContext *s, arg_brk *a)
 {
+    if (s->system) {
+        gen_exception_syndrome(s, syn_call(EC_BRK64, a->imm), s->pc);
+        return true;
+    }
     gen_exception(s, EXCP_BREAKPOINT);
     return true;
 }

@@ -51,6 +51,9 @@ bool trans_ldst_simm(DisasContext *s, arg_ldst_simm *a)
 {
     MemAddr addr = mode_addr(a->rn, a->mode, a->imm);
 
+    if (a->unpriv) {
+        mem_unprivileged(s);
+    }
     if (a->load) {
         mem_ld(s, load_memop(a->sz, a->sign, a->w), reg_dest(s, a->rt), addr);
         if (base_is(a->rn, a->rt)) {

@@ -167,6 +167,10 @@ static bool configure(CPUArmState *env, const char *spec, GError **err)
         }
     }
     set_feature(env, ARM_FEAT_ASIMDHP, arm_feature(env, ARM_FEAT_FP16));
+    if (!arm_feature(env, ARM_FEAT_PMU)) {
+        set_feature(env, ARM_FEAT_PMU_8_1, false);
+        set_feature(env, ARM_FEAT_PMU_8_4, false);
+    }
     return true;
 }
 
@@ -205,6 +209,7 @@ CPUState *arm_cpu_new_model(const char *spec, const TargetOps *target, GError **
     env->parent.exception_index = EXCP_NONE;
     env->dczid = 4; /* 64 bytes */
     env->cntfrq = 1000000000;
+    arm_exclusive_init();
     if (!configure(env, spec ? spec : "max", err)) {
         arm_cpu_free(&env->parent);
         return NULL;
@@ -343,15 +348,11 @@ static const struct {
     uint8_t crm, op2, reg;
     uint32_t constant;
 } id_regs[] = {
-    { 4, 0, PFR0, 0x11 }, /* EL1 and EL0: AArch64 only */
-    { 4, 1, PFR1, 0 },
-    { 5, 0, DFR0, 0x6 }, /* Armv8 debug */
-    { 6, 0, ISAR0, 0 },
-    { 6, 1, ISAR1, 0 },
-    { 6, 2, ISAR2, 0 },
-    { 7, 0, MMFR0, 0xff000000 }, /* neither 4 KB nor 64 KB granules */
-    { 7, 1, MMFR1, 0 },
-    { 7, 2, MMFR2, 0 },
+    { 4, 0, PFR0, 0x11 },                      /* EL1 and EL0: AArch64 only */
+    { 4, 1, PFR1, 0 },    { 5, 0, DFR0, 0x6 }, /* Armv8 debug */
+    { 6, 0, ISAR0, 0 },   { 6, 1, ISAR1, 0 },
+    { 6, 2, ISAR2, 0 },   { 7, 0, MMFR0, 0xff000000 }, /* neither 4 KB nor 64 KB granules */
+    { 7, 1, MMFR1, 0 },   { 7, 2, MMFR2, 0 },
 };
 
 /* The fields that say which algorithm there is: addresses', generic. */
@@ -471,25 +472,11 @@ void arm_dump_state(const CPUState *cpu, FILE *f)
 }
 
 const TargetOps arm_target = {
-    .name = "aarch64",
-    .globals = arm_globals,
-    .nb_globals = ARM_NB_GLOBALS,
-    .cc_global = ARM_G_CC,
-    .cpu_size = sizeof(CPUArmState),
-    .env_bias =
-        offsetof(CPUArmState, x) + 128, /* all of X0..X30, SP within a byte's displacement */
-    .pc_offset = offsetof(CPUArmState, pc),
-    .jc_shift = 2,
-    .max_insn_len = 4,
-    .nan_rule = FLOAT_NAN_ARM,
-    .cs_arch = CS_ARCH_ARM64,
-    .cs_mode = CS_MODE_ARM,
+    ARM_TARGET_COMMON,
     .cpu_new = cpu_new,
-    .list_models = arm_list_models,
     .cpu_reset = arm_cpu_reset,
     .cpu_copy = cpu_copy,
     .cpu_free = arm_cpu_free,
     .tb_flags = tb_flags,
-    .translate = arm_translate,
     .dump_state = arm_dump_state,
 };

@@ -53,7 +53,6 @@ typedef struct ARMSystemState {
     } exc;
     _Atomic uint32_t event; /* the event register of WFE */
     bool serror;            /* pending */
-    uint64_t wfx_deadline;  /* WFET, WFIT: value of CNTVCT; 0: none */
     uint64_t tlb_id;        /* address space id that EL0's translations have now */
 } ARMSystemState;
 
@@ -72,6 +71,8 @@ typedef struct CPUArmState {
     uint64_t tpidr, tpidrro, tpidr2;
     /* Load-exclusive's reservation: the address (~0: none) and the values seen there. */
     uint64_t excl_addr, excl_val, excl_high;
+    uint32_t excl_count; /* a64-atomic.c: of the granule when it was loaded */
+    void *excl_held;     /* the count that a store-exclusive holds, NULL for none */
     uint64_t pac_key[5][2]; /* APIA APIB APDA APDB APGA: low, high */
     /* From here on: the model's, not touched by a reset. */
     uint64_t features[(ARM_FEAT_COUNT + 63) / 64];
@@ -109,7 +110,6 @@ enum {
     ARM_TBF_SPSEL = 1 << 9,        /* PSTATE.SP */
     ARM_TBF_IL = 1 << 10,          /* PSTATE.IL */
     ARM_TBF_FP_TRAP = 1 << 11,     /* CPACR_EL1.FPEN traps here */
-    ARM_TBF_ALIGN = 1 << 12,       /* SCTLR.A */
     ARM_TBF_STEP = 1 << 14,        /* software step is active … */
     ARM_TBF_STEP_NOW = 1 << 15,    /* … and PSTATE.SS is 0: the step exception is pending */
     ARM_TBF_BREAKPOINTS = 1 << 16, /* some DBGBCR is enabled */
@@ -117,9 +117,6 @@ enum {
     ARM_TBF_PAC_SHIFT = 18,        /* 4 bits: SCTLR.EnIA, EnIB, EnDA, EnDB */
     ARM_TBF_PAC_MASK = 15 << 18,
     ARM_TBF_ZVA_TRAP = 1 << 22, /* DC ZVA at EL0 is trapped */
-    ARM_TBF_TBI0 = 1 << 23,     /* tags of instruction addresses are ignored: lower half … */
-    ARM_TBF_TBI1 = 1 << 24,     /* … and upper half */
-    ARM_TBF_NAA = 1 << 25,      /* SCTLR.nAA */
     ARM_TBF_FP_FZ = 1 << 26,    /* FPCR.FZ */
     ARM_TBF_FP_DN = 1 << 27,    /* FPCR.DN */
 };
@@ -169,6 +166,13 @@ void arm_cpu_reset(CPUState *cpu);
 void arm_cpu_free(CPUState *cpu);
 uint32_t arm_tb_flags_common(const CPUArmState *env);
 void arm_dump_state(const CPUState *cpu, FILE *f);
+/* env_bias: all of X0..X30, SP within a byte's displacement */
+#define ARM_TARGET_COMMON                                                                  \
+    .name = "aarch64", .globals = arm_globals, .nb_globals = ARM_NB_GLOBALS,               \
+    .cc_global = ARM_G_CC, .cpu_size = sizeof(CPUArmState),                                \
+    .env_bias = offsetof(CPUArmState, x) + 128, .pc_offset = offsetof(CPUArmState, pc),    \
+    .jc_shift = 2, .max_insn_len = 4, .nan_rule = FLOAT_NAN_ARM, .cs_arch = CS_ARCH_ARM64, \
+    .cs_mode = CS_MODE_ARM, .list_models = arm_list_models, .translate = arm_translate
 
 static inline bool arm_feature(const CPUArmState *env, ARMFeature f)
 {

@@ -11,8 +11,8 @@
 /* Bits of PSTATE that env->pstate holds; the others are cc, btype. */
 enum {
     PSTATE_KEPT = ARM_PSTATE_SP | ARM_PSTATE_EL | ARM_PSTATE_DAIF | ARM_PSTATE_SSBS |
-                  ARM_PSTATE_IL | ARM_PSTATE_SS | ARM_PSTATE_PAN | ARM_PSTATE_UAO |
-                  ARM_PSTATE_DIT | ARM_PSTATE_TCO,
+                  ARM_PSTATE_IL | ARM_PSTATE_SS | ARM_PSTATE_PAN | ARM_PSTATE_UAO | ARM_PSTATE_DIT |
+                  ARM_PSTATE_TCO,
 };
 
 /* Offsets in a vector table (table D1-5), of the current level's SP_EL0. */
@@ -88,7 +88,7 @@ uint64_t arm_get_spsr(const CPUArmState *env)
 static void take(CPUArmState *env, int el, unsigned vector)
 {
     uint64_t sctlr = env->sys.sctlr_el[el];
-    uint32_t old = env->pstate, new = old & (ARM_PSTATE_DIT | ARM_PSTATE_PAN);
+    uint32_t old = env->pstate, new = old &(ARM_PSTATE_DIT | ARM_PSTATE_PAN);
 
     env->sys.spsr_el[el] = arm_get_spsr(env);
     env->sys.elr_el[el] = env->pc;
@@ -109,6 +109,14 @@ static void take(CPUArmState *env, int el, unsigned vector)
     env->parent.exception_index = EXCP_NONE;
 }
 
+/* Compiled code has cleared PSTATE.SS before the instruction that it steps; it did not complete. */
+static bool was_stepped(const CPUArmState *env, unsigned ec)
+{
+    bool completed = ec == EC_SVC64 || ec == EC_HVC64 || ec == EC_SMC64 || ec == EC_STEP;
+
+    return env->sys.mdscr & MDSCR_SS && arm_debug_enabled(env) && !completed && ec != EC_INSN_ABORT;
+}
+
 static void take_sync(CPUArmState *env)
 {
     int el = env->sys.exc.el;
@@ -118,6 +126,9 @@ static void take_sync(CPUArmState *env)
     if (el == arm_el(env) && (ec == EC_INSN_ABORT || ec == EC_DATA_ABORT || ec == EC_BREAKPOINT ||
                               ec == EC_STEP || ec == EC_WATCHPOINT)) {
         esr += 1u << ESR_EC_SHIFT; /* "without a change in Exception level" */
+    }
+    if (was_stepped(env, ec)) {
+        env->pstate |= ARM_PSTATE_SS;
     }
     env->sys.esr_el[el] = esr;
     if (env->sys.exc.has_far) {
@@ -158,6 +169,14 @@ void arm_do_interrupt(CPUState *cpu)
         break;
     case EXCP_ALIGN:
         record_misaligned(env);
+        break;
+    case EXCP_BTI:
+        if (!arm_page_guarded(env, env->pc)) {
+            env->btype = 0; /* blocks do not know of the page; it is as if it had been 0 */
+            cpu->exception_index = EXCP_NONE;
+            return;
+        }
+        arm_record_exception(env, syn(EC_BTI, env->btype));
         break;
     case EXCP_ARM_SYNC:
         break;
@@ -201,12 +220,12 @@ bool arm_has_work(const CPUState *cpu)
 {
     const CPUArmState *env = arm_env(cpu);
 
-    return !arm_vcpu(env)->powered_off &&
-           (cpu->interrupts || env->sys.event);
+    return !arm_vcpu(env)->powered_off && (cpu->interrupts || env->sys.event);
 }
 
 /* ---- return
- * ----------------------------------------------------------------------------------------------- */
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static bool illegal_state(const CPUArmState *env, uint64_t spsr)
 {
@@ -232,8 +251,8 @@ static uint32_t known_bits(const CPUArmState *env)
 static bool step_after_return(const CPUArmState *env, uint64_t spsr)
 {
     bool to_el1 = spsr >> ARM_PSTATE_EL_SHIFT & 3;
-    bool enabled = !env->sys.os_lock &&
-                   (!to_el1 || (env->sys.mdscr & MDSCR_KDE && !(spsr & ARM_PSTATE_D)));
+    bool enabled =
+        !env->sys.os_lock && (!to_el1 || (env->sys.mdscr & MDSCR_KDE && !(spsr & ARM_PSTATE_D)));
 
     return env->sys.mdscr & MDSCR_SS && !arm_debug_enabled(env) && enabled && spsr & ARM_PSTATE_SS;
 }
@@ -241,7 +260,7 @@ static bool step_after_return(const CPUArmState *env, uint64_t spsr)
 void arm_exception_return(CPUArmState *env, vaddr pc)
 {
     uint64_t spsr = env->sys.spsr_el[arm_el(env)];
-    uint32_t new = spsr & known_bits(env) & ~ARM_PSTATE_SS;
+    uint32_t new = spsr &known_bits(env) & ~ARM_PSTATE_SS;
 
     if (step_after_return(env, spsr)) {
         new |= ARM_PSTATE_SS;

@@ -24,27 +24,27 @@ enum { ARM_MODE_EL0, ARM_MODE_EL1, ARM_MODE_EL1_PAN, ARM_NB_MODES };
 enum { ARM_MODES_EL10 = (1 << ARM_NB_MODES) - 1 }; /* of the EL1&0 regime */
 
 /* SCTLR_EL1 */
-#define SCTLR_M      (1ull << 0)
-#define SCTLR_A      (1ull << 1)
-#define SCTLR_SA     (1ull << 3)
-#define SCTLR_SA0    (1ull << 4)
-#define SCTLR_nAA    (1ull << 6)
-#define SCTLR_UMA    (1ull << 9)
-#define SCTLR_EnDB   (1ull << 13)
-#define SCTLR_DZE    (1ull << 14)
-#define SCTLR_UCT    (1ull << 15)
-#define SCTLR_nTWI   (1ull << 16)
-#define SCTLR_nTWE   (1ull << 18)
-#define SCTLR_WXN    (1ull << 19)
-#define SCTLR_SPAN   (1ull << 23)
-#define SCTLR_UCI    (1ull << 26)
-#define SCTLR_EnDA   (1ull << 27)
-#define SCTLR_EnIB   (1ull << 30)
-#define SCTLR_EnIA   (1ull << 31)
-#define SCTLR_BT0    (1ull << 35)
-#define SCTLR_BT1    (1ull << 36)
-#define SCTLR_DSSBS  (1ull << 44)
-#define SCTLR_EPAN   (1ull << 57)
+#define SCTLR_M     (1ull << 0)
+#define SCTLR_A     (1ull << 1)
+#define SCTLR_SA    (1ull << 3)
+#define SCTLR_SA0   (1ull << 4)
+#define SCTLR_nAA   (1ull << 6)
+#define SCTLR_UMA   (1ull << 9)
+#define SCTLR_EnDB  (1ull << 13)
+#define SCTLR_DZE   (1ull << 14)
+#define SCTLR_UCT   (1ull << 15)
+#define SCTLR_nTWI  (1ull << 16)
+#define SCTLR_nTWE  (1ull << 18)
+#define SCTLR_WXN   (1ull << 19)
+#define SCTLR_SPAN  (1ull << 23)
+#define SCTLR_UCI   (1ull << 26)
+#define SCTLR_EnDA  (1ull << 27)
+#define SCTLR_EnIB  (1ull << 30)
+#define SCTLR_EnIA  (1ull << 31)
+#define SCTLR_BT0   (1ull << 35)
+#define SCTLR_BT1   (1ull << 36)
+#define SCTLR_DSSBS (1ull << 44)
+#define SCTLR_EPAN  (1ull << 57)
 
 #define MDSCR_SS   (1u << 0)
 #define MDSCR_TDCC (1u << 12)
@@ -64,7 +64,8 @@ enum { ARM_PMU_COUNTERS = 6 };
 typedef struct ARMPMU {
     uint64_t pmcr, enabled, int_enabled, overflow, userenr, selr;
     uint64_t ccfiltr, evtyper[ARM_PMU_COUNTERS];
-    /* Counts: value = the stored one, plus what the clock has made since `since` while it counts. */
+    /* Counts: value = the stored one, plus what the clock has made since `since` while it counts.
+     */
     uint64_t cycles, counters[ARM_PMU_COUNTERS];
     int64_t since;
     Timer timer; /* the next overflow */
@@ -89,6 +90,7 @@ typedef struct ARMBoard {
     ARMPMU pmu;
     bool has_boot; /* boot_pc, boot_x0 are of the next reset */
     uint64_t boot_pc, boot_x0;
+    Timer wfx_timer;             /* of WFIT */
     _Atomic bool cpu_on_pending; /* PSCI: between CPU_ON and its being on */
 } ARMBoard;
 
@@ -99,16 +101,13 @@ typedef struct ARMBoard {
 typedef struct ARMSystemOps {
     const ARMSysReg *(*find_reg)(const CPUArmState *env, unsigned key);
     bool (*page_guarded)(CPUArmState *env, vaddr pc);
-    bool (*breakpoint_at)(const CPUArmState *env, vaddr pc);
-    TCGHelperInfo trap, mrs, msr;      /* (env, row, insn), (env, row), (env, row, value) */
-    TCGHelperInfo exception;           /* (env, esr): at this instruction */
-    TCGHelperInfo breakpoint;          /* (env) */
-    TCGHelperInfo bti;                 /* (env): BTYPE is not what this instruction wants */
-    TCGHelperInfo eret;                /* (env, new pc) */
-    TCGHelperInfo hvc, smc;            /* (env, esr) */
-    TCGHelperInfo wait;                /* (env, WFX_*, register, its value) */
-    TCGHelperInfo sev, esb;            /* (env) */
-    TCGHelperInfo set_spsel, set_daif; /* (env, value) */
+    TCGHelperInfo mrs, msr;   /* (env, row, insn), (env, row, insn, value) */
+    TCGHelperInfo breakpoint; /* (env): at each instruction while breakpoints are enabled */
+    TCGHelperInfo eret;       /* (env, target) */
+    TCGHelperInfo go;         /* (env, target): on with the next instruction there, by cpu_exec */
+    TCGHelperInfo firmware;   /* (env): HVC or SMC that the machine answers */
+    TCGHelperInfo wait;       /* (env, WFX_*, register's number, its value) */
+    TCGHelperInfo sev;        /* (env, whether all CPUs) */
 } ARMSystemOps;
 extern const ARMSystemOps arm_system_ops;
 

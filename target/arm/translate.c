@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include "exec/debug.h"
+#include "target/arm/system.h"
 #include "target/arm/translate-simd.h"
 #include "target/arm/decode-a64.inc"
 
@@ -19,11 +21,10 @@ enum {
 /* --- guest code
  * ------------------------------------------------------------------------------------ */
 
-/* In system mode only the page that the block begins in. */
 static bool fetchable(const DisasContext *s, vaddr pc)
 {
     if (s->tcg->code_page) {
-        return !((pc ^ s->tb->pc) & ~(vaddr)(PAGE - 1));
+        return !((pc ^ s->tb->pc) & -(vaddr)PAGE);
     }
     return !guest_page_flags || guest_page_flags(pc) & GUEST_PAGE_EXEC;
 }
@@ -31,10 +32,10 @@ static bool fetchable(const DisasContext *s, vaddr pc)
 static uint32_t fetch(const DisasContext *s, vaddr pc)
 {
     const uint8_t *page = s->tcg->code_page;
+    const void *code = page ? page + (pc & (PAGE - 1)) : (const void *)(uintptr_t)(pc + guest_base);
     uint32_t insn;
 
-    memcpy(&insn, page ? page + (pc & (PAGE - 1)) : (const uint8_t *)(uintptr_t)(pc + guest_base),
-           sizeof(insn));
+    memcpy(&insn, code, sizeof(insn));
     return GUINT32_FROM_LE(insn);
 }
 
@@ -156,8 +157,17 @@ static bool cc_dead(DisasContext *s, vaddr target)
  * ------------------------------------------------------------------------------------------------
  */
 
+static void exit_to_main(DisasContext *s, vaddr pc)
+{
+    tcg_gen_exit(s->tcg, tcg_new_exit(s->tcg, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = pc }));
+    s->done = true;
+}
+
 static int jump_exit(DisasContext *s, vaddr target)
 {
+    if (s->tb->flags & ARM_TBF_STEP) { /* what comes next is another state */
+        return tcg_new_exit(s->tcg, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = target });
+    }
     return tcg_new_exit(s->tcg, (TCGExit){
                                     .kind = TCG_EXIT_JUMP,
                                     .pc = target,
@@ -168,6 +178,10 @@ static int jump_exit(DisasContext *s, vaddr target)
 
 void gen_jump(DisasContext *s, vaddr target)
 {
+    if (s->tb->flags & ARM_TBF_STEP) {
+        exit_to_main(s, target);
+        return;
+    }
     tcg_gen_exit(s->tcg, jump_exit(s, target));
     s->done = true;
 }
@@ -175,6 +189,10 @@ void gen_jump(DisasContext *s, vaddr target)
 void gen_call(DisasContext *s, vaddr target)
 {
     tcg_gen_mov(s->tcg, tcg_global_i64(ARM_G_X0 + 30), tcg_const_pc(s->tcg, s->pc + 4));
+    if (s->tb->flags & ARM_TBF_STEP) {
+        exit_to_main(s, target);
+        return;
+    }
     tcg_gen_exit(s->tcg, tcg_new_exit(s->tcg, (TCGExit){
                                                   .kind = TCG_EXIT_CALL,
                                                   .pc = target,
@@ -187,6 +205,12 @@ void gen_call(DisasContext *s, vaddr target)
 
 void gen_exit_ind(DisasContext *s, int kind, TCGv_i64 target)
 {
+    if (s->tb->flags & ARM_TBF_STEP) {
+        gen_helper(s, &s->env->sys_ops->go, TCG_NO_INDEX, tcg_env(s->tcg), target, TCG_NO_INDEX,
+                   TCG_NO_INDEX);
+        exit_to_main(s, s->pc);
+        return;
+    }
     int exit = tcg_new_exit(s->tcg, (TCGExit){ .kind = kind, .ret_pc = s->pc + 4 });
 
     tcg_gen_imm(exit_ind, s->tcg, 0, exit, target);
@@ -206,12 +230,6 @@ void gen_side_exit_cc(DisasContext *s, TCGCC cond, vaddr target)
     s->nb_side_exits++;
 }
 
-static void exit_to_main(DisasContext *s, vaddr pc)
-{
-    tcg_gen_exit(s->tcg, tcg_new_exit(s->tcg, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = pc }));
-    s->done = true;
-}
-
 void gen_end_block(DisasContext *s)
 {
     exit_to_main(s, s->pc + 4);
@@ -221,6 +239,24 @@ void gen_exception_at(DisasContext *s, int excp, vaddr pc)
 {
     tcg_gen_st_env(s->tcg, MO_32, imm64(s, excp), offsetof(CPUState, exception_index));
     exit_to_main(s, pc);
+}
+
+/* far: it is the pc */
+static void record_exception(DisasContext *s, uint64_t esr, bool far)
+{
+    tcg_gen_st_env(s->tcg, MO_64, imm64(s, esr), offsetof(CPUArmState, sys.exc.esr));
+    tcg_gen_st_env(s->tcg, MO_8, imm64(s, MAX(s->el, 1)), offsetof(CPUArmState, sys.exc.el));
+    tcg_gen_st_env(s->tcg, MO_8, imm64(s, far), offsetof(CPUArmState, sys.exc.has_far));
+    if (far) {
+        tcg_gen_st_env(s->tcg, MO_64, tcg_const_pc(s->tcg, s->pc),
+                       offsetof(CPUArmState, sys.exc.far));
+    }
+}
+
+void gen_exception_syndrome(DisasContext *s, uint64_t esr, vaddr pc)
+{
+    record_exception(s, esr, false);
+    gen_exception_at(s, EXCP_ARM_SYNC, pc);
 }
 
 void gen_exception(DisasContext *s, int excp)
@@ -348,6 +384,20 @@ static MemAddr checked_addr(DisasContext *s, unsigned memop, MemAddr a)
     return mem_addr_base(mem_flat(s, a, atomic_bytes), 0);
 }
 
+void mem_unprivileged(DisasContext *s)
+{
+    if (s->el && !(s->tb->flags & ARM_TBF_UAO)) {
+        s->tcg->mem_flags = MO_MODE(ARM_MODE_EL0);
+    }
+}
+
+static uint16_t usual_mem_flags(const DisasContext *s)
+{
+    return s->el == 0                   ? MO_MODE(ARM_MODE_EL0)
+           : s->tb->flags & ARM_TBF_PAN ? MO_MODE(ARM_MODE_EL1_PAN)
+                                        : MO_MODE(ARM_MODE_EL1);
+}
+
 void mem_ld(DisasContext *s, unsigned memop, TCGv_i64 d, MemAddr a)
 {
     a = checked_addr(s, memop, a);
@@ -379,7 +429,7 @@ void mem_stv(DisasContext *s, unsigned memop, TCGv_vec v, MemAddr a)
  * May an instruction be the target of an indirect branch that set BTYPE? (DDI 0487 D8.4.1.) As
  * Linux sets SCTLR_EL1.BT0, PACIxSP is no landing pad for BTYPE 3.
  */
-static unsigned allowed_btypes(uint32_t insn)
+static unsigned allowed_btypes(const DisasContext *s, uint32_t insn)
 {
     enum { NONE = 1, ANY = 15 };
 
@@ -396,15 +446,18 @@ static unsigned allowed_btypes(uint32_t insn)
         return NONE;
     case A64_PACIASP:
     case A64_PACIBSP:
-        return NONE | 1 << 1 | 1 << 2;
+        return s->system && !(s->tb->flags & ARM_TBF_BT) ? ANY : NONE | 1 << 1 | 1 << 2;
     case A64_BRK:
         return ANY;
     }
     return NONE;
 }
 
-static bool page_guarded(DisasContext *s)
+bool dc_page_guarded(DisasContext *s)
 {
+    if (s->system) {
+        return s->env->sys_ops->page_guarded(s->env, s->pc);
+    }
     return guest_page_flags && guest_page_flags(s->pc) & GUEST_PAGE_BTI &&
            dc_feature(s, ARM_FEAT_BTI);
 }
@@ -412,9 +465,10 @@ static bool page_guarded(DisasContext *s)
 /* At the start of a block of a process with guarded pages: check BTYPE, and clear it. */
 static void check_btype(DisasContext *s, vaddr pc)
 {
-    unsigned bad = ~allowed_btypes(fetch(s, pc)) & 15;
+    unsigned bad = ~allowed_btypes(s, fetch(s, pc)) & 15;
 
-    if (bad && page_guarded(s)) {
+    /* of whole machines the page is looked at when it happens: blocks do not depend on it */
+    if (bad && (s->system || dc_page_guarded(s))) {
         TCGv_i64 btype = tcg_temp_i64(s->tcg), bit = tcg_temp_i64(s->tcg);
         int exit = tcg_new_exit(s->tcg, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = pc });
 
@@ -459,6 +513,11 @@ static bool bad_start(DisasContext *s)
         gen_jump(s, canonical(s->pc));
     } else if (s->pc & 3) {
         tcg_gen_insn_start(s->tcg, s->pc);
+        if (s->system) {
+            record_exception(s, syn(EC_PC_ALIGN, 0), true);
+            gen_exception(s, EXCP_ARM_SYNC);
+            return true;
+        }
         tcg_gen_st_env(s->tcg, MO_64, tcg_const_pc(s->tcg, s->pc), offsetof(CPUState, fault_addr));
         gen_exception(s, EXCP_ALIGN);
     } else if (!fetchable(s, s->pc)) {
@@ -506,11 +565,17 @@ static void follow_sp(DisasContext *s, int first_op)
 
 static void translate_insn(DisasContext *s)
 {
-    uint32_t insn = fetch(s, s->pc);
+    uint32_t insn = s->insn = fetch(s, s->pc);
     int n = a64_pattern_index(insn), first_op = s->tcg->nb_ops;
 
     tcg_gen_insn_start(s->tcg, s->pc);
     s->next_pc = s->pc + 4;
+    if (s->system) {
+        s->tcg->mem_flags = usual_mem_flags(s);
+        if (el1_start(s)) {
+            return;
+        }
+    }
     if (n < 0 || !a64_patterns[n].decode(s, insn)) {
         gen_exception(s, EXCP_UDEF);
         return;
@@ -531,7 +596,8 @@ static bool go_on(DisasContext *s)
     if ((next != s->code_end || !(next & (PAGE - 1))) && !fetchable(s, next)) {
         return false;
     }
-    if ((guest_breakpoint && guest_breakpoint(next)) || !add_range(s->tb, next, next + 4)) {
+    if (breakpoint_at(next) || (guest_breakpoint && guest_breakpoint(next)) ||
+        !add_range(s->tb, next, next + 4)) {
         return false;
     }
     s->code_end = next + 4;
@@ -548,13 +614,17 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
         .pc = tb->pc,
         .code_end = tb->pc + 4,
         .careful = tb->cflags & CF_CAREFUL,
+        .system = tb->flags & ARM_TBF_SYSTEM,
+        .el = (tb->flags & ARM_TBF_EL_MASK) >> ARM_TBF_EL_SHIFT,
         .fp_soft = tb->cflags & CF_CAREFUL || tb->flags & ARM_TBF_FP_SOFT,
     };
 
     tcg->fp_soft = s.fp_soft;
+    tcg->mem_flags = 0;
     tcg->fp_flush = tb->flags & ARM_TBF_FP_FZ;
     tcg->fp_default_nan = tb->flags & ARM_TBF_FP_DN;
-    max_insns = MIN(max_insns, tb->cflags & (CF_CAREFUL | CF_SINGLE) ? 1 : MAX_INSNS);
+    bool single = tb->cflags & (CF_CAREFUL | CF_SINGLE) || tb->flags & ARM_TBF_STEP;
+    max_insns = MIN(max_insns, single ? 1 : MAX_INSNS);
     tb->nb_insns = 1;
     tb->nb_ranges = 1;
     tb->ranges[0].start = tb->pc;
@@ -562,7 +632,7 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
     if (bad_start(&s)) {
         return;
     }
-    if (!s.env->guarded && page_guarded(&s)) {
+    if (!s.env->guarded && dc_page_guarded(&s)) {
         s.env->guarded = true; /* this thread's blocks keep BTYPE from the next one on */
     }
     if (tb->flags & ARM_TBF_BTI) {

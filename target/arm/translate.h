@@ -17,6 +17,8 @@
 #include "target/arm/decode-a64.h"
 #include "tcg/tcg-op.h"
 
+struct ARMSystemOps;
+
 struct DisasContext {
     TCGContext *tcg;
     TranslationBlock *tb;
@@ -26,7 +28,10 @@ struct DisasContext {
     bool done;        /* the block has ended */
     bool careful;     /* CF_CAREFUL: addresses masked (TBI), alignment checked */
     bool fp_soft;     /* FPCR asks for what only fpu/ does, or careful */
-    bool cc_written;  /* the block has written the flags before this point */
+    bool system;      /* a whole machine's CPU, at exception level el; false: user mode, el is 0 */
+    int el;
+    uint32_t insn;   /* being translated */
+    bool cc_written; /* the block has written the flags before this point */
     int nb_side_exits;
     vaddr code_end; /* where the straight run of code read so far ends */
 };
@@ -163,6 +168,9 @@ TCGv_i64 mem_flat_pair(DisasContext *s, MemAddr a, int half);
 /* EXCP_ALIGN if base is SP and not a multiple of 16; mem_flat, mem_ld… do it themselves. */
 void mem_check_sp(DisasContext *s, TCGv_i64 base);
 
+/* LDTR, STTR: the accesses of this instruction are as from EL0, unless PSTATE.UAO. */
+void mem_unprivileged(DisasContext *s);
+
 /* --- leaving the block
  * --------------------------------------------------------------------------------------- */
 
@@ -170,6 +178,10 @@ void mem_check_sp(DisasContext *s, TCGv_i64 base);
 void gen_exception(DisasContext *s, int excp);
 /* The same with the guest pc given: behind this instruction for a system call. */
 void gen_exception_at(DisasContext *s, int excp, vaddr pc);
+/* System mode: ends the block with the exception whose syndrome is esr, at pc. */
+void gen_exception_syndrome(DisasContext *s, uint64_t esr, vaddr pc);
+/* Does this instruction's page have guarded code? */
+bool dc_page_guarded(DisasContext *s);
 /* Ends the block after this instruction: the next one is translated (or looked up) anew. */
 void gen_end_block(DisasContext *s);
 /* Ends the block: a direct jump. */
@@ -195,8 +207,21 @@ void gen_side_exit_cc(DisasContext *s, TCGCC cond, vaddr target);
 void gen_helper(DisasContext *s, const TCGHelperInfo *info, TCGv_i64 ret, TCGv_i64 a, TCGv_i64 b,
                 TCGv_i64 c, TCGv_i64 d);
 
+/* --- a64-el1.c: what differs in a whole machine; each is called with s->system set
+ * ------------------------ */
+
+void gen_dc_zva(DisasContext *s, TCGv_i64 addr);
+/* AUTIA, AUTIB, AUTDA, AUTDB of ptr */
+TCGv_i64 gen_authenticated(DisasContext *s, TCGv_i64 ptr, TCGv_i64 modifier, int key);
+bool el1_sysreg(DisasContext *s, int key, bool read, int rt);
+bool el1_wait(DisasContext *s, int kind, int rd);
+/* At the start of a block and of an instruction; true: it has ended there. */
+bool el1_start(DisasContext *s);
 /* DecodeBitMasks: the immediate of a logical operation; false for the reserved values. */
 bool a64_logic_mask(int n, int imms, int immr, uint64_t *mask);
+
+/* What load- and store-exclusive share between CPUs; before the first of them runs. */
+void arm_exclusive_init(void);
 
 /* TargetOps.translate */
 void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns);

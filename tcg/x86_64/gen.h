@@ -62,7 +62,7 @@ typedef struct X86Cond {
  * form. */
 typedef struct X86Dirty {
     uint16_t temp;
-    uint8_t loc;
+    uint16_t loc; /* 16 bits: lists are compared byte by byte, padding would be seen */
 } X86Dirty;
 enum { X86_LOC_FLAGS = 0xf0 };
 enum { X86_FLAGS_BUSY = 0xffff }; /* EFLAGS hold a test for the current op, no temp */

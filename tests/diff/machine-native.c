@@ -3,9 +3,12 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 #include "runner.h"
+
+enum { ALT_STACK_SIZE = 65536 };
 
 static Outcome outcome;
 
@@ -117,13 +120,15 @@ static uint32_t branch(const uint32_t *from, const uint32_t *to)
 void machine_init(void)
 {
     static const int signals[] = { SIGILL, SIGSEGV, SIGBUS, SIGTRAP, SIGFPE };
-    static uint8_t alt_stack[65536];
+    /* where hardly a random SP points: there it would count as on this stack already */
+    void *alt_stack = mmap((void *)0x5a5a00000000, ALT_STACK_SIZE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uint32_t *insn = CODE + (blob_insn - blob);
 
     memcpy(CODE, blob, (blob_end - blob) * 4);
     *insn = branch(insn, SLOT);
     __builtin___clear_cache((char *)CODE, (char *)CODE + CODE_SIZE);
-    sigaltstack(&(stack_t){ .ss_sp = alt_stack, .ss_size = sizeof(alt_stack) }, NULL);
+    sigaltstack(&(stack_t){ .ss_sp = alt_stack, .ss_size = ALT_STACK_SIZE }, NULL);
     for (unsigned i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
         sigaction(
             signals[i],

@@ -6,7 +6,8 @@
  * INSTRUCTIONS is a file of 32-bit words (tests/diff/generate.py). For each run a line is printed:
  * index, first word, last signal, a hash of all that changed; with FIRST the whole state of those
  * from FIRST to LAST. X24, X28 and SP point into memory, X27 is a small offset, X25 the address
- * behind the run; X26 is the runner's own. FPCR=hex in the environment is the mode of all runs.
+ * behind the run; X26 is the runner's own. FPCR=hex in the environment is the mode of all runs;
+ * with BY_WORD set a run's state follows from its first word, not from the index.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,9 +120,9 @@ static uint32_t random_fpcr(void)
     return r & 1 ? r & 0x07c80000 & rnd() : 0;
 }
 
-static void make_state(uint64_t index, int n)
+static void make_state(uint64_t which, int n)
 {
-    seed = 0x9e3779b97f4a7c15 * (index + 1);
+    seed = 0x9e3779b97f4a7c15 * (which + 1);
     for (int i = 0; i < 31; i++) {
         state.x[i] = edgy();
     }
@@ -178,7 +179,7 @@ static void print_state(const Outcome *out)
 
 static void run(long index, const uint32_t *insns, int n, int print)
 {
-    make_state(index, n);
+    make_state(getenv("BY_WORD") ? insns[0] : (uint64_t)index, n);
     if (print) {
         before = state;
         memcpy(mem_before, SCRATCH, SCRATCH_SIZE);

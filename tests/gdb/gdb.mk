@@ -5,7 +5,7 @@ $(GDB_TARGET): tests/gdb/target.c
 	@mkdir -p $(@D)
 	$(call say,GUEST)$(AARCH64_CC) -O1 -g -static -Wall -Wextra -o $@ $< -lpthread
 
-check-gdb: $(GDB_TARGET) $(if $(EMULATOR),all) ## -g with gdb-multiarch
+check-gdb: $(GDB_TARGET) $(LINKS) ## -g with gdb-multiarch
 	@$(TAP)gdb tests/gdb/run --emulator=$(abspath $(BUILD)/latimer-aarch64) \
 	    --target=$(abspath $(GDB_TARGET))
 

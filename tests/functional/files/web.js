@@ -20,7 +20,7 @@ function work(seed) {
 if (!isMainThread) {
     parentPort.postMessage(work(workerData));
 } else {
-    const requests = +process.argv[2] || 300, parallel = 16;
+    const requests = +process.argv[2], threads = +process.argv[3] || 4, parallel = 16;
     const server = http.createServer((req, res) => {
         const n = +req.url.slice(1);
         const body = JSON.stringify({ n, sum: work(n + 1), list: Array.from({ length: 50 }, (_, k) => k * n) });
@@ -50,7 +50,7 @@ if (!isMainThread) {
         }));
         results.forEach((r) => hash.update(JSON.stringify(r)));
         console.log('requests', results.length, hash.digest('hex').slice(0, 16));
-        const workers = Array.from({ length: 4 }, (_, n) => new Promise((resolve, reject) => {
+        const workers = Array.from({ length: threads }, (_, n) => new Promise((resolve, reject) => {
             const w = new Worker(__filename, { workerData: n + 11 });
             w.on('message', resolve);
             w.on('error', reject);

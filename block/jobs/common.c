@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* Arguments, backing chains, watchers and targets: what jobs share. */
+#include "block/job-int.h"
+#include <errno.h>
+
+const char *arg_str(const Value *args, const char *key)
+{
+    const Value *v = args ? value_get(args, key) : NULL;
+    return v && v->type == VALUE_STRING ? v->str : NULL;
+}
+
+int64_t arg_int(const Value *args, const char *key, int64_t def)
+{
+    const Value *v = args ? value_get(args, key) : NULL;
+    return v && v->type == VALUE_INT ? v->num : def;
+}
+
+bool arg_bool(const Value *args, const char *key, bool def)
+{
+    const Value *v = args ? value_get(args, key) : NULL;
+    return v && v->type == VALUE_BOOL ? v->num : def;
+}
+
+bool arg_missing(GError **err, const char *key)
+{
+    g_set_error(err, BLOCK_ERROR, EINVAL, "Parameter '%s' is missing", key);
+    return false;
+}
+
+BlockNode *arg_node(BlockSystem *sys, const Value *args, GError **err)
+{
+    const char *name = arg_str(args, "device");
+    name = name ? name : arg_str(args, "node-name");
+    name = name ? name : arg_str(args, "node");
+    if (!name) {
+        arg_missing(err, "device");
+        return NULL;
+    }
+    BlockNode *node = block_system_node(sys, name, err);
+    return node ? block_skip_filters(node) : NULL;
+}
+
+BlockNode *block_overlay_of(BlockNode *top, const BlockNode *node)
+{
+    for (top = block_skip_filters(top); top && top->backing; top = top->backing) {
+        if (top->backing == node) {
+            return top;
+        }
+    }
+    return NULL;
+}
+
+bool block_in_chain(BlockNode *top, const BlockNode *node)
+{
+    bool found = top == node;
+    for (top = block_skip_filters(top); top && !found; top = top->backing) {
+        found = top == node;
+    }
+    return found;
+}
+
+BlockNode *block_find_in_chain(BlockNode *top, const char *filename)
+{
+    for (BlockNode *n = block_skip_filters(top); n; n = n->backing) {
+        BlockNode *below = n->backing;
+        if (!strcmp(n->filename, filename)) {
+            return n;
+        }
+        if (below && n->backing_file && !strcmp(n->backing_file, filename)) {
+            return below;
+        }
+    }
+    return NULL;
+}
+
+void block_watch(BlockNode *node, BlockWatcher *w)
+{
+    w->next = node->watchers;
+    node->watchers = w;
+}
+
+void block_unwatch(BlockNode *node, BlockWatcher *w)
+{
+    BlockWatcher **p = &node->watchers;
+    while (*p && *p != w) {
+        p = &(*p)->next;
+    }
+    if (*p) {
+        *p = w->next;
+    }
+}
+
+static BlockNode *open_like(const char *name, const char *format, const BlockOpts *opts,
+                            const char *node_name, bool writable, unsigned flags, GError **err)
+{
+    g_autoptr(BlockOpts) mine = block_opts_copy(opts);
+    block_opts_remove(mine, "read-only");
+    block_opts_remove(mine, "backing");
+    if (node_name) {
+        block_opts_set(mine, "node-name", node_name);
+    }
+    flags &= ~(unsigned)(BLOCK_RDWR | BLOCK_BACKING_RDWR);
+    return block_open(name, format, mine, flags | BLOCK_NO_BACKING | (writable ? BLOCK_RDWR : 0),
+                      err);
+}
+
+bool block_reopen_backing(BlockNode *overlay, bool writable, GError **err)
+{
+    BlockNode *old = overlay->backing;
+    if (!!(old->flags & BLOCK_RDWR) == writable) {
+        return true;
+    }
+    if (g_atomic_int_get(&old->refs) > 1 || !old->opened_by) {
+        g_set_error(
+            err, BLOCK_ERROR, EBUSY, "Block node '%s' is %s, and in use: cannot change that",
+            old->node_name ? old->node_name : old->filename, writable ? "read-only" : "writable");
+        return false;
+    }
+    /* The lock on its file must go before another can be had. */
+    g_autofree char *name = g_strdup(old->opened_name), *format = g_strdup(old->drv->name);
+    g_autofree char *node_name = g_strdup(old->node_name);
+    g_autoptr(BlockOpts) opts = block_opts_copy(old->opened_by);
+    unsigned flags = old->flags;
+    BlockNode *chain = old->backing;
+    old->backing = NULL;
+    overlay->backing = NULL;
+    block_unref(old);
+    BlockNode *node = open_like(name, format, opts, node_name, writable, flags, err);
+    bool ok = node != NULL;
+    if (!ok) {
+        node = open_like(name, format, opts, node_name, !writable, flags, NULL);
+    }
+    if (node) {
+        node->backing = chain;
+    } else {
+        block_unref(chain);
+    }
+    overlay->backing = node;
+    return ok;
+}
+
+static bool create_target(BlockNode *source, const Value *args, const char *filename,
+                          const char *format, GError **err)
+{
+    const char *sync = arg_str(args, "sync");
+    BlockNode *image = block_skip_filters(source);
+    g_autoptr(BlockOpts) opts = block_opts_new();
+    block_opts_setf(opts, "size", "%" G_GINT64_FORMAT, source->size);
+    /* A target that gets only the top lies on what the source lies on. */
+    BlockNode *backing = !g_strcmp0(sync, "top")    ? image->backing
+                         : !g_strcmp0(sync, "none") ? image
+                                                    : NULL;
+    if (backing) {
+        block_opts_set(opts, "backing_file", backing->filename);
+        block_opts_set(opts, "backing_fmt", backing->drv->name);
+    }
+    return block_create(filename, format, opts, err);
+}
+
+BlockNode *job_open_target(BlockNode *source, const Value *args, GError **err)
+{
+    const char *filename = arg_str(args, "target"), *format = arg_str(args, "format");
+    const char *mode = arg_str(args, "mode");
+    g_autoptr(BlockOpts) opts = block_opts_new();
+    if (!filename) {
+        arg_missing(err, "target");
+        return NULL;
+    }
+    format = format ? format : block_skip_filters(source)->drv->name;
+    if (g_strcmp0(mode, "existing") && !create_target(source, args, filename, format, err)) {
+        return NULL;
+    }
+    if (arg_str(args, "node-name") && arg_str(args, "device")) {
+        block_opts_set(opts, "node-name", arg_str(args, "node-name"));
+    }
+    unsigned keep = BLOCK_DIRECT | BLOCK_NO_FLUSH | BLOCK_AIO_NATIVE | BLOCK_AIO_URING;
+    BlockNode *node =
+        block_open(filename, format, opts,
+                   BLOCK_RDWR | BLOCK_UNMAP | BLOCK_NO_BACKING | (source->flags & keep), err);
+    if (node && node->size != source->size &&
+        !block_truncate(node, source->size, BLOCK_PREALLOC_OFF, err)) {
+        block_unref(node);
+        return NULL;
+    }
+    if (node) {
+        block_name_node(node);
+    }
+    return node;
+}

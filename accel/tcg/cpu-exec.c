@@ -14,6 +14,7 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
         .host_features = config->host_features,
         .guest_base = config->guest_base,
         .fp_check = config->fp_check,
+        .no_peepholes = config->no_peepholes || config->no_optimize,
         .softmmu = config->softmmu,
     };
 

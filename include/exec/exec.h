@@ -12,6 +12,7 @@ typedef struct TCGConfig {
     bool verify;        /* verify=on: both, compared */
     bool no_chain;      /* nochain: every block returns to the loop */
     bool no_optimize;   /* optimize=off */
+    bool no_peepholes;  /* peepholes=off, or optimize=off: ops are not fused in host code */
     bool fp_check;      /* fp-traps=off: check floating results inline from the start */
     size_t buffer_size; /* tb-size= in MiB, as bytes; 0: default. Address space, not memory */
     int max_insns;      /* one-insn-per-tb=on: 1; 0: default */

@@ -187,6 +187,7 @@ bool tcg_backend_init(const TCGBackendConfig *config, GError **err)
     x86_config = (X86Config){ .features = consistent(f),
                               .guest_base = config->guest_base,
                               .fp_check = config->fp_check,
+                              .no_peepholes = config->no_peepholes,
                               .softmmu = config->softmmu,
                               .patch_span = intel ? 64 : 8,
                               .target = config->target };

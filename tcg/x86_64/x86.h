@@ -58,7 +58,7 @@ enum { X86_ENV = RBP };
 typedef struct X86Config {
     unsigned features;
     uint64_t guest_base; /* not 0: guest accesses take a GS prefix */
-    bool fp_check;
+    bool fp_check, no_peepholes;
     bool softmmu; /* guest accesses go through the software TLB (softmmu.c) */
     const TargetOps *target;
     unsigned

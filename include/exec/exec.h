@@ -83,6 +83,9 @@ void tcg_fork_child(
  */
 void tcg_memory_is_shared(void);
 
+/* The guest reads or writes its floating flags itself: from now on they are to be exact. */
+void tcg_fp_flags_read(void);
+
 /* -d items (log.h) print through this. */
 typedef struct TCGStats {
     uint64_t tbs, guest_insns, host_bytes, flushes, invalidations, fp_traps, faults;

@@ -360,6 +360,7 @@ int cpu_exec(CPUState *cpu)
 
     if (sigsetjmp(cpu->jmp_env, 0)) {
         thread_code(cpu)->running = false;
+        verify_left();
         tcg_backend_reset_ret_stack(cpu);
         last = NULL;
     }
@@ -422,6 +423,7 @@ void tcg_fork_parent(void)
 void tcg_fork_child(CPUState *cpu)
 {
     pthread_mutex_init(&engine.lock, NULL);
+    verify_fork_child();
     engine.cpus = cpu;
     cpu->next_cpu = NULL;
     if (engine.fork_fd >= 0) {

@@ -266,6 +266,7 @@ static TBSlot *run_tb(CPUState *cpu, TranslationBlock *tb)
     TBSlot *slot;
 
     log_exec(cpu, tb);
+    tc->careful = tb->cflags & CF_CAREFUL;
     tc->running = true;
     atomic_signal_fence(memory_order_seq_cst);
     if (engine.config.verify) {

@@ -70,6 +70,7 @@ struct ThreadCode {
     CodeRegion *region; /* while translating; else perhaps lost to another thread */
     uint32_t tb_flags;  /* those that the jump cache and the return stack were filled under */
     bool running; /* compiled code or the interpreter is under way: its faults are the guest's */
+    bool careful; /* the block is a CF_CAREFUL one */
 };
 
 static inline ThreadCode *thread_code(const CPUState *cpu)

@@ -61,9 +61,6 @@ static void test_unmapped(char *hole)
     FAULT("ldr q0, [x9, #32]", hole);
     EQUAL(seen.address, (uintptr_t)hole + 32);
     FAULT("ldxr x10, [x9]", hole);
-    if (!(getauxval(AT_HWCAP) & HWCAP_ATOMICS)) {
-        return;
-    }
     FAULT(".arch_extension lse; ldadd x10, x11, [x9]", hole);
     FAULT("ld1 {v0.4s, v1.4s}, [x9]", hole);
     EQUAL(seen.code, SEGV_MAPERR);
@@ -188,6 +185,9 @@ static void test_alignment(void)
     EQUAL(seen.signal, SIGBUS);
     EQUAL(seen.code, BUS_ADRALN);
     EQUAL(seen.address, (uintptr_t)space + 12);
+    if (!(getauxval(AT_HWCAP) & HWCAP_ATOMICS)) {
+        return;
+    }
     FAULT(".arch_extension lse\n caspal x10, x11, x12, x13, [x9]", space + 8);
     EQUAL(seen.signal, SIGBUS);
     EQUAL(seen.code, BUS_ADRALN);

@@ -70,6 +70,7 @@ struct ThreadCode {
     CodeRegion *region; /* while translating; else perhaps lost to another thread */
     uint32_t tb_flags;  /* those that the jump cache and the return stack were filled under */
     bool running; /* compiled code or the interpreter is under way: its faults are the guest's */
+    bool careful; /* the block is a CF_CAREFUL one */
 };
 
 static inline ThreadCode *thread_code(const CPUState *cpu)
@@ -86,9 +87,10 @@ typedef struct TCGEngine {
     TCGConfig config;
     const TargetOps *target;
     pthread_mutex_t lock;
-    _Atomic uint32_t cflags; /* CF_* of every new block */
-    _Atomic bool fp_check;   /* too many traps: blocks with CF_FP_CHECK only */
-    int64_t fp_window;       /* when the current FP_TRAP_LIMIT traps began, ms */
+    _Atomic uint32_t cflags;    /* CF_* of every new block */
+    _Atomic bool fp_check;      /* too many traps: blocks with CF_FP_CHECK only */
+    _Atomic bool fp_flags_read; /* the guest looked at its floating flags: CF_FP_EXACT with those */
+    int64_t fp_window;          /* when the current FP_TRAP_LIMIT traps began, ms */
     _Atomic uint64_t epoch;
     _Atomic uint64_t generation; /* counts invalidations of guest code */
     CPUState *cpus;
@@ -189,5 +191,8 @@ void perfmap_add(const TranslationBlock *tb);
 
 /* ---- verify.c ---- */
 TBSlot *verify_run(CPUState *cpu, TranslationBlock *tb);
+/* After a way out of it by cpu_loop_exit, and in a fork's child. */
+void verify_left(void);
+void verify_fork_child(void);
 
 #endif

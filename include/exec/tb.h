@@ -11,6 +11,7 @@ enum {
         2, /* one instruction; floating point by fpu/, addresses masked as the guest would */
     CF_SINGLE = 4,    /* one instruction, then EXCP_DEBUG */
     CF_INTERP = 8,    /* keep the ops, emit nothing */
+    CF_FP_EXACT = 32, /* with FP_CHECK: where denormals are flushed, fpu/ for its exact flags */
     CF_FP_CHECK = 16, /* floating results checked inline, host traps masked (docs/tcg.md) */
 };
 

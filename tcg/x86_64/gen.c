@@ -495,8 +495,11 @@ static void gen_fused(X86Gen *g, const TCGOp *op, int last)
 
 static bool gen_pair(X86Gen *g, const TCGOp *op)
 {
-    int last;
+    int last = 0;
 
+    if (x86_config.no_peepholes) {
+        return false;
+    }
     if ((last = zero_extended_by(g, op))) {
         g->zero_above = 1 + g->s->ops[last].sz;
         gen_fused(g, op, last);

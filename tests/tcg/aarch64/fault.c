@@ -2,6 +2,7 @@
 /* Synchronous faults: signal, si_code, si_addr, and exact registers in the frame. */
 #include "test.h"
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -27,18 +28,18 @@ static void handler(int signal, siginfo_t *info, void *context)
 }
 
 /* Runs one instruction that faults at label 1, with x9 = VALUE; the handler steps over it. */
-#define FAULT(text, value)                                                   \
-    ({                                                                       \
-        uintptr_t at_;                                                       \
-        register uintptr_t x9_ __asm__("x9") = (uintptr_t)(value);           \
-        seen.count = 0;                                                      \
-        __asm__ volatile("adr %0, 1f\n1: " text "\n"                         \
-                         : "=&r"(at_), "+r"(x9_)                             \
-                         :                                                   \
-                         : "x10", "x11", "x12", "v0", "v1", "memory", "cc"); \
-        EQUAL(seen.count, 1);                                                \
-        EQUAL(seen.pc, at_);                                                 \
-        x9_;                                                                 \
+#define FAULT(text, value)                                                          \
+    ({                                                                              \
+        uintptr_t at_;                                                              \
+        register uintptr_t x9_ __asm__("x9") = (uintptr_t)(value);                  \
+        seen.count = 0;                                                             \
+        __asm__ volatile("adr %0, 1f\n1: " text "\n"                                \
+                         : "=&r"(at_), "+r"(x9_)                                    \
+                         :                                                          \
+                         : "x10", "x11", "x12", "x13", "v0", "v1", "memory", "cc"); \
+        EQUAL(seen.count, 1);                                                       \
+        EQUAL(seen.pc, at_);                                                        \
+        x9_;                                                                        \
     })
 
 static void test_unmapped(char *hole)
@@ -219,6 +220,24 @@ static void test_undefined(void)
     EQUAL(seen.address, seen.pc);
 }
 
+/* Exclusive accesses and atomics must not cross 16 bytes. */
+static void test_alignment(void)
+{
+    static char space[64] __attribute__((aligned(64)));
+
+    FAULT("ldaxr x10, [x9]", space + 12);
+    EQUAL(seen.signal, SIGBUS);
+    EQUAL(seen.code, BUS_ADRALN);
+    EQUAL(seen.address, (uintptr_t)space + 12);
+    if (!(getauxval(AT_HWCAP) & HWCAP_ATOMICS)) {
+        return;
+    }
+    FAULT(".arch_extension lse\n caspal x10, x11, x12, x13, [x9]", space + 8);
+    EQUAL(seen.signal, SIGBUS);
+    EQUAL(seen.code, BUS_ADRALN);
+    EQUAL(seen.address, (uintptr_t)space + 8);
+}
+
 static void test_file_end(void)
 {
     FILE *file = tmpfile();
@@ -249,6 +268,7 @@ int main(void)
     test_values(hole);
     test_jumps(hole, page);
     test_undefined();
+    test_alignment();
     test_file_end();
     return test_end();
 }

@@ -4,7 +4,11 @@
 #include "block/bytes.h"
 #include <unistd.h>
 
-enum { CHUNK = 2 << 20, MAX_THREADS = 16 };
+enum {
+    CHUNK = 256 << 10, /* bytes at a time: what a core's own cache holds */
+    MAX_SPARSE = 2 << 20,
+    MAX_THREADS = 16,
+};
 
 typedef struct Convert {
     BlockNode **src;
@@ -14,6 +18,7 @@ typedef struct Convert {
     int64_t total;
     int64_t unit;   /* bytes: pieces begin at multiples of it */
     int64_t sparse; /* bytes; 0: write everything */
+    int64_t chunk;  /* most bytes in a piece */
     bool compress, ordered, salvage, keep_backing, dst_zero;
     int64_t rate; /* bytes a second, 0: no limit */
 
@@ -86,7 +91,7 @@ static int64_t take_piece(Convert *c, int64_t *off, PieceKind *kind)
             c->keep_backing && !(c->ext.flags & BLOCK_EXTENT_ALLOCATED) ? PIECE_SKIP : PIECE_DATA;
     }
     if (*kind == PIECE_DATA) {
-        end = MIN(end, ROUND_DOWN(*off, CHUNK) + CHUNK);
+        end = MIN(end, ROUND_DOWN(*off, c->chunk) + c->chunk);
     }
     /* Compressed clusters are written whole, so a piece ends where a cluster does. */
     if (c->unit > 1 && end < c->total) {
@@ -199,7 +204,7 @@ static gpointer worker(gpointer opaque)
     void *buf;
     int64_t off, len;
     PieceKind kind;
-    if (posix_memalign(&buf, 4096, CHUNK + c->unit)) {
+    if (posix_memalign(&buf, 4096, c->chunk + c->unit)) {
         buf = NULL;
     }
     g_mutex_lock(&c->lock);
@@ -346,11 +351,11 @@ static int parse(Args *a, int argc, char **argv)
             if (!img_parse_size("buffer size for sparse output", optarg, &a->sparse)) {
                 return 1;
             }
-            if (a->sparse % BLOCK_SECTOR || a->sparse > CHUNK) {
+            if (a->sparse % BLOCK_SECTOR || a->sparse > MAX_SPARSE) {
                 img_error("Invalid buffer size for sparse output specified. Valid sizes are "
                           "multiples of %d up to %d. Select 0 to disable sparse detection (fully "
                           "allocates output).",
-                          BLOCK_SECTOR, CHUNK);
+                          BLOCK_SECTOR, MAX_SPARSE);
                 return 1;
             }
             break;
@@ -549,6 +554,7 @@ static int convert(Convert *c, Args *a, char **files, int nfiles)
     c->ordered = !a->unordered && !a->compress;
     c->salvage = a->salvage;
     c->sparse = a->sparse;
+    c->chunk = MAX(CHUNK, c->sparse);
     c->rate = a->rate;
     c->progress = a->progress;
     int64_t cluster = block_cluster_size(c->dst);

@@ -154,53 +154,26 @@ static int compare(Compare *c)
 
 int img_compare(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "force-share", 0, NULL, 'U' },
-        { 0 },
-    };
     ImgOpen first = { 0 }, second = { 0 };
     Compare cmp = { 0 };
-    int c;
-    while ((c = getopt_long(argc, argv, ":f:F:T:pqsU", longs, NULL)) != -1) {
-        switch (c) {
-        case 'f':
-            first.fmt = optarg;
-            break;
-        case 'F':
-            second.fmt = optarg;
-            break;
-        case 'T':
-            first.cache = second.cache = optarg;
-            break;
-        case 'p':
-            cmp.progress.on = true;
-            break;
-        case 'q':
-            cmp.quiet = true;
-            break;
-        case 's':
-            cmp.strict = true;
-            break;
-        case 'U':
-            first.flags |= BLOCK_FORCE_SHARE;
-            second.flags |= BLOCK_FORCE_SHARE;
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            first.image_opts = second.image_opts = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return NOT_OPENED;
-            }
-            break;
-        default:
-            img_usage("compare", "unknown option, or one without its argument: '%s'",
-                      argv[optind - 1]);
-            return NOT_OPENED;
-        }
+    const ImgOption table[] = {
+        IMG_OPT('f', NULL, IMG_STR, &first.fmt),
+        IMG_OPT('F', NULL, IMG_STR, &second.fmt),
+        IMG_OPT('T', NULL, IMG_STR, &first.cache),
+        IMG_OPT('p', NULL, IMG_ON, &cmp.progress.on),
+        IMG_OPT('q', NULL, IMG_ON, &cmp.quiet),
+        IMG_OPT('s', NULL, IMG_ON, &cmp.strict),
+        IMG_OPT('U', "force-share", IMG_BITS, &first.flags, .bits = BLOCK_FORCE_SHARE),
+        IMG_OPT(0, "image-opts", IMG_ON, &first.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
+        { 0 },
+    };
+    if (!img_parse("compare", table, argc, argv)) {
+        return NOT_OPENED;
     }
+    second.cache = first.cache;
+    second.flags = first.flags;
+    second.image_opts = first.image_opts;
     if (argc - optind != 2) {
         img_usage("compare", "expecting two image file names");
         return NOT_OPENED;

@@ -301,126 +301,72 @@ typedef struct Args {
     const char *out_fmt, *backing, *backing_fmt, *snapshot, *cache;
     char *options;
     bool compress, no_create, unordered, quiet, salvage, target_zero, bitmaps, skip_broken;
-    bool target_image_opts;
+    bool target_image_opts, offload;
     uint64_t sparse, rate;
     int threads;
     ImgProgress progress;
 } Args;
 
+static bool parse_sparse(const ImgOption *o, const char *arg)
+{
+    uint64_t *sparse = o->out;
+    if (!img_parse_size("buffer size for sparse output", arg, sparse)) {
+        return false;
+    }
+    if (*sparse % BLOCK_SECTOR || *sparse > MAX_SPARSE) {
+        img_error(
+            "Invalid buffer size for sparse output specified. Valid sizes are multiples of %d "
+            "up to %d. Select 0 to disable sparse detection (fully allocates output).",
+            BLOCK_SECTOR, MAX_SPARSE);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_threads(const ImgOption *o, const char *arg)
+{
+    uint64_t n;
+    if (!img_parse_size("number of coroutines", arg, &n) || !n || n > MAX_THREADS) {
+        img_error("Invalid number of coroutines. Allowed number of coroutines is between 1 and %d",
+                  MAX_THREADS);
+        return false;
+    }
+    *(int *)o->out = n;
+    return true;
+}
+
 static int parse(Args *a, int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "target-image-opts", 0, NULL, IMG_OPT_TARGET_IMAGE_OPTS },
-        { "target-is-zero", 0, NULL, IMG_OPT_TARGET_IS_ZERO },
-        { "force-share", 0, NULL, 'U' },
-        { "salvage", 0, NULL, IMG_OPT_SALVAGE },
-        { "bitmaps", 0, NULL, IMG_OPT_BITMAPS },
-        { "skip-broken-bitmaps", 0, NULL, IMG_OPT_SKIP_BROKEN },
+    const ImgOption table[] = {
+        IMG_OPT('f', NULL, IMG_STR, &a->src.fmt),
+        IMG_OPT('O', NULL, IMG_STR, &a->out_fmt),
+        IMG_OPT('B', NULL, IMG_STR, &a->backing),
+        IMG_OPT('F', NULL, IMG_STR, &a->backing_fmt),
+        IMG_OPT('C', NULL, IMG_ON, &a->offload),
+        IMG_OPT('c', NULL, IMG_ON, &a->compress),
+        IMG_OPT('o', NULL, IMG_OPTIONS, &a->options),
+        IMG_OPT('l', NULL, IMG_STR, &a->snapshot),
+        IMG_OPT('S', NULL, IMG_CALL_ARG, &a->sparse, .call = parse_sparse),
+        IMG_OPT('p', NULL, IMG_ON, &a->progress.on),
+        IMG_OPT('t', NULL, IMG_STR, &a->cache),
+        IMG_OPT('T', NULL, IMG_STR, &a->src.cache),
+        IMG_OPT('q', NULL, IMG_ON, &a->quiet),
+        IMG_OPT('n', NULL, IMG_ON, &a->no_create),
+        IMG_OPT('m', NULL, IMG_CALL_ARG, &a->threads, .call = parse_threads),
+        IMG_OPT('W', NULL, IMG_ON, &a->unordered),
+        IMG_OPT('U', "force-share", IMG_BITS, &a->src.flags, .bits = BLOCK_FORCE_SHARE),
+        IMG_OPT('r', NULL, IMG_SIZE, &a->rate, .what = "rate limit"),
+        IMG_OPT(0, "image-opts", IMG_ON, &a->src.image_opts),
+        IMG_OPT(0, "target-image-opts", IMG_ON, &a->target_image_opts),
+        IMG_OPT(0, "target-is-zero", IMG_ON, &a->target_zero),
+        IMG_OPT(0, "salvage", IMG_ON, &a->salvage),
+        IMG_OPT(0, "bitmaps", IMG_ON, &a->bitmaps),
+        IMG_OPT(0, "skip-broken-bitmaps", IMG_ON, &a->skip_broken),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
         { 0 },
     };
-    uint64_t n;
-    int c;
-    while ((c = getopt_long(argc, argv, ":f:O:B:F:Cco:l:S:pt:T:qnm:WUr:", longs, NULL)) != -1) {
-        switch (c) {
-        case 'f':
-            a->src.fmt = optarg;
-            break;
-        case 'O':
-            a->out_fmt = optarg;
-            break;
-        case 'B':
-            a->backing = optarg;
-            break;
-        case 'F':
-            a->backing_fmt = optarg;
-            break;
-        case 'C':
-            break; /* the kernel may copy: only a hint */
-        case 'c':
-            a->compress = true;
-            break;
-        case 'o':
-            img_add_options(&a->options, optarg);
-            break;
-        case 'l':
-            a->snapshot = optarg;
-            break;
-        case 'S':
-            if (!img_parse_size("buffer size for sparse output", optarg, &a->sparse)) {
-                return 1;
-            }
-            if (a->sparse % BLOCK_SECTOR || a->sparse > MAX_SPARSE) {
-                img_error("Invalid buffer size for sparse output specified. Valid sizes are "
-                          "multiples of %d up to %d. Select 0 to disable sparse detection (fully "
-                          "allocates output).",
-                          BLOCK_SECTOR, MAX_SPARSE);
-                return 1;
-            }
-            break;
-        case 'p':
-            a->progress.on = true;
-            break;
-        case 't':
-            a->cache = optarg;
-            break;
-        case 'T':
-            a->src.cache = optarg;
-            break;
-        case 'q':
-            a->quiet = true;
-            break;
-        case 'n':
-            a->no_create = true;
-            break;
-        case 'm':
-            if (!img_parse_size("number of coroutines", optarg, &n) || !n || n > MAX_THREADS) {
-                img_error("Invalid number of coroutines. Allowed number of coroutines is between "
-                          "1 and %d",
-                          MAX_THREADS);
-                return 1;
-            }
-            a->threads = n;
-            break;
-        case 'W':
-            a->unordered = true;
-            break;
-        case 'U':
-            a->src.flags |= BLOCK_FORCE_SHARE;
-            break;
-        case 'r':
-            if (!img_parse_size("rate limit", optarg, &a->rate)) {
-                return 1;
-            }
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            a->src.image_opts = true;
-            break;
-        case IMG_OPT_TARGET_IMAGE_OPTS:
-            a->target_image_opts = true;
-            break;
-        case IMG_OPT_TARGET_IS_ZERO:
-            a->target_zero = true;
-            break;
-        case IMG_OPT_SALVAGE:
-            a->salvage = true;
-            break;
-        case IMG_OPT_BITMAPS:
-            a->bitmaps = true;
-            break;
-        case IMG_OPT_SKIP_BROKEN:
-            a->skip_broken = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return 1;
-            }
-            break;
-        default:
-            return img_usage("convert", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    if (!img_parse("convert", table, argc, argv)) {
+        return 1;
     }
     return 0;
 }

@@ -14,9 +14,11 @@ ifneq ($(filter-out help clean distclean,$(or $(MAKECMDGOALS),all)),)
 -include $(BUILD)/config.mk
 endif
 
-MODULES = util fpu disas tcg tcg/tci tcg/x86_64 accel accel/tcg target target/arm \
-          linux-user linux-user/aarch64 block block/crypto block/qcow2 block/nbd block/jobs tools/img tools/io tools/nbd net chardev hw
-MAINS   = linux-user/main.c $(wildcard tools/latimer-*.c)
+SUBDIRS = $(patsubst %/,%,$(wildcard $(1)/*/))
+MODULES = util fpu disas tcg $(call SUBDIRS,tcg) accel accel/tcg gdbstub target $(call SUBDIRS,target) \
+          linux-user $(call SUBDIRS,linux-user) block $(call SUBDIRS,block) $(call SUBDIRS,tools) \
+          net chardev monitor system $(call SUBDIRS,hw)
+MAINS   = linux-user/main.c system/main.c $(wildcard tools/latimer-*.c)
 
 # ---- flags
 
@@ -34,8 +36,23 @@ ifeq ($(SANITIZERS),yes)
 LDFLAGS_SAN = -fsanitize=address,undefined
 CFLAGS_OPT += $(LDFLAGS_SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 endif
-LDFLAGS_USER = $(if $(filter yes,$(STATIC_USER)),-static-pie,-pie)
-USER_LIBS    = $(if $(filter yes,$(STATIC_USER)),$(PKG_STATIC),$(PKG_LIBS))
+SYSTEM_LIBS  = -lfdt -lz
+
+# The static latimer-user is linked to a fixed address, above all that the guest may have: 80,000
+# relocations less at each start. The C runtime's objects are named because those of plain -static
+# are for the lowest 2 GiB.
+crt = $(shell $(CC) -print-file-name=$(1))
+STATIC_FLAGS = -static -nostartfiles -Wl,-Ttext-segment=0x555555400000,--no-relax \
+               -Wl,--undefined=latimer_libc_hooks
+STATIC_BEGIN = $(foreach o,crt1.o crti.o crtbeginS.o,$(call crt,$(o)))
+STATIC_END   = $(foreach o,crtendS.o crtn.o,$(call crt,$(o)))
+ifeq ($(STATIC_USER),yes)
+USER_BEGIN = $(STATIC_FLAGS) $(STATIC_BEGIN)
+USER_END   = $(PKG_STATIC) -lpthread -lm $(STATIC_END)
+else
+USER_BEGIN = $(LDFLAGS_SAN) -pie
+USER_END   = $(PKG_LIBS) -lpthread -lm
+endif
 
 # ---- what there is
 
@@ -45,9 +62,13 @@ LIB    = $(BUILD)/liblatimer.a
 TOOLS := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/latimer-*.c))
 EMULATOR := $(if $(wildcard linux-user/main.c),$(BUILD)/latimer-user)
 LINKS := $(if $(EMULATOR),$(TARGETS:%=$(BUILD)/latimer-%))
+# Device types register themselves, so that these objects are linked whole.
+SYSTEM_OBJS  := $(filter $(addprefix $(BUILD)/,hw/% chardev/% net/% monitor/% system/%),$(OBJS))
+SYSTEM       := $(if $(wildcard system/main.c),$(BUILD)/latimer-system)
+SYSTEM_LINKS := $(if $(SYSTEM),$(TARGETS:%=$(BUILD)/latimer-system-%))
 UNIT  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test-*.c))
 
-all: $(EMULATOR) $(LINKS) $(TOOLS) ## build everything
+all: $(EMULATOR) $(LINKS) $(SYSTEM) $(SYSTEM_LINKS) $(TOOLS) ## build everything
 
 include $(wildcard $(addsuffix /*.mk,$(MODULES) tests/*))
 
@@ -79,27 +100,37 @@ $(LIB): $(OBJS)
 	$(call say,AR)ar rcs $@ $(OBJS)
 
 $(BUILD)/latimer-user: $(BUILD)/linux-user/main.o $(LIB)
-	$(call say,LINK)$(CC) $(LDFLAGS_SAN) $(LDFLAGS_USER) -o $@ $^ $(USER_LIBS) -lpthread -lm
+	$(call say,LINK)$(CC) $(USER_BEGIN) -o $@ $^ $(USER_END)
 
 $(LINKS): $(BUILD)/latimer-user
 	$(call say,LN)ln -sf latimer-user $@
+
+$(BUILD)/latimer-system: $(BUILD)/system/main.o $(SYSTEM_OBJS) $(LIB)
+	$(call say,LINK)$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(SYSTEM_LIBS) $(TOOL_LIBS) $(NET_LIBS) $(PKG_LIBS) \
+	    -lpthread -lutil -lm
+
+$(SYSTEM_LINKS): $(BUILD)/latimer-system
+	$(call say,LN)ln -sf latimer-system $@
 
 $(BUILD)/latimer-%: $(BUILD)/tools/latimer-%.o $(LIB)
 	$(call say,LINK)$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(TOOL_LIBS) $(PKG_LIBS) -lpthread -lm
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
-	$(call say,LINK)$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(TOOL_LIBS) $(PKG_LIBS) -lpthread -lm
+	$(call say,LINK)$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(SYSTEM_LIBS) $(TOOL_LIBS) $(NET_LIBS) $(PKG_LIBS) -lpthread -lutil -lm
 
 unit: $(UNIT)
 
 # ---- tests
+
+# What is run from here keeps its translations here.
+export LATIMER_CACHE_DIR ?= $(abspath $(BUILD))/code-cache
 
 RESULTS = $(BUILD)/results
 TAP     = scripts/tap-count $(RESULTS)/
 
 # Runs every suite even when an early one fails, then adds up.
 define run-suites
-	@rm -rf $(RESULTS); mkdir -p $(RESULTS)
+	@rm -rf $(RESULTS) $(BUILD)/code-cache; mkdir -p $(RESULTS)
 	@failed=; for suite in $(1); do \
 	    echo "== $$suite"; \
 	    $(MAKE) --no-print-directory BUILD=$(BUILD) $$suite || failed="$$failed $$suite"; \
@@ -138,8 +169,9 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 
 install: all ## install under PREFIX, or under DESTDIR/PREFIX
 	install -d $(BINDIR) $(MANDIR)
-	install -m 755 $(EMULATOR) $(TOOLS) $(BINDIR)
+	install -m 755 $(EMULATOR) $(SYSTEM) $(TOOLS) $(BINDIR)
 	$(foreach link,$(notdir $(LINKS)),ln -sf latimer-user $(BINDIR)/$(link) &&) true
+	$(foreach link,$(notdir $(SYSTEM_LINKS)),ln -sf latimer-system $(BINDIR)/$(link) &&) true
 	install -m 644 $(wildcard docs/man/*.1) $(MANDIR)
 	$(foreach link,$(notdir $(LINKS)),ln -sf latimer-user.1 $(MANDIR)/$(link).1 &&) true
 

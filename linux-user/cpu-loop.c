@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a guest thread: run, see why it stopped, go on. */
+#include "linux-user/gdb.h"
 #include "linux-user/user.h"
 #include "util/log.h"
 
@@ -11,13 +12,21 @@ static void run_syscall(TaskState *ts)
 {
     uint64_t args[6];
     int nr = ts->arch->syscall_args(ts->cpu, args);
-    int64_t res = do_syscall(ts, nr, args);
+    int64_t res;
     int restart = 0;
+
+    if (G_UNLIKELY(gdb_active)) {
+        gdb_syscall_enter(ts, nr);
+    }
+    res = do_syscall(ts, nr, args);
 
     if (res == -RES_RESTART || res == -RES_RESTART_ALWAYS) {
         restart = (int)-res;
     } else if (res != -RES_SIGRETURN) {
         ts->arch->syscall_result(ts->cpu, res);
+    }
+    if (G_UNLIKELY(gdb_active)) {
+        gdb_syscall_leave(ts, nr);
     }
     if (G_UNLIKELY(ts->signal_pending || restart || ts->suspended)) {
         process_pending_signals(ts, restart);
@@ -50,13 +59,20 @@ static void raise_fault(TaskState *ts, int excp)
 void cpu_loop(TaskState *ts)
 {
     for (;;) {
-        int excp = cpu_exec(ts->cpu);
+        int excp;
 
+        if (G_UNLIKELY(gdb_active)) {
+            gdb_safe_point(ts);
+        }
+        excp = cpu_exec(ts->cpu);
         switch (excp) {
         case EXCP_SYSCALL:
             run_syscall(ts);
             break;
         case EXCP_INTERRUPT:
+            break;
+        case EXCP_DEBUG:
+            gdb_debug_stop(ts);
             break;
         default:
             raise_fault(ts, excp);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* execve: a guest program is run by the emulator again, a native one by the kernel. */
+#include "linux-user/gdb.h"
 #include "linux-user/syscalls.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -62,17 +64,35 @@ static long vector_length(uint64_t addr)
 static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long argc, uint64_t envp)
 {
     long n = 0, options = 0;
-    char **args;
+    int self = own_fd(OWN_FD_SELF);
+    char **args, number[16], debugger[32], limit[64];
     uint64_t p;
+    GuestLimit as;
+    int64_t res;
 
     while (proc.self_args && proc.self_args[options]) {
         options++;
     }
     g_free(ts->exec_args);
-    args = ts->exec_args = g_new(char *, options + argc + 6);
+    args = ts->exec_args = g_new(char *, options + argc + 12);
     args[n++] = (char *)proc.self_name;
     for (long i = 0; i < options; i++) {
         args[n++] = proc.self_args[i];
+    }
+    if (self >= 0) {
+        snprintf(number, sizeof(number), "%d", self);
+        args[n++] = (char *)"-self-fd";
+        args[n++] = number;
+    }
+    if (gdb_exec_argument(debugger, sizeof(debugger))) {
+        args[n++] = (char *)"-gdb-fd";
+        args[n++] = debugger;
+    }
+    guest_get_as_limit(&as);
+    if (as.hard != ~UINT64_C(0) || as.soft != as.hard) {
+        snprintf(limit, sizeof(limit), "%" PRIu64 ",%" PRIu64, as.soft, as.hard);
+        args[n++] = (char *)"-as-limit";
+        args[n++] = limit;
     }
     args[n++] = (char *)"-0";
     args[n++] = (char *)"";
@@ -88,7 +108,42 @@ static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long ar
         }
     }
     args[n] = NULL;
-    return safe_call(__NR_execve, (uintptr_t) "/proc/self/exe", (uintptr_t)args, envp);
+    if (self < 0) {
+        res = safe_call(__NR_execve, (uintptr_t) "/proc/self/exe", (uintptr_t)args, envp);
+        gdb_exec_failed();
+        return res;
+    }
+    fcntl(self, F_SETFD, 0);
+    res = safe_call(__NR_execveat, self, (uintptr_t) "", (uintptr_t)args, envp, AT_EMPTY_PATH);
+    fcntl(self, F_SETFD, FD_CLOEXEC);
+    gdb_exec_failed();
+    return res;
+}
+
+/* Our own file is not there; without /proc the kernel may know what to do (binfmt_misc). */
+static bool self_not_found(int64_t res)
+{
+    return res == -ENOENT || res == -ELOOP || res == -ENOTDIR || res == -EACCES;
+}
+
+/* The kernel's business; the guest's limit on memory becomes a real one. */
+static int64_t exec_native(const char *path, uint64_t argv, uint64_t envp)
+{
+    struct rlimit ours, theirs;
+    GuestLimit as;
+    int64_t res;
+
+    guest_get_as_limit(&as);
+    getrlimit(RLIMIT_AS, &ours);
+    theirs = (struct rlimit){ MIN(as.soft, ours.rlim_max), ours.rlim_max };
+    if (theirs.rlim_cur != ours.rlim_cur) {
+        setrlimit(RLIMIT_AS, &theirs);
+    }
+    res = safe_call(__NR_execve, (uintptr_t)path, argv, envp);
+    if (theirs.rlim_cur != ours.rlim_cur) {
+        setrlimit(RLIMIT_AS, &ours);
+    }
+    return res;
 }
 
 /* path: the host's. */
@@ -99,14 +154,15 @@ static int64_t exec_path(TaskState *ts, const char *path, uint64_t argv, uint64_
     if (argc < 0 || envc < 0) {
         return -EFAULT;
     }
+    persist_save();
     if (needs_emulator(path)) {
         int64_t res = exec_self(ts, path, argv, argc, envp);
 
-        if (res != -ENOENT) { /* no /proc here: the kernel may know what to do (binfmt_misc) */
+        if (!self_not_found(res)) {
             return res;
         }
     }
-    return safe_call(__NR_execve, (uintptr_t)path, argv, envp);
+    return exec_native(path, argv, envp);
 }
 
 static const char *exec_name(const char *path, char *buf)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* latimer-user: options, and the steps from a file name to running guest code. */
+#include "linux-user/gdb.h"
 #include "linux-user/symbols.h"
 #include "linux-user/user.h"
 #include "util/log.h"
+#include "util/version.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -11,17 +13,18 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
-
-#ifndef LATIMER_VERSION
-#define LATIMER_VERSION "0.1"
-#endif
 
 /* What the command line says beside UserProcess. */
 static struct {
     TCGConfig tcg;
+    GuestLimit as_limit; /* for the guest, once it is loaded */
+    bool has_as_limit;
     const char *argv0;
+    const char *gdb, *gdb_fd; /* -g, and what is left of it after execve */
     uint64_t reserved;
+    const char *cache;      /* on, off, verify or a folder */
     GPtrArray *env_changes; /* "VAR=VALUE" or "VAR" */
     GPtrArray *self_args;
 } opt;
@@ -163,9 +166,39 @@ static void opt_perfmap(const char *arg)
     opt.tcg.perfmap = true;
     symbols_enable();
 }
+static void opt_self_fd(const char *arg)
+{
+    uint64_t fd = parse_size("self-fd", arg);
+
+    if (fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0) {
+        fatal(1, "-self-fd %s: no such descriptor is open", arg);
+    }
+    own_fd_set(OWN_FD_SELF, (int)fd);
+}
+static void opt_as_limit(const char *arg)
+{
+    if (sscanf(arg, "%" SCNu64 ",%" SCNu64, &opt.as_limit.soft, &opt.as_limit.hard) != 2) {
+        fatal(1, "-as-limit %s: SOFT,HARD is wanted", arg);
+    }
+    opt.has_as_limit = true;
+}
 static void opt_gdb(const char *arg)
 {
-    fatal(1, "-g %s: not implemented: the debugger stub", arg);
+    opt.gdb = arg;
+}
+
+static void opt_gdb_fd(const char *arg)
+{
+    opt.gdb_fd = arg;
+}
+
+static void opt_cache(const char *arg)
+{
+    if (*arg != '/' && strcmp(arg, "on") && strcmp(arg, "off") && strcmp(arg, "verify")) {
+        fatal(1, "-cache %s: it is on, off, verify or a folder's absolute name", arg);
+    }
+    opt.cache = arg;
+    opt.tcg.cache_verify = !strcmp(arg, "verify");
 }
 
 static void opt_tcg(const char *arg)
@@ -202,6 +235,10 @@ static void opt_accel(const char *arg)
         *val++ = 0;
         if (!strcmp(*w, "tb-size")) {
             opt.tcg.buffer_size = parse_size("accel tcg,tb-size", val) << 20;
+            continue;
+        }
+        if (!strcmp(*w, "cache")) {
+            opt_cache(g_strdup(val));
             continue;
         }
         on = !strcmp(val, "on");
@@ -276,7 +313,8 @@ static void opt_help(const char *arg)
 /* The environment given to the guest is what a child of it gets: these are not passed on. */
 static bool passed_on(const struct Option *o)
 {
-    return o->fn != opt_setenv && o->fn != opt_unsetenv && o->fn != opt_argv0;
+    return o->fn != opt_setenv && o->fn != opt_unsetenv && o->fn != opt_argv0 &&
+           o->fn != opt_self_fd && o->fn != opt_as_limit && o->fn != opt_gdb && o->fn != opt_gdb_fd;
 }
 
 static void apply_option(const struct Option *o, const char *arg)
@@ -384,18 +422,48 @@ static void check_own_name(void)
     }
 }
 
-/* A page of guest code that returns from signal handlers. */
-static void map_trampoline(void)
+/*
+ * Where translations are kept: an absolute name, or NULL. Not for a program with more rights than
+ * its user has.
+ */
+static const char *cache_dir(void)
 {
+    static const struct {
+        const char *var, *below;
+    } places[] = {
+        { "LATIMER_CACHE_DIR", "" },
+        { "XDG_CACHE_HOME", "/latimer/code" },
+        { "HOME", "/.cache/latimer/code" },
+    };
+
+    if (getauxval(AT_SECURE) || (opt.cache && !strcmp(opt.cache, "off"))) {
+        return NULL;
+    }
+    if (opt.cache && *opt.cache == '/') {
+        return opt.cache;
+    }
+    for (size_t n = 0; n < G_N_ELEMENTS(places); n++) {
+        const char *dir = getenv(places[n].var);
+
+        if (dir && *dir == '/') {
+            return g_strconcat(dir, places[n].below, NULL);
+        }
+    }
+    return NULL;
+}
+
+static void map_vdso(void)
+{
+    const UserVdso *vdso = proc.arch->vdso;
     int64_t page =
         guest_mmap(0, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (page < 0) {
         fatal(126, "no memory for the guest: %s (see ulimit -v)", g_strerror(-page));
     }
-    memcpy(g2h(page), proc.arch->sigreturn_code, sizeof(proc.arch->sigreturn_code));
+    memcpy(g2h(page), vdso->image, vdso->size);
     guest_mprotect(page, GUEST_PAGE_SIZE, PROT_READ | PROT_EXEC);
-    proc.trampoline = page;
+    proc.vdso = page;
 }
 
 static void load(LinuxProgram *prog)
@@ -419,22 +487,50 @@ static void load(LinuxProgram *prog)
     proc.start_brk = guest_brk(0);
 }
 
+/* The guest's own limit, or what is left of the one that we were started with. */
+static void set_as_limit(void)
+{
+    struct rlimit host;
+
+    if (!opt.has_as_limit) {
+        getrlimit(RLIMIT_AS, &host);
+        opt.as_limit = (GuestLimit){ host.rlim_cur, host.rlim_max };
+    }
+    guest_set_as_limit(&opt.as_limit);
+}
+
+/* Under `ulimit -v` the two mappings of translated code together get a quarter of what there is. */
+static void limit_code_buffer(void)
+{
+    struct rlimit host;
+
+    if (!opt.tcg.buffer_size && getrlimit(RLIMIT_AS, &host) == 0 &&
+        host.rlim_cur < UINT64_C(4) << 30) {
+        opt.tcg.buffer_size = MAX(host.rlim_cur / 8, 8 << 20);
+    }
+}
+
 static CPUState *create_cpu(void)
 {
     g_autoptr(GError) err = NULL;
     CPUState *cpu;
 
+    if (!proc.cpu_model) {
+        proc.cpu_model = "max";
+    }
+    opt.tcg.cpu_model = proc.cpu_model;
+    /* a debugger's breakpoints are in no code of an earlier run */
+    opt.tcg.cache_dir = opt.gdb || opt.gdb_fd ? NULL : cache_dir();
+    limit_code_buffer();
     if (!tcg_exec_init(proc.arch->target, &opt.tcg, &err)) {
         fatal(126, "%s (ulimit -v tells the limit, -accel tcg,tb-size=MIB asks for less)",
               err->message);
-    }
-    if (!proc.cpu_model) {
-        proc.cpu_model = "max";
     }
     cpu = proc.arch->target->cpu_new(proc.cpu_model, &err);
     if (!cpu) {
         fatal(1, "%s", err->message);
     }
+    cpu->memory_is_private = 1;
     return cpu;
 }
 
@@ -489,7 +585,7 @@ int main(int argc, char **argv)
 
     load(&prog);
     cpu = create_cpu();
-    map_trampoline();
+    map_vdso();
     if (!setup_stack(&prog, cpu, &err)) {
         fatal(126, "%s", err->message);
     }
@@ -498,6 +594,11 @@ int main(int argc, char **argv)
     current_task = ts;
     tcg_cpu_attach(cpu);
     proc.arch->init_cpu(cpu, prog.image.start_pc, prog.sp);
+    set_as_limit();
     signal_init(ts);
+    if (opt.gdb_fd ? !gdb_continue_after_exec(ts, opt.gdb_fd)
+                   : opt.gdb && !gdb_start(ts, opt.gdb, &err)) {
+        fatal(1, "%s", err ? err->message : "the debugger's connection is lost");
+    }
     cpu_loop(ts);
 }

@@ -7,6 +7,7 @@
 #include "linux-user/user.h"
 #include "util/log.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,9 +33,11 @@ static struct {
     pthread_mutex_t lock;
     uint64_t search_top; /* no hole above this, as far as is known */
     uint64_t brk_start, brk;
+    uint64_t mapped;  /* bytes the guest has mapped */
+    GuestLimit limit; /* RLIMIT_AS: kept here, because the host's would count what is ours */
     ShmSegment *shm;
     int nb_shm;
-} mm = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} mm = { .lock = PTHREAD_MUTEX_INITIALIZER, .limit = { ~UINT64_C(0), ~UINT64_C(0) } };
 
 static inline uint64_t page_up(uint64_t addr)
 {
@@ -87,8 +90,8 @@ static int page_flags_of_prot(int prot)
            (prot & GUEST_PROT_BTI && prot & PROT_EXEC ? GUEST_PAGE_BTI : 0);
 }
 
-/* The map of [start, end) changes: translations of code there go. */
-static void set_pages(uint64_t start, uint64_t end, int flags)
+/* The flags of [start, end) change: translations of code there go. */
+static void set_flags(uint64_t start, uint64_t end, int flags)
 {
     bool had_code = pagemap_any(start, end, GUEST_PAGE_EXEC);
 
@@ -101,6 +104,53 @@ static void set_pages(uint64_t start, uint64_t end, int flags)
                    flags & GUEST_PAGE_READ ? 'r' : '-', flags & GUEST_PAGE_WRITE ? 'w' : '-',
                    flags & GUEST_PAGE_EXEC ? 'x' : '-', flags ? "" : " unmapped");
     }
+}
+
+static uint64_t mapped_bytes(uint64_t start, uint64_t end)
+{
+    uint64_t sum = 0;
+
+    for (uint64_t next; start < end; start = next) {
+        next = pagemap_run_end(start, end);
+        sum += pagemap_get(start) & GUEST_PAGE_VALID ? next - start : 0;
+    }
+    return sum;
+}
+
+/* What is mapped at [start, end) changes. */
+static void set_pages(uint64_t start, uint64_t end, int flags)
+{
+    mm.mapped += (flags & GUEST_PAGE_VALID ? end - start : 0) - mapped_bytes(start, end);
+    persist_forget(start, end);
+    set_flags(start, end, flags);
+}
+
+/* len more bytes would be too many. */
+static bool over_limit(uint64_t len)
+{
+    return len > mm.limit.soft || mm.mapped > mm.limit.soft - len;
+}
+
+void guest_get_as_limit(GuestLimit *limit)
+{
+    *limit = mm.limit;
+}
+
+int guest_set_as_limit(const GuestLimit *limit)
+{
+    if (limit->soft > limit->hard) {
+        return -EINVAL;
+    }
+    if (limit->hard > mm.limit.hard) {
+        return -EPERM;
+    }
+    mm.limit = *limit;
+    return 0;
+}
+
+uint64_t guest_mapped_bytes(void)
+{
+    return mm.mapped;
 }
 
 static bool range_free(uint64_t addr, uint64_t len)
@@ -188,6 +238,14 @@ static int64_t map_fixed(uint64_t addr, uint64_t len, int prot, int flags, int f
     return raw_syscall(__NR_mmap, addr, len, host_prot(prot), flags | MAP_FIXED, fd, offset);
 }
 
+/* Whether another process may write what is mapped. A file opened for reading stays read-only. */
+static bool shares_writes(int flags, int fd)
+{
+    bool shared = (flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
+
+    return shared && (flags & MAP_ANONYMOUS || (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY);
+}
+
 int64_t guest_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uint64_t offset)
 {
     int64_t res;
@@ -201,8 +259,13 @@ int64_t guest_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uin
     }
     /* 0x40 is x86's MAP_32BIT; a stack that grows by itself would be unknown to the page map. */
     flags &= ~(0x40 | MAP_GROWSDOWN);
+    if (shares_writes(flags, fd)) {
+        tcg_memory_is_shared();
+    }
     pthread_mutex_lock(&mm.lock);
-    if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+    if (G_UNLIKELY(over_limit(len))) {
+        res = -ENOMEM;
+    } else if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
         res = map_fixed(addr, len, prot, flags, fd, offset);
     } else {
         res = map_anywhere(addr, len, prot, flags, fd, offset);
@@ -213,6 +276,7 @@ int64_t guest_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uin
     pthread_mutex_unlock(&mm.lock);
     if (res >= 0 && prot & PROT_EXEC && !(flags & MAP_ANONYMOUS)) {
         symbols_add_mapping(fd, res, offset);
+        persist_add(fd, res, res + len, offset);
     }
     return res;
 }
@@ -288,7 +352,7 @@ int64_t guest_mprotect(uint64_t addr, uint64_t len, int prot)
     if (end > addr) {
         res = raw_syscall(__NR_mprotect, addr, end - addr, host_prot(prot), 0, 0, 0);
         if (res == 0) {
-            set_pages(addr, end, page_flags_of_prot(prot));
+            set_flags(addr, end, page_flags_of_prot(prot));
         }
     }
     if (res == 0 && end < addr + len) {
@@ -338,7 +402,7 @@ static int64_t remap_locked(uint64_t old, uint64_t old_len, uint64_t new_len, ui
             return new_len == old_len ? (int64_t) old
                    : unmap_locked(old + new_len, old_len - new_len) ?: (int64_t) old;
         }
-        if (range_free(old + old_len, new_len - old_len)) {
+        if (range_free(old + old_len, new_len - old_len) && !over_limit(new_len - old_len)) {
             int64_t res = raw_syscall(__NR_mremap, old, old_len, new_len, 0, 0, 0);
 
             if (res >= 0) {
@@ -347,7 +411,7 @@ static int64_t remap_locked(uint64_t old, uint64_t old_len, uint64_t new_len, ui
             }
         }
     }
-    if (!(flags & MREMAP_MAYMOVE)) {
+    if (!(flags & MREMAP_MAYMOVE) || over_limit(new_len - MIN(old_len, new_len))) {
         return -ENOMEM;
     }
     place = find_place(new_len, new_len >= HUGE_PAGE_SIZE ? HUGE_PAGE_SIZE : GUEST_PAGE_SIZE,
@@ -418,7 +482,7 @@ int64_t guest_brk(uint64_t addr)
                 unmap_locked(new_end, old_end - new_end);
             }
             mm.brk = addr;
-        } else if (range_free(old_end, new_end - old_end)) {
+        } else if (range_free(old_end, new_end - old_end) && !over_limit(new_end - old_end)) {
             int64_t res = map_new(old_end, new_end - old_end, PROT_READ | PROT_WRITE,
                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -463,6 +527,7 @@ static int64_t shmat_locked(int id, uint64_t addr, int flags)
             return -ENOMEM;
         }
     }
+    tcg_memory_is_shared();
     res = raw_syscall(__NR_shmat, id, addr, flags & ~SHM_EXEC, 0, 0, 0);
     if (res >= 0) {
         mm.shm = g_renew(ShmSegment, mm.shm, mm.nb_shm + 1);

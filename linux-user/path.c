@@ -16,6 +16,9 @@ const char *translate_path(const char *path, char *buf)
     if (snprintf(buf, PATH_MAX, "%s%s", proc.prefix, path) >= PATH_MAX) {
         return path;
     }
+    if (!path[1]) { /* the root itself: what is meant is the machine, not the libraries */
+        return path;
+    }
     /* The link itself counts: where it points to is another question. */
     return faccessat(AT_FDCWD, buf, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? buf : path;
 }

@@ -11,6 +11,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* What follows "task/TID/". */
+static const char *after_task(const char *name)
+{
+    size_t digits = !strncmp(name, "task/", 5) ? strspn(name + 5, "0123456789") : 0;
+
+    return digits && name[5 + digits] == '/' ? name + 6 + digits : name;
+}
+
 /* What follows "/proc/self/", "/proc/thread-self/" or "/proc/PID/" of this process; else NULL. */
 static const char *after_proc_self(const char *path)
 {
@@ -21,17 +29,17 @@ static const char *after_proc_self(const char *path)
         return NULL;
     }
     path += 6;
-    if (!strncmp(path, "self/", 5)) {
-        return path + 5;
-    }
     if (!strncmp(path, "thread-self/", 12)) {
         return path + 12;
+    }
+    if (!strncmp(path, "self/", 5)) {
+        return after_task(path + 5);
     }
     if (*path < '1' || *path > '9') {
         return NULL;
     }
     pid = strtol(path, &end, 10);
-    return *end == '/' && pid == getpid() ? end + 1 : NULL;
+    return *end == '/' && pid == getpid() ? after_task(end + 1) : NULL;
 }
 
 bool proc_self_is_exe(const char *path)
@@ -51,7 +59,7 @@ static void print_map_line(FILE *out, uint64_t start, uint64_t end, bool shared,
                     (int)strcspn(rest, "\n"), rest);
     const char *name = start <= proc.start_stack && proc.start_stack < end        ? "[stack]"
                        : start >= proc.start_brk && end <= (uint64_t)guest_brk(0) ? "[heap]"
-                       : start == proc.trampoline                                 ? "[vdso]"
+                       : start == proc.vdso                                       ? "[vdso]"
                                                                                   : NULL;
 
     if (anonymous && name) {
@@ -85,6 +93,121 @@ static void write_maps(FILE *out)
                 print_map_line(out, start, next, perms[3] == 's',
                                strchr(line + rest, '/') ? offset : 0, line + rest, flags);
             }
+        }
+    }
+    free(line);
+    if (in) {
+        fclose(in);
+    }
+}
+
+/* As maps, each with the kernel's lines about it. A host mapping that differs in the guest's
+ * permissions from page to page shows those of its first page. */
+static void write_smaps(FILE *out)
+{
+    FILE *in = fopen("/proc/self/smaps", "re");
+    bool shown = false;
+    char *line = NULL;
+    size_t size = 0;
+
+    while (in && getline(&line, &size, in) > 0) {
+        uint64_t start, end, offset;
+        char perms[5];
+        int rest = 0;
+
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %n", &start, &end, perms, &offset,
+                   &rest) >= 4) {
+            int flags = pagemap_get(start);
+
+            shown = start < proc.guest_limit && flags & GUEST_PAGE_VALID;
+            if (shown) {
+                print_map_line(out, start, end, perms[3] == 's',
+                               strchr(line + rest, '/') ? offset : 0, line + rest, flags);
+            }
+        } else if (shown) {
+            fputs(line, out);
+        }
+    }
+    free(line);
+    if (in) {
+        fclose(in);
+    }
+}
+
+/* Signals that the guest ignores or catches, as a mask. */
+static uint64_t disposition_mask(bool ignored)
+{
+    uint64_t mask = 0;
+
+    for (int sig = 1; sig <= NB_SIGNALS; sig++) {
+        GuestSigaction act;
+
+        sighand_get(current_task->sighand, sig, &act);
+        if (ignored ? act.handler == 1 : act.handler > 1) {
+            mask |= sig_bit(sig);
+        }
+    }
+    return mask;
+}
+
+/* The size is the guest's, and so are the signals; the emulator's own pages count as resident. */
+static void write_status(FILE *out)
+{
+    FILE *in = fopen("/proc/self/status", "re");
+    char *line = NULL;
+    size_t size = 0;
+
+    while (in && getline(&line, &size, in) > 0) {
+        if (!strncmp(line, "VmPeak:", 7) || !strncmp(line, "VmSize:", 7)) {
+            fprintf(out, "%.7s\t%8" PRIu64 " kB\n", line, guest_mapped_bytes() >> 10);
+        } else if (!strncmp(line, "SigBlk:", 7)) {
+            fprintf(out, "SigBlk:\t%016" PRIx64 "\n", current_task->sigmask);
+        } else if (!strncmp(line, "SigIgn:", 7) || !strncmp(line, "SigCgt:", 7)) {
+            fprintf(out, "%.7s\t%016" PRIx64 "\n", line, disposition_mask(line[3] == 'I'));
+        } else {
+            fputs(line, out);
+        }
+    }
+    free(line);
+    if (in) {
+        fclose(in);
+    }
+}
+
+/* Field 1 is the size in pages; the others are the host process's. Source: proc(5). */
+static void write_statm(FILE *out)
+{
+    FILE *in = fopen("/proc/self/statm", "re");
+    char rest[128] = "";
+
+    if (in) {
+        if (fscanf(in, "%*s %127[^\n]", rest) == 1) {
+            fprintf(out, "%" PRIu64 " %s\n", guest_mapped_bytes() / GUEST_PAGE_SIZE, rest);
+        }
+        fclose(in);
+    }
+}
+
+/* RLIMIT_AS is not the host's. Source: proc(5). */
+static void write_limits(FILE *out)
+{
+    FILE *in = fopen("/proc/self/limits", "re");
+    char *line = NULL, soft[24] = "unlimited", hard[24] = "unlimited";
+    size_t size = 0;
+    GuestLimit as;
+
+    guest_get_as_limit(&as);
+    if (as.soft != ~UINT64_C(0)) {
+        snprintf(soft, sizeof(soft), "%" PRIu64, as.soft);
+    }
+    if (as.hard != ~UINT64_C(0)) {
+        snprintf(hard, sizeof(hard), "%" PRIu64, as.hard);
+    }
+    while (in && getline(&line, &size, in) > 0) {
+        if (!strncmp(line, "Max address space", 17)) {
+            fprintf(out, "%-25s %-20s %-20s %-10s\n", "Max address space", soft, hard, "bytes");
+        } else {
+            fputs(line, out);
         }
     }
     free(line);
@@ -141,10 +264,9 @@ static const struct {
     const char *name;
     void (*write)(FILE *out);
 } self_files[] = {
-    { "maps", write_maps },
-    { "cmdline", write_cmdline },
-    { "auxv", write_auxv },
-    { "stat", write_stat },
+    { "maps", write_maps },   { "cmdline", write_cmdline }, { "auxv", write_auxv },
+    { "stat", write_stat },   { "smaps", write_smaps },     { "status", write_status },
+    { "statm", write_statm }, { "limits", write_limits },
 };
 
 int64_t proc_self_open(const char *path, int flags)

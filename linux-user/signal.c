@@ -5,12 +5,15 @@
  * signal into the thread's slot and blocks everything until the guest's frame has been built at the
  * next safe point; nothing is lost and no queue of our own is needed.
  */
+#include "linux-user/gdb.h"
 #include "linux-user/user.h"
 #include "util/log.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -32,6 +35,10 @@ enum { GUEST_SA_KEPT = SA_NOCLDSTOP | SA_NOCLDWAIT };
 static const uint8_t fault_signals[NB_FAULT_SIGNALS] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE };
 static const uint64_t fault_signal_mask =
     1u << (SIGSEGV - 1) | 1u << (SIGBUS - 1) | 1u << (SIGILL - 1) | 1u << (SIGFPE - 1);
+
+/* Those whose default action is a core dump. */
+static const uint8_t dumping_signals[] = { SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE,
+                                           SIGSEGV, SIGBUS, SIGSYS,  SIGXCPU, SIGXFSZ };
 
 __asm__(".pushsection .text\n"
         ".globl host_sigreturn\n"
@@ -157,14 +164,31 @@ static void host_sigaction(int sig, const KernelSigaction *act, KernelSigaction 
     raw_syscall(__NR_rt_sigaction, sig, (uintptr_t)act, (uintptr_t)old, sizeof(uint64_t), 0, 0);
 }
 
+/*
+ * A default action that is ours to do, not the kernel's: a core dump of the guest, and everything
+ * that a debugger wants to hear of first.
+ */
+static bool is_our_default(int sig)
+{
+    struct rlimit core;
+
+    if (gdb_active) {
+        return sig != SIGCHLD && sig != SIGCONT && sig != SIGURG && sig != SIGWINCH &&
+               sig != SIGKILL && sig != SIGSTOP;
+    }
+    return memchr(dumping_signals, sig, sizeof(dumping_signals)) &&
+           getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur;
+}
+
 static void host_install(int sig, const GuestSigaction *act)
 {
     KernelSigaction host = { 0 };
 
     host.restorer = host_sigreturn;
     host.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | HOST_SA_RESTORER;
-    if (act && (act->handler == (uintptr_t)SIG_DFL || act->handler == (uintptr_t)SIG_IGN) &&
-        fault_index(sig) < 0) {
+    if (act && fault_index(sig) < 0 &&
+        (act->handler == (uintptr_t)SIG_IGN ||
+         (act->handler == (uintptr_t)SIG_DFL && !is_our_default(sig)))) {
         host.handler = (void (*)(int, siginfo_t *, void *))(uintptr_t)act->handler;
     } else {
         host.handler = host_signal_handler;
@@ -191,6 +215,18 @@ void signal_stack_free(TaskState *ts)
     munmap(ts->host_altstack, HOST_ALTSTACK_SIZE);
 }
 
+void signal_catch_defaults(TaskState *ts)
+{
+    for (int sig = 1; sig <= NB_SIGNALS; sig++) {
+        GuestSigaction act;
+
+        if (is_our_default(sig) && fault_index(sig) < 0) {
+            sighand_get(ts->sighand, sig, &act);
+            host_install(sig, &act);
+        }
+    }
+}
+
 void signal_init(TaskState *ts)
 {
     raw_syscall(__NR_rt_sigprocmask, SIG_BLOCK, 0, (uintptr_t)&ts->sigmask, sizeof(ts->sigmask), 0,
@@ -203,6 +239,7 @@ void signal_init(TaskState *ts)
         sighand_get(ts->sighand, fault_signals[n], &act); /* what we were started with */
         host_install(fault_signals[n], NULL);
     }
+    signal_catch_defaults(ts);
     unblock_signals(ts);
 }
 
@@ -258,6 +295,9 @@ void die_by_signal(int sig)
     KernelSigaction dfl = { 0 };
     uint64_t mask = ~sig_bit(sig);
 
+    if (G_UNLIKELY(gdb_active) && current_task) {
+        gdb_process_end(current_task, true, sig);
+    }
     log_printf(LOG_INT, "signal: killed by %d (%s)\n", sig, strsignal(sig));
     block_signals();
     host_sigaction(sig, &dfl, NULL);
@@ -266,9 +306,20 @@ void die_by_signal(int sig)
     _exit(128 + sig); /* not reached: the signal is fatal */
 }
 
-static void default_action(int sig)
+/* As die_by_signal, with a core dump of the guest where there is one; the host's would show us. */
+static G_NORETURN void die_with_core(TaskState *ts, const siginfo_t *info)
 {
-    switch (sig) {
+    block_signals();
+    if (memchr(dumping_signals, info->si_signo, sizeof(dumping_signals))) {
+        core_dump(ts, info);
+        prctl(PR_SET_DUMPABLE, 0);
+    }
+    die_by_signal(info->si_signo);
+}
+
+static void default_action(TaskState *ts, const siginfo_t *info)
+{
+    switch (info->si_signo) {
     case SIGCHLD:
     case SIGCONT:
     case SIGURG:
@@ -281,7 +332,7 @@ static void default_action(int sig)
         raw_syscall(__NR_kill, getpid(), SIGSTOP, 0, 0, 0, 0);
         break;
     default:
-        die_by_signal(sig);
+        die_with_core(ts, info);
     }
 }
 
@@ -304,7 +355,8 @@ static void enter_handler(TaskState *ts, const siginfo_t *info, const GuestSigac
         force_segv(ts, info->si_signo); /* the alternate stack is full */
         return;
     }
-    if (!ts->arch->setup_frame(ts, info->si_signo, info, act, oldmask, sp, proc.trampoline)) {
+    if (!ts->arch->setup_frame(ts, info->si_signo, info, act, oldmask, sp,
+                               proc.vdso + ts->arch->vdso->rt_sigreturn)) {
         force_segv(ts, info->si_signo);
         return;
     }
@@ -317,7 +369,19 @@ static void enter_handler(TaskState *ts, const siginfo_t *info, const GuestSigac
 static void handle_signal(TaskState *ts, const siginfo_t *info, int *restart)
 {
     int sig = info->si_signo;
+    siginfo_t other;
     GuestSigaction act;
+
+    if (G_UNLIKELY(gdb_active)) {
+        sig = gdb_signal(ts, sig, info);
+        if (!sig) {
+            return;
+        }
+        if (sig != info->si_signo) {
+            other = (siginfo_t){ .si_signo = sig, .si_code = SI_USER };
+            info = &other;
+        }
+    }
 
     pthread_mutex_lock(&ts->sighand->lock);
     get_locked(ts->sighand, sig, &act);
@@ -334,7 +398,7 @@ static void handle_signal(TaskState *ts, const siginfo_t *info, int *restart)
         return;
     }
     if (act.handler == (uintptr_t)SIG_DFL) {
-        default_action(sig);
+        default_action(ts, info);
         return;
     }
     if (*restart == RES_RESTART_ALWAYS || (*restart && act.flags & SA_RESTART)) {
@@ -384,7 +448,7 @@ void force_signal(TaskState *ts, siginfo_t *info)
 
     sighand_get(ts->sighand, info->si_signo, &act);
     if (act.handler == (uintptr_t)SIG_IGN || ts->sigmask & sig_bit(info->si_signo)) {
-        die_by_signal(info->si_signo);
+        die_with_core(ts, info);
     }
     block_signals();
     handle_signal(ts, info, &none);
@@ -398,7 +462,7 @@ void force_segv(TaskState *ts, int sig)
     siginfo_t info = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
 
     if (sig == SIGSEGV) { /* its own frame failed: there is no second try */
-        die_by_signal(SIGSEGV);
+        die_with_core(ts, &info);
     }
     force_signal(ts, &info);
 }

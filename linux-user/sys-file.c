@@ -2,16 +2,27 @@
 /* System calls on files: those whose arguments need more than their kinds say. */
 #include "linux-user/syscalls.h"
 
+#include "util/log.h"
+
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/blkpg.h>
+#include <linux/ethtool.h>
+#include <linux/fb.h>
+#include <linux/filter.h>
+#include <linux/if_tun.h>
+#include <linux/kd.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <poll.h>
+#include <scsi/sg.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-/* Kernel name of the call that a handler serves. */
-static int host_nr_of(TaskState *ts)
+int host_nr_of(TaskState *ts)
 {
     uint64_t unused[MAX_ARGS];
     int nr = ts->arch->syscall_args(ts->cpu, unused);
@@ -176,15 +187,75 @@ int64_t sys_fcntl(TaskState *ts, uint64_t a[MAX_ARGS])
 
 /*
  * Requests and their structures are the same on all 64-bit little-endian machines with the generic
- * numbering. The argument is a number or a pointer; one that points at the emulator is refused.
+ * numbering; this table is of those whose structures hold pointers, which must not be to the
+ * emulator. Offsets in bytes; after the first, 0 ends the list.
+ */
+static const struct {
+    uint32_t request;
+    uint16_t size;
+    uint16_t pointers[4];
+} ioctl_pointers[] = {
+    { SIOCGIFCONF, sizeof(struct ifconf), { offsetof(struct ifconf, ifc_req) } },
+    { SIOCETHTOOL, sizeof(struct ifreq), { offsetof(struct ifreq, ifr_data) } },
+    { SIOCGMIIPHY, sizeof(struct ifreq), { offsetof(struct ifreq, ifr_data) } },
+    { SIOCSHWTSTAMP, sizeof(struct ifreq), { offsetof(struct ifreq, ifr_data) } },
+    { SIOCGHWTSTAMP, sizeof(struct ifreq), { offsetof(struct ifreq, ifr_data) } },
+    { TUNATTACHFILTER, sizeof(struct sock_fprog), { offsetof(struct sock_fprog, filter) } },
+    { SG_IO,
+      sizeof(sg_io_hdr_t),
+      { offsetof(sg_io_hdr_t, dxferp), offsetof(sg_io_hdr_t, cmdp), offsetof(sg_io_hdr_t, sbp) } },
+    { PIO_FONTX, sizeof(struct consolefontdesc), { offsetof(struct consolefontdesc, chardata) } },
+    { GIO_FONTX, sizeof(struct consolefontdesc), { offsetof(struct consolefontdesc, chardata) } },
+    { PIO_UNIMAP, sizeof(struct unimapdesc), { offsetof(struct unimapdesc, entries) } },
+    { GIO_UNIMAP, sizeof(struct unimapdesc), { offsetof(struct unimapdesc, entries) } },
+    { KDFONTOP, sizeof(struct console_font_op), { offsetof(struct console_font_op, data) } },
+    { BLKPG, sizeof(struct blkpg_ioctl_arg), { offsetof(struct blkpg_ioctl_arg, data) } },
+    { FBIOGETCMAP,
+      sizeof(struct fb_cmap),
+      { offsetof(struct fb_cmap, red), offsetof(struct fb_cmap, green),
+        offsetof(struct fb_cmap, blue), offsetof(struct fb_cmap, transp) } },
+};
+
+static bool ioctl_pointers_ok(uint32_t request, uint64_t arg)
+{
+    for (size_t n = 0; n < G_N_ELEMENTS(ioctl_pointers); n++) {
+        uint8_t data[256];
+
+        if (ioctl_pointers[n].request != request) {
+            continue;
+        }
+        if (!copy_from_guest(data, arg, ioctl_pointers[n].size)) {
+            return false;
+        }
+        for (int k = 0; k < 4 && (k == 0 || ioctl_pointers[n].pointers[k]); k++) {
+            uint64_t pointer;
+
+            memcpy(&pointer, data + ioctl_pointers[n].pointers[k], sizeof(pointer));
+            if (!guest_ptr_ok(pointer)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/*
+ * The argument is a number or a pointer. Requests of type 'd' are DRM's, whose drivers' structures
+ * point where they like.
  */
 int64_t sys_ioctl(TaskState *ts, uint64_t a[MAX_ARGS])
 {
+    enum { TYPE_SHIFT = 8, TYPE_DRM = 'd' };
+
     (void)ts;
     if (a[2] >= proc.guest_end && a[2] < UINT64_C(1) << 47) {
         return -EFAULT;
     }
-    return safe_syscall(__NR_ioctl, a);
+    if (((uint32_t)a[1] >> TYPE_SHIFT & 0xff) == TYPE_DRM) {
+        log_printf(LOG_UNIMP, "not implemented: ioctl 0x%x (direct rendering)\n", (uint32_t)a[1]);
+        return -ENOTTY;
+    }
+    return ioctl_pointers_ok(a[1], a[2]) ? safe_syscall(__NR_ioctl, a) : -EFAULT;
 }
 
 /* ---- waiting for files, with a signal mask

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 int64_t sys_uname(TaskState *ts, uint64_t a[MAX_ARGS])
 {
@@ -82,23 +83,61 @@ int64_t sys_getrandom(TaskState *ts, uint64_t a[MAX_ARGS])
     return safe_syscall(__NR_getrandom, a);
 }
 
-/* Limits on memory would hit the emulator's own; the guest's are noted nowhere, as on success. */
-static bool limit_is_ours(unsigned resource)
+/*
+ * The address space's limit would hit what is the emulator's own, so mmap.c keeps and applies it;
+ * that of data is noted nowhere.
+ */
+static int64_t as_limit(uint64_t new_limit, uint64_t old_limit)
 {
-    return resource == RLIMIT_AS || resource == RLIMIT_DATA;
+    GuestLimit limit, old;
+
+    guest_get_as_limit(&old);
+    if (new_limit) {
+        int res = copy_from_guest(&limit, new_limit, sizeof(limit)) ? guest_set_as_limit(&limit)
+                                                                    : -EFAULT;
+
+        if (res < 0) {
+            return res;
+        }
+    }
+    return !old_limit || copy_to_guest(old_limit, &old, sizeof(old)) ? 0 : -EFAULT;
+}
+
+int64_t sys_getrlimit(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    (void)ts;
+    return a[0] == RLIMIT_AS ? as_limit(0, a[1]) : safe_syscall(__NR_getrlimit, a);
 }
 
 int64_t sys_setrlimit(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     (void)ts;
-    return limit_is_ours(a[0]) ? 0 : safe_syscall(__NR_setrlimit, a);
+    if (a[0] == RLIMIT_AS) {
+        return as_limit(a[1], 0);
+    }
+    return a[0] == RLIMIT_DATA ? 0 : safe_syscall(__NR_setrlimit, a);
 }
 
 int64_t sys_prlimit64(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     (void)ts;
-    if (limit_is_ours(a[1]) && a[2]) {
+    if (a[1] == RLIMIT_AS && (!a[0] || (pid_t)a[0] == getpid())) {
+        return as_limit(a[2], a[3]);
+    }
+    if (a[1] == RLIMIT_DATA || a[1] == RLIMIT_AS) {
         a[2] = 0;
     }
     return safe_syscall(__NR_prlimit64, a);
+}
+
+/* Some of the operations have pointers; none may be to the emulator. */
+int64_t sys_keyctl(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    (void)ts;
+    for (int n = 1; n < 5; n++) {
+        if (a[n] >= proc.guest_end && a[n] < UINT64_C(1) << 47) {
+            return -EFAULT;
+        }
+    }
+    return safe_syscall(__NR_keyctl, a);
 }

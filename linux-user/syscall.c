@@ -167,6 +167,10 @@ static int convert_args(const SyscallDesc *desc, uint64_t a[MAX_ARGS], Scratch *
 
     for (int n = 0; n < MAX_ARGS && desc->kinds[n] && res == 0; n++) {
         switch (desc->kinds[n]) {
+        case K_FD:
+        case K_ATFD:
+            res = own_fds_any && own_fd_is((int)a[n]) ? -EBADF : 0;
+            break;
         case K_PTR:
         case K_STR:
         case K_TIMESPEC:

@@ -68,6 +68,7 @@ extern const SyscallDesc syscall_descs[NB_CALLS];
 
 /* Handlers; which family a call belongs to, the file's name says (sys-*.c). */
 SyscallFn sys_nosys;
+SyscallFn sys_dup3, sys_close_range, sys_getdents64, sys_new_root;
 SyscallFn sys_open, sys_openat2, sys_readlinkat, sys_fcntl, sys_ioctl, sys_iov, sys_process_vm,
     sys_epoll_pwait, sys_ppoll, sys_pselect6;
 SyscallFn sys_mmap, sys_munmap, sys_mprotect, sys_mremap, sys_madvise, sys_brk, sys_pkey_mprotect,
@@ -78,8 +79,14 @@ SyscallFn sys_rt_sigaction, sys_rt_sigprocmask, sys_rt_sigpending, sys_rt_sigsus
     sys_rt_sigreturn, sys_sigaltstack, sys_restart_syscall;
 SyscallFn sys_sendmsg, sys_recvmsg, sys_sendmmsg, sys_recvmmsg;
 SyscallFn sys_clock_gettime, sys_gettimeofday;
+uint64_t quick_syscall(CPUState *cpu, uint64_t nr, uint64_t a,
+                       uint64_t b); /* CPUState.quick_syscall */
 SyscallFn sys_semctl, sys_shmat, sys_shmdt;
+SyscallFn sys_getrlimit, sys_keyctl;
 SyscallFn sys_uname, sys_prctl, sys_getrandom, sys_prlimit64, sys_setrlimit, sys_seccomp;
+
+/* The host's number of the call that a handler serves. */
+int host_nr_of(TaskState *ts);
 
 /* Guest O_* flags <-> host. */
 int host_open_flags(int guest);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads and processes: clone in its forms, exit. */
+#include "linux-user/gdb.h"
 #include "linux-user/syscalls.h"
 #include "util/log.h"
 
@@ -32,6 +33,8 @@ TaskState *task_new(CPUState *cpu, const UserArch *arch, SigHand *sighand)
     ts->sighand = sighand;
     ts->altstack.ss_flags = SS_DISABLE;
     cpu->opaque = ts;
+    cpu->quick_page = proc.vdso;
+    cpu->quick_syscall = quick_syscall;
     return ts;
 }
 
@@ -65,6 +68,7 @@ static void *thread_main(void *opaque)
     tcg_cpu_attach(ts->cpu);
     store_tid(start->parent_tid, ts->tid);
     store_tid(start->child_tid, ts->tid);
+    gdb_thread_begin(ts);
     sem_post(&start->started); /* *start is gone after this */
 
     if (sigsetjmp(end, 0) == 0) {
@@ -72,6 +76,7 @@ static void *thread_main(void *opaque)
         cpu_loop(ts);
     }
     current_task = NULL;
+    gdb_thread_end(ts);
     tcg_cpu_detach(ts->cpu);
     ts->arch->target->cpu_free(ts->cpu);
     signal_stack_free(ts);
@@ -102,6 +107,7 @@ static int64_t clone_thread(TaskState *ts, const CloneArgs *ca)
     int error;
     pid_t tid = 0;
 
+    tcg_memory_is_shared();
     start.ts = task_clone(ts, ca);
     sem_init(&start.started, 0, 0);
     pthread_attr_init(&attr);
@@ -174,14 +180,18 @@ static int64_t clone_process(TaskState *ts, const CloneArgs *ca)
     if (ts->signal_pending) {
         return -RES_RESTART_ALWAYS;
     }
+    gdb_fork_prepare();
+    mm_fork_prepare(); /* the engine's lock is taken inside of it, never the other way round */
     tcg_fork_prepare();
-    mm_fork_prepare();
     pid = host_fork(ca);
-    mm_fork_done();
     if (pid == 0) {
         fork_child(ts, ca);
+        mm_fork_done();
+        gdb_fork_child(ts);
     } else {
         tcg_fork_parent();
+        mm_fork_done();
+        gdb_fork_parent(ts, pid);
     }
     unblock_signals(ts);
     return pid;
@@ -354,13 +364,16 @@ int64_t sys_exit(TaskState *ts, uint64_t a[MAX_ARGS])
         siglongjmp(*ts->thread_end, 1);
     }
     /* The first thread: the process lives on as long as others do. */
+    persist_save();
+    gdb_thread_end(ts);
     raw_syscall(__NR_exit, a[0], 0, 0, 0, 0, 0);
     abort();
 }
 
 int64_t sys_exit_group(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    (void)ts;
+    persist_save();
+    gdb_process_end(ts, false, (int)a[0]);
     raw_syscall(__NR_exit_group, a[0], 0, 0, 0, 0, 0);
     abort();
 }

@@ -79,10 +79,17 @@ struct TaskState {
     siginfo_t fault_info[NB_FAULT_SIGNALS];
     void *host_altstack;
     char **exec_args;       /* of the execve that this thread is in; a vfork's parent frees them */
+    struct GDBTask *gdb;    /* with -g: gdb.c */
     sigjmp_buf *thread_end; /* of a thread that pthread_create made; NULL in the first */
 };
 
 extern __thread TaskState *current_task;
+
+/* A shared object of at most a page for the guest, AT_SYSINFO_EHDR. */
+typedef struct UserVdso {
+    const void *image;
+    size_t size, rt_sigreturn; /* bytes; where in it handlers return to */
+} UserVdso;
 
 /* What differs between guest architectures in user mode. */
 struct UserArch {
@@ -91,7 +98,7 @@ struct UserArch {
     uint16_t elf_machine;
     const uint16_t *syscall_table; /* guest number -> CALL_*, 0 where there is none */
     int nb_syscalls;
-    uint32_t sigreturn_code[2]; /* instructions of the trampoline */
+    const UserVdso *vdso;
     int minsigstksz;
 
     void (*init_cpu)(CPUState *cpu, uint64_t pc, uint64_t sp);
@@ -101,11 +108,16 @@ struct UserArch {
     uint64_t (*get_sp)(CPUState *cpu);
     void (*clone_regs)(CPUState *child, uint64_t sp, bool set_tls, uint64_t tls);
     uint64_t (*hwcap)(CPUState *cpu, int which); /* 1, 2 */
-    /* False if the frame cannot be written. trampoline: address of sigreturn_code. */
+    /* False if the frame cannot be written. trampoline: address of the vDSO's rt_sigreturn. */
     bool (*setup_frame)(TaskState *ts, int sig, const siginfo_t *info, const GuestSigaction *act,
                         uint64_t oldmask, uint64_t sp, uint64_t trampoline);
     /* Restores everything from the frame; false if it is bad. */
     bool (*sigreturn)(TaskState *ts, uint64_t *mask, stack_t *altstack);
+    /*
+     * The registers as a core dump has them (elf_gregset_t, elf_fpregset_t); returns the first's
+     * size. Room: 320 and 1024 bytes.
+     */
+    size_t (*core_registers)(CPUState *cpu, uint8_t *general, uint8_t *fp, size_t *fp_size);
     /* A target's own EXCP_* and the si_code of a common one. False: it is a bug. */
     bool (*fault_siginfo)(CPUState *cpu, int excp, siginfo_t *info);
 };
@@ -127,7 +139,7 @@ typedef struct UserProcess {
     uint64_t guest_limit; /* guest_end - GUEST_GAP: no mapping above this */
     uint64_t stack_size;
     bool strace;
-    uint64_t trampoline;
+    uint64_t vdso;
     uint64_t seed;
     bool has_seed;
     /* of the loaded image, for /proc/self */
@@ -209,6 +221,13 @@ int64_t guest_mremap(uint64_t addr, uint64_t old_len, uint64_t new_len, uint64_t
                      uint64_t new_addr);
 int64_t guest_madvise(uint64_t addr, uint64_t len, int advice);
 int64_t guest_brk(uint64_t addr);
+uint64_t guest_mapped_bytes(void);
+/* RLIMIT_AS in bytes, ~0 being none. Setting: 0, -EINVAL or -EPERM. */
+typedef struct GuestLimit {
+    uint64_t soft, hard;
+} GuestLimit;
+void guest_get_as_limit(GuestLimit *limit);
+int guest_set_as_limit(const GuestLimit *limit);
 void guest_set_brk(uint64_t start);
 int64_t guest_shmat(int id, uint64_t addr, int flags);
 int64_t guest_shmdt(uint64_t addr);
@@ -257,11 +276,24 @@ int64_t proc_self_open(const char *path, int flags);
 /* True when path is the link /proc/self/exe in one of its spellings. */
 bool proc_self_is_exe(const char *path);
 
+/* ---- sys-fd.c: descriptors of our own, which the guest does not see
+ * -------------------------------------------------------------------------- */
+
+typedef enum OwnFd { OWN_FD_SELF, OWN_FD_GDB, OWN_FD_GDB_EVENT, NB_OWN_FDS } OwnFd;
+extern bool own_fds_any; /* for a quick no */
+int own_fd(OwnFd which); /* -1 if there is none */
+bool own_fd_is(int fd);
+/* Takes fd over and moves it up; returns its new number. Closed by execve. */
+int own_fd_set(OwnFd which, int fd);
+void own_fd_close(OwnFd which);
+
 /* ---- signal.c
  * ------------------------------------------------------------------------------------- */
 
 /* The first thread: handlers for faults, the guest's mask from the host's. */
 void signal_init(TaskState *ts);
+/* Installs handlers where default actions are ours to do: again when a debugger has come. */
+void signal_catch_defaults(TaskState *ts);
 /* The calling thread's host signal stack. */
 void signal_stack_init(TaskState *ts);
 void signal_stack_free(TaskState *ts);
@@ -287,6 +319,12 @@ void sighand_get(SigHand *sh, int sig, GuestSigaction *act);
 void sighand_set(SigHand *sh, int sig, const GuestSigaction *act);
 /* Signals of fault_signals that wait in their slots, as a mask. */
 uint64_t pending_fault_mask(const TaskState *ts);
+
+/* ---- core.c
+ * ----------------------------------------------------------------- */
+
+/* Writes the guest's core dump if the limit allows one; false: there is none. */
+bool core_dump(TaskState *ts, const siginfo_t *info);
 
 /* ---- thread.c, cpu-loop.c, syscall.c
  * ----------------------------------------------------------------- */

@@ -323,7 +323,7 @@ static void check_output(Checker *c, const TCGOp *op, unsigned t, char class)
     char buf[32];
 
     check_temp(c, t, class, false);
-    if (tcg_is_const(c->s, t)) {
+    if (tcg_is_fixed(c->s, t)) {
         breach(c, "constant %s is written", tcg_temp_name(c->s, t, buf));
     }
     c->defined[t] = c->stretch;
@@ -394,7 +394,7 @@ static void check_op(Checker *c, const TCGOp *op)
     if (op->opc == TCG_OP_insn_start) {
         begin_insn(c);
     } else if (op->opc == TCG_OP_discard &&
-               (!op->arg[0] || op->arg[0] >= c->s->nb_temps || tcg_is_const(c->s, op->arg[0]))) {
+               (!op->arg[0] || op->arg[0] >= c->s->nb_temps || tcg_is_fixed(c->s, op->arg[0]))) {
         breach(c, "temp %d cannot be discarded", op->arg[0]);
     } else if (op->opc == TCG_OP_label) {
         if (c->label_seen[op->imm]) {

@@ -94,19 +94,19 @@ TCGv_vec tcg_local_vec(TCGContext *s)
     return (TCGv_vec){ new_temp(s, TEMP_LOCAL, TCG_TYPE_V128) };
 }
 
-static uint16_t intern(TCGContext *s, TCGType type, uint64_t val, uint64_t val2)
+static uint16_t intern(TCGContext *s, TCGTempKind kind, TCGType type, uint64_t val, uint64_t val2)
 {
     uint64_t mix = (val ^ val2 * 31 ^ type) * 0x9e3779b97f4a7c15ull;
     uint16_t *head = &s->const_hash[mix >> 56];
 
     for (int i = *head; i; i = s->const_next[i]) {
         const TCGTemp *t = &s->temps[i];
-        if (t->val == val && t->val2 == val2 && t->type == type) {
+        if (t->val == val && t->val2 == val2 && t->type == type && t->kind == kind) {
             return i;
         }
     }
     int i = take(s, &s->nb_temps, TCG_MAX_TEMPS);
-    s->temps[i] = (TCGTemp){ TEMP_CONST, type, val, val2 };
+    s->temps[i] = (TCGTemp){ kind, type, val, val2 };
     if (!s->overflow) {
         s->const_next[i] = *head;
         *head = i;
@@ -116,17 +116,22 @@ static uint16_t intern(TCGContext *s, TCGType type, uint64_t val, uint64_t val2)
 
 TCGv_i64 tcg_const(TCGContext *s, uint64_t val)
 {
-    return (TCGv_i64){ intern(s, TCG_TYPE_I64, val, 0) };
+    return (TCGv_i64){ intern(s, TEMP_CONST, TCG_TYPE_I64, val, 0) };
+}
+
+TCGv_i64 tcg_const_pc(TCGContext *s, vaddr addr)
+{
+    return (TCGv_i64){ intern(s, s->pc_relative ? TEMP_PC : TEMP_CONST, TCG_TYPE_I64, addr, 0) };
 }
 
 TCGv_vec tcg_const_vec(TCGContext *s, uint64_t lo, uint64_t hi)
 {
-    return (TCGv_vec){ intern(s, TCG_TYPE_V128, lo, hi) };
+    return (TCGv_vec){ intern(s, TEMP_CONST, TCG_TYPE_V128, lo, hi) };
 }
 
 TCGv_cc tcg_const_cc(TCGContext *s, unsigned nzcv)
 {
-    return (TCGv_cc){ intern(s, TCG_TYPE_CC, tcg_cc_pack(nzcv), 0) };
+    return (TCGv_cc){ intern(s, TEMP_CONST, TCG_TYPE_CC, tcg_cc_pack(nzcv), 0) };
 }
 
 TCGOp *tcg_emit_op(TCGContext *s, TCGOpcode opc)

@@ -44,7 +44,9 @@ const char *tcg_temp_name(const TCGContext *s, int temp, char buf[32])
     if (tcg_is_global(s, temp)) {
         return s->target->globals[temp - 1].name;
     }
-    if (t->kind != TEMP_CONST) {
+    if (t->kind == TEMP_PC) {
+        snprintf(buf, 32, "$pc:0x%" PRIx64, t->val);
+    } else if (t->kind != TEMP_CONST) {
         snprintf(buf, 32, "%c%s%d", t->kind == TEMP_LOCAL ? 'l' : 't', PICK(type_letter, t->type),
                  temp);
     } else if (t->type == TCG_TYPE_CC) {
@@ -79,7 +81,8 @@ static void dump_exit(const TCGExit *e, FILE *f)
     if (e->kind == TCG_EXIT_CALL || e->kind == TCG_EXIT_CALL_IND) {
         fprintf(f, " ret 0x%" PRIx64, e->ret_pc);
     }
-    fprintf(f, "%s%s", e->poll ? " poll" : "", e->cc_dead ? " cc_dead" : "");
+    fprintf(f, "%s%s%s", e->poll ? " poll" : "", e->cc_dead ? " cc_dead" : "",
+            e->careful ? " careful" : "");
 }
 
 static void dump_suffixes(const TCGOp *op, const TCGOpDef *def, FILE *f)

@@ -58,7 +58,7 @@ static void emit_mem(TCGContext *s, TCGOpcode opc, unsigned memop, uint16_t val,
     TCGOp *op = emit_imm(s, opc, disp);
 
     op->sz = memop & MO_SIZE;
-    op->memop = memop;
+    op->memop = memop | s->mem_flags;
     op->arg[0] = val;
     op->arg[1] = base.i;
     op->arg[2] = index.i;
@@ -88,6 +88,14 @@ void tcg_gen_stv(TCGContext *s, unsigned memop, TCGv_vec v, TCGv_i64 base, TCGv_
     emit_mem(s, TCG_OP_stv, memop, v.i, base, index, disp);
 }
 
+void tcg_gen_atomic_cas128(TCGContext *s, const TCGv_i64 old[2], TCGv_i64 addr,
+                           const TCGv_i64 expected[2], const TCGv_i64 desired[2])
+{
+    tcg_gen(atomic_cas128, s, 0, old[0], old[1], addr, expected[0], expected[1], desired[0],
+            desired[1]);
+    s->ops[s->nb_ops - 1].memop = s->mem_flags;
+}
+
 void tcg_gen_atomic_rmw(TCGContext *s, unsigned memop, TCGAtomicOp op, TCGv_i64 old, TCGv_i64 addr,
                         TCGv_i64 val)
 {
@@ -100,7 +108,7 @@ void tcg_gen_atomic_cas(TCGContext *s, unsigned memop, TCGv_i64 old, TCGv_i64 ad
     TCGOp *op = tcg_emit_op(s, TCG_OP_atomic_cas);
 
     op->sz = memop & MO_SIZE;
-    op->memop = memop;
+    op->memop = memop | s->mem_flags;
     op->arg[0] = old.i;
     op->arg[1] = addr.i;
     op->arg[2] = expected.i;

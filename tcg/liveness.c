@@ -186,7 +186,7 @@ static void note_deaths(const Liveness *l, TCGOp *op, const TCGOperands *o)
 {
     for (int i = o->first_in; i < o->first_in + o->nb_in; i++) {
         unsigned t = op->arg[i];
-        if (t && !is_live(l, t) && !tcg_is_const(l->s, t)) {
+        if (t && !is_live(l, t) && !tcg_is_fixed(l->s, t)) {
             op->life |= 1u << i;
         }
     }

@@ -36,6 +36,12 @@ static inline bool tcg_is_const(const TCGContext *s, unsigned temp)
     return s->temps[temp].kind == TEMP_CONST;
 }
 
+/* Never written: a constant, or an address whose value no pass may look at. */
+static inline bool tcg_is_fixed(const TCGContext *s, unsigned temp)
+{
+    return s->temps[temp].kind == TEMP_CONST || s->temps[temp].kind == TEMP_PC;
+}
+
 /* Moves of the whole value. */
 static inline bool tcg_op_is_move(const TCGOp *op)
 {

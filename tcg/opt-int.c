@@ -177,7 +177,14 @@ static bool rule_add(TCGOptimizer *o)
     const TCGOp *inner = opt_def(o, o->op->arg[1], TCG_OP_add, o->op->sz);
     uint64_t outer_c, inner_c;
 
-    if (!const_b(o, &outer_c) || !inner || !opt_value(o, inner->arg[2], &inner_c)) {
+    if (!const_b(o, &outer_c)) {
+        return false;
+    }
+    const TCGTemp *a = &o->s->temps[opt_canon(o, o->op->arg[1])];
+    if (a->kind == TEMP_PC && o->op->sz == MO_64) { /* ADRP and ADD */
+        return opt_to_full_copy(o, tcg_const_pc(o->s, a->val + outer_c).i);
+    }
+    if (!inner || !opt_value(o, inner->arg[2], &inner_c)) {
         return false;
     }
     uint64_t sum = (outer_c + inner_c) & tcg_mask(8 << o->op->sz);

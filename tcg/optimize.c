@@ -57,7 +57,7 @@ uint64_t opt_zmask(const TCGOptimizer *o, unsigned t)
 {
     uint64_t v;
 
-    return opt_value(o, t, &v) ? v : ~o->info[t].zeros;
+    return opt_value(o, t, &v) ? v : tcg_is_fixed(o->s, t) ? ~0ull : ~o->info[t].zeros;
 }
 
 unsigned opt_vec_bytes(const TCGOptimizer *o, unsigned t)
@@ -72,7 +72,7 @@ unsigned opt_vec_bytes(const TCGOptimizer *o, unsigned t)
 
 const TCGOp *opt_def(const TCGOptimizer *o, unsigned t, unsigned opc, unsigned sz)
 {
-    if (tcg_is_const(o->s, t) || !o->info[t].def) {
+    if (tcg_is_fixed(o->s, t) || !o->info[t].def) {
         return NULL;
     }
     const TempInfo *info = &o->info[t];
@@ -174,8 +174,9 @@ static void replace_inputs(TCGOptimizer *o, const TCGOperands *p)
             continue;
         }
         const TCGTemp *temp = &o->s->temps[c];
-        if (temp->kind != TEMP_CONST || !tcg_is_global(o->s, t) ||
-            (temp->type == TCG_TYPE_I64 && const_fits(o->op, i, temp->val))) {
+        if (!tcg_is_fixed(o->s, c) || !tcg_is_global(o->s, t) ||
+            (temp->kind == TEMP_CONST && temp->type == TCG_TYPE_I64 &&
+             const_fits(o->op, i, temp->val))) {
             o->op->arg[i] = c;
         }
     }
@@ -239,7 +240,7 @@ static void forget_globals(TCGOptimizer *o)
 static void forget_all(TCGOptimizer *o)
 {
     for (int t = 1; t < o->s->nb_temps; t++) {
-        if (!tcg_is_const(o->s, t)) {
+        if (!tcg_is_fixed(o->s, t)) {
             forget(o, t);
         }
     }
@@ -260,7 +261,7 @@ static void note_move(TCGOptimizer *o)
         *o->op = (TCGOp){ .opc = TCG_OP_nop };
         return;
     }
-    if (tcg_is_const(o->s, t)) {
+    if (tcg_is_fixed(o->s, t)) {
         forget(o, d);
         set_copy(o, d, t);
         return;

@@ -61,12 +61,12 @@ struct TCGOptimizer {
 
 static inline uint32_t opt_version(const TCGOptimizer *o, unsigned t)
 {
-    return tcg_is_const(o->s, t) ? 0 : o->info[t].version;
+    return tcg_is_fixed(o->s, t) ? 0 : o->info[t].version;
 }
 /* The temp that should stand for t: a constant, a global, or the first that had the value. */
 static inline unsigned opt_canon(const TCGOptimizer *o, unsigned t)
 {
-    while (!tcg_is_const(o->s, t) && o->info[t].copy &&
+    while (!tcg_is_fixed(o->s, t) && o->info[t].copy &&
            opt_version(o, o->info[t].copy) == o->info[t].copy_version) {
         t = o->info[t].copy;
     }

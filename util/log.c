@@ -27,6 +27,7 @@ static const struct {
     { "unimp", LOG_UNIMP, "what the guest asked for and is not implemented" },
     { "guest_errors", LOG_GUEST_ERROR, "what the guest did wrong" },
     { "page", LOG_PAGE, "the guest's memory map as it changes" },
+    { "cache", LOG_CACHE, "how many blocks came from the persistent cache, or were kept there" },
 };
 
 static struct {

@@ -15,7 +15,12 @@
 
 #include "internal.h"
 
-enum { ARENA_CHUNK = 64 * 1024, PROLOGUE_SIZE = 16384, DEFAULT_BUFFER = 256 * 1024 * 1024 };
+enum {
+    ARENA_CHUNK = 128 * 1024,
+    PRESENT_STEP = 128 * 1024,
+    PROLOGUE_SIZE = 16384,
+    DEFAULT_BUFFER = 256 * 1024 * 1024
+};
 
 TCGEngine engine = { .lock = PTHREAD_MUTEX_INITIALIZER, .code_min = UINT64_MAX };
 
@@ -72,7 +77,7 @@ bool code_buffer_init(GError **err)
     engine.regions = g_new0(CodeRegion, engine.nb_regions);
     for (int n = 0; n < engine.nb_regions; n++) {
         engine.regions[n].rw = engine.rw + (size_t)n * engine.region_size;
-        engine.regions[n].ptr = engine.regions[n].rw;
+        engine.regions[n].ptr = engine.regions[n].present = engine.regions[n].rw;
     }
     prologue = (TCGCodeRegion){ engine.rw, engine.rw + PROLOGUE_SIZE, engine.rx - engine.rw };
     tcg_backend_prologue(&prologue);
@@ -89,11 +94,15 @@ static void *arena_alloc(CodeRegion *region, size_t size)
 
     size = ROUND_UP(size, 16);
     if (!chunk || chunk->size - chunk->used < size) {
-        size_t room = MAX(size, (size_t)ARENA_CHUNK);
-        chunk = g_malloc(sizeof(*chunk) + room);
+        size_t room = ROUND_UP(sizeof(*chunk) + size, (size_t)ARENA_CHUNK);
+        chunk = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+                     -1, 0);
+        if (chunk == MAP_FAILED) {
+            g_error("no memory for what belongs to translated code: %s", strerror(errno));
+        }
         chunk->next = region->arena;
         chunk->used = 0;
-        chunk->size = room;
+        chunk->size = room - sizeof(*chunk);
         region->arena = chunk;
     }
     void *p = chunk->data + chunk->used;
@@ -111,7 +120,7 @@ static void arena_pop_to(CodeRegion *region, ArenaChunk *keep)
     while (region->arena != keep) {
         ArenaChunk *chunk = region->arena;
         region->arena = chunk->next;
-        g_free(chunk);
+        munmap(chunk, sizeof(*chunk) + chunk->size);
     }
 }
 
@@ -137,7 +146,9 @@ static void region_clear(CodeRegion *region)
 {
     arena_pop_to(region, NULL);
     atomic_store(&region->nb_tbs, 0);
+    region->nb_saved = 0;
     region->ptr = region->rw + (region == engine.regions ? PROLOGUE_SIZE : 0);
+    region->present = NULL; /* its pages are there */
     region->state = REGION_FREE;
 }
 
@@ -272,6 +283,25 @@ static CodeRegion *acquire(CPUState *cpu)
     return region;
 }
 
+/*
+ * Pages by the dozen are much cheaper than by one fault each, of which every one would need two.
+ * Before Linux 5.14 there are the faults.
+ */
+static void make_present(CodeRegion *region)
+{
+#ifdef MADV_POPULATE_WRITE
+    uint8_t *start = region->present, *end = region->rw + engine.region_size;
+
+    if (start && region->ptr + PRESENT_STEP / 2 > start && start < end) {
+        size_t size = MIN((size_t)(end - start), (size_t)PRESENT_STEP);
+
+        madvise(start, size, MADV_POPULATE_WRITE);
+        madvise(start + (engine.rx - engine.rw), size, MADV_POPULATE_READ);
+        region->present = start + size;
+    }
+#endif
+}
+
 static void take(CPUState *cpu, CodeRegion *region)
 {
     ThreadCode *tc = thread_code(cpu);
@@ -279,6 +309,7 @@ static void take(CPUState *cpu, CodeRegion *region)
     region->state = REGION_OWNED;
     region->owner = tc;
     region->busy = true;
+    make_present(region);
     tc->region = region;
     tc->code =
         (TCGCodeRegion){ region->ptr, region->rw + engine.region_size, engine.rx - engine.rw };

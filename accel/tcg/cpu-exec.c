@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "softmmu.h"
 #include "util/log.h"
 
 bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **err)
@@ -14,8 +14,14 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
         .host_features = config->host_features,
         .guest_base = config->guest_base,
         .fp_check = config->fp_check,
+        .softmmu = config->softmmu,
     };
 
+    if (config->softmmu && config->verify) {
+        g_set_error(err, g_quark_from_static_string("tcg"), 0,
+                    "not implemented: -accel tcg,verify=on for a whole machine");
+        return false;
+    }
     engine.config = *config;
     guest_base = config->guest_base;
     tci_init(guest_base);
@@ -28,7 +34,12 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
                                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     g_assert(engine.empty_jump_cache != MAP_FAILED);
     engine.empty_jump_cache[0].pc = ~(vaddr)0;
-    return tcg_backend_init(&backend, err) && code_buffer_init(err);
+    if (!tcg_backend_init(&backend, err) || !code_buffer_init(err)) {
+        return false;
+    }
+    tb_hash_init();
+    persist_init();
+    return true;
 }
 
 /* ---- a CPU's own things
@@ -92,6 +103,15 @@ void tcg_cpu_detach(CPUState *cpu)
     cpu->tcg = NULL;
 }
 
+void tcg_memory_is_shared(void)
+{
+    pthread_mutex_lock(&engine.lock);
+    for (CPUState *cpu = engine.cpus; cpu; cpu = cpu->next_cpu) {
+        cpu->memory_is_private = 0;
+    }
+    pthread_mutex_unlock(&engine.lock);
+}
+
 /* ---- asking for an exit
  * ---------------------------------------------------------------------------------- */
 
@@ -120,6 +140,7 @@ void kick_others(CPUState *self)
 void cpu_loop_exit(CPUState *cpu, int excp)
 {
     cpu->exception_index = excp;
+    tcg_backend_unwind(cpu);
     siglongjmp(cpu->jmp_env, 1);
 }
 
@@ -136,12 +157,23 @@ void cpu_pass_epoch(CPUState *cpu)
     }
 }
 
-/* The top of the loop: no code is under way, nothing of the engine's is held. */
+static bool polls_fail(const CPUState *cpu)
+{
+    return cpu->exit_request || *(volatile const uintptr_t *)&cpu->ret_sp_limit == UINTPTR_MAX ||
+           *(JumpCacheEntry *volatile const *)&cpu->jump_cache != cpu->jump_cache_own;
+}
+
+/*
+ * The top of the loop: no code is under way, nothing of the engine's is held. What was asked for is
+ * looked at after the polls were made to pass again; if they never failed, none needs a fence.
+ */
 static void quiet_point(CPUState *cpu)
 {
-    resume_polls(cpu);
-    cpu->exit_request = 0;
-    atomic_thread_fence(memory_order_seq_cst);
+    if (polls_fail(cpu)) {
+        resume_polls(cpu);
+        cpu->exit_request = 0;
+        atomic_thread_fence(memory_order_seq_cst);
+    }
     cpu_pass_epoch(cpu);
     if (cpu->ret_sp <= (uintptr_t)cpu->ret_stack + RET_STACK_ROOM) {
         tcg_backend_reset_ret_stack(cpu);
@@ -157,6 +189,7 @@ static void start_fp_checks(CPUState *cpu)
     if (!(atomic_fetch_or(&engine.cflags, CF_FP_CHECK) & CF_FP_CHECK)) {
         tb_flush_all();
     }
+    tcg_backend_set_fp_mode(cpu); /* takes the flags as what they are without checks */
     cpu->fp_checked = true;
     jump_cache_clear(cpu);
     tcg_backend_reset_ret_stack(cpu);
@@ -168,7 +201,7 @@ static uint32_t current_tb_flags(CPUState *cpu)
     uint32_t flags = engine.target->tb_flags(cpu);
     ThreadCode *tc = thread_code(cpu);
 
-    if (tc->tb_flags != flags) {
+    if (!cpu->mmu && tc->tb_flags != flags) {
         /* what was remembered by pc alone was for another mode */
         tc->tb_flags = flags;
         jump_cache_clear(cpu);
@@ -181,6 +214,11 @@ static void remember_jump(CPUState *cpu, TranslationBlock *tb)
 {
     JumpCacheEntry *entry = &cpu->jump_cache_own[jump_cache_index(tb->pc, engine.target->jc_shift)];
 
+    if (cpu->mmu) {
+        code_remember_jump(cpu, tb);
+    } else if (entry->pc == tb->pc && entry->code == tb->tc) {
+        return;
+    }
     entry->code = tb->tc;
     atomic_store((_Atomic vaddr *)&entry->pc, tb->pc);
     if (atomic_load((_Atomic bool *)&tb->invalid)) {
@@ -231,7 +269,15 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
     uint32_t cflags = engine.cflags | cpu->cflags_next | (cpu->single_step ? CF_SINGLE : 0);
     uint32_t flags = current_tb_flags(cpu);
     vaddr pc = cpu_get_pc(cpu);
+    uint64_t phys = 0;
     bool plain = true;
+
+    if (cpu->mmu) {
+        cpu->tcg->code_page = code_page_enter(cpu, pc, flags, &phys);
+        if (!cpu->tcg->code_page) {
+            return NULL;
+        }
+    }
 
     if (log_enabled(LOG_EXEC | LOG_CPU)) {
         cflags |= CF_NO_CHAIN;
@@ -241,10 +287,10 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
         plain = false;
     }
     cpu->cflags_next = 0;
-    TranslationBlock *tb = tb_lookup(pc, flags, cflags);
+    TranslationBlock *tb = tb_lookup(pc, phys, flags, cflags);
     if (!tb) {
         uint64_t epoch = cpu->epoch;
-        tb = tb_gen_code(cpu, pc, flags, cflags);
+        tb = tb_gen_code(cpu, pc, phys, flags, cflags);
         if (cpu->epoch != epoch) {
             last = NULL;
         }
@@ -257,10 +303,37 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
         }
     }
     last = run_tb(cpu, tb);
-    if (cpu->single_step && cpu->exception_index == EXCP_NONE) {
+    if (tb->cflags & CF_CAREFUL) {
+        tcg_backend_set_fp_mode(cpu); /* which flags are set may decide what traps */
+    }
+    /* an instruction that has to be run again, carefully, was not the step */
+    if (cpu->single_step && cpu->exception_index == EXCP_NONE &&
+        !(cpu->cflags_next & CF_CAREFUL)) {
         cpu->exception_index = EXCP_DEBUG;
     }
     return last;
+}
+
+/*
+ * System mode: what the guest itself deals with. Takes the recorded exception, or an interrupt.
+ * False: *excp is for cpu_exec's caller, or there is nothing.
+ */
+static bool take_exception(CPUState *cpu, int excp)
+{
+    if (excp == EXCP_INTERRUPT || excp == EXCP_DEBUG || excp == EXCP_HALTED) {
+        return false;
+    }
+    cpu->exception_index = excp;
+    cpu->target->system->do_interrupt(cpu);
+    cpu->exception_index = cpu->single_step ? EXCP_DEBUG : EXCP_NONE;
+    return true;
+}
+
+static bool take_interrupt(CPUState *cpu)
+{
+    uint32_t wanted = atomic_load(&cpu->interrupts);
+
+    return wanted && !cpu->single_step && cpu->target->system->exec_interrupt(cpu, wanted);
 }
 
 int cpu_exec(CPUState *cpu)
@@ -288,15 +361,24 @@ int cpu_exec(CPUState *cpu)
         if (cpu->exception_index != EXCP_NONE) {
             excp = cpu->exception_index;
             cpu->exception_index = EXCP_NONE;
+            if (cpu->mmu && take_exception(cpu, excp)) {
+                last = NULL;
+                continue;
+            }
             break;
         }
-        if (atomic_exchange((_Atomic bool *)&cpu->interrupt_request, false)) {
+        if (atomic_load((_Atomic bool *)&cpu->interrupt_request)) {
+            atomic_store((_Atomic bool *)&cpu->interrupt_request, false);
             excp = EXCP_INTERRUPT;
             break;
         }
+        if (cpu->mmu && take_interrupt(cpu)) {
+            last = NULL;
+            continue;
+        }
         last = exec_once(cpu, last);
     }
-    atomic_store((_Atomic bool *)&cpu->in_code, false);
+    atomic_store_explicit((_Atomic bool *)&cpu->in_code, false, memory_order_release);
     return excp;
 }
 
@@ -307,6 +389,7 @@ int cpu_exec(CPUState *cpu)
 void tcg_fork_prepare(void)
 {
     pthread_mutex_lock(&engine.lock);
+    persist_fork_prepare();
     engine.fork_fd = engine.config.interp ? -1 : code_buffer_fork_prepare();
 }
 
@@ -315,6 +398,7 @@ void tcg_fork_parent(void)
     if (engine.fork_fd >= 0) {
         close(engine.fork_fd);
     }
+    persist_fork_parent();
     pthread_mutex_unlock(&engine.lock);
 }
 
@@ -326,6 +410,7 @@ void tcg_fork_child(CPUState *cpu)
     if (engine.fork_fd >= 0) {
         code_buffer_fork_child(cpu, engine.fork_fd);
     }
+    persist_fork_child();
 }
 
 void tcg_get_stats(TCGStats *st)

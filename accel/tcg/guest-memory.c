@@ -3,4 +3,5 @@
 #include "exec/exec.h"
 
 int (*guest_page_flags)(vaddr addr);
+bool (*guest_breakpoint)(vaddr addr);
 uint64_t guest_base;

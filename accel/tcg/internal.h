@@ -23,17 +23,18 @@ enum {
     REGION_SIZE_MAX = 512 * 1024,
     REGION_SIZE_MIN = 64 * 1024,
     REGION_MAX_TBS = 8192,
-    TB_HASH_BITS = 16,
+    TB_HASH_BITS = 13, /* at first */
     PAGE_HASH_BITS = 12,
     GUEST_PAGE_BITS = 12,
     RET_STACK_ROOM = 256 * 1024, /* what helpers and signal-free C may use below the limit */
     RET_STACK_SIZE = RET_STACK_ROOM + 512 * 1024,
-    FP_TRAP_LIMIT = 1000, /* then results are checked inline */
+    FP_TRAP_LIMIT = 1000,    /* floating traps within … */
+    FP_TRAP_WINDOW_MS = 100, /* … this time: then results are checked inline */
 };
 
 typedef struct TBPageNode {
     TranslationBlock *tb;
-    uint64_t page; /* guest address >> GUEST_PAGE_BITS */
+    uint64_t page; /* guest (system mode: ram) address >> GUEST_PAGE_BITS */
     struct TBPageNode *next;
 } TBPageNode;
 
@@ -54,10 +55,12 @@ typedef struct CodeRegion {
     ThreadCode *owner;      /* with OWNED */
     bool busy;              /* the owner is translating into it */
     uint8_t *ptr;           /* end of what is used, while not busy */
+    uint8_t *present;       /* up to here its pages were asked for */
     uint64_t born;          /* order in which regions were filled */
     uint64_t retired_epoch; /* with RETIRED: free when every CPU has seen this epoch */
     TranslationBlock **tbs; /* in the order of their code */
     _Atomic uint32_t nb_tbs;
+    uint32_t nb_saved; /* of those, looked at by persist_save */
     ArenaChunk *arena; /* slots, side tables, the TranslationBlocks themselves */
 } CodeRegion;
 
@@ -74,12 +77,18 @@ static inline ThreadCode *thread_code(const CPUState *cpu)
     return (ThreadCode *)cpu->tcg->code;
 }
 
+typedef struct TBHash {
+    unsigned bits;
+    _Atomic(TranslationBlock *) heads[]; /* 1 << bits */
+} TBHash;
+
 typedef struct TCGEngine {
     TCGConfig config;
     const TargetOps *target;
     pthread_mutex_t lock;
     _Atomic uint32_t cflags; /* CF_* of every new block */
     _Atomic bool fp_check;   /* too many traps: blocks with CF_FP_CHECK only */
+    int64_t fp_window;       /* when the current FP_TRAP_LIMIT traps began, ms */
     _Atomic uint64_t epoch;
     _Atomic uint64_t generation; /* counts invalidations of guest code */
     CPUState *cpus;
@@ -92,8 +101,9 @@ typedef struct TCGEngine {
     uint64_t births;
     uint8_t *prologue_end; /* rw; regions begin after it */
 
-    _Atomic(TranslationBlock *) hash[1 << TB_HASH_BITS];
-    TBPageNode *pages[1 << PAGE_HASH_BITS];
+    _Atomic(TBHash *) hash;
+    /* By guest address; in system mode by ram address. */
+    TBPageNode *_Atomic pages[1 << PAGE_HASH_BITS];
     _Atomic uint64_t code_min, code_max; /* guest code lies in between; for a quick no */
     JumpCacheEntry *empty_jump_cache;
     TCGStats stats;
@@ -114,8 +124,6 @@ void code_region_next(CPUState *cpu);
 void code_region_release(CPUState *cpu);
 /* After the block was emitted: makes it findable by host pc. */
 void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb);
-/* The block whose host code holds pc, or NULL. Async-signal-safe. */
-TranslationBlock *tb_find_by_host_pc(uintptr_t pc);
 bool code_buffer_contains(uintptr_t pc);
 /* A descriptor of the child's copy; the lock is held. */
 int code_buffer_fork_prepare(void);
@@ -132,24 +140,48 @@ ArenaMark arena_mark(ThreadCode *tc);
 void arena_release(ThreadCode *tc, ArenaMark mark);
 
 /* ---- tb-cache.c ---- */
-TranslationBlock *tb_lookup(vaddr pc, uint32_t flags, uint32_t cflags);
+void tb_hash_init(void);
+TranslationBlock *tb_lookup(vaddr pc, uint64_t phys, uint32_t flags, uint32_t cflags);
 /*
  * Publishes tb; returns it, or the equal one that another thread was quicker with, or NULL if guest
  * code was invalidated since engine.generation was `generation`: translate again.
  */
 TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t generation);
 void tb_link(TBSlot *slot, TranslationBlock *target);
+/* Chains the likely ways out that can be chained now; those to blocks that are not there: how many.
+ */
+int tb_link_likely(TranslationBlock *tb, TBSlot **unknown);
 void tb_invalidate_locked(TranslationBlock *tb);
 void jump_cache_clear(CPUState *cpu);
 
 /* ---- translate-all.c ---- */
-TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
+TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
+                              uint32_t cflags);
+
+/* ---- persist.c ---- */
+void persist_init(void);
+/*
+ * The block from the persistent cache, in the thread's region but not yet inserted; NULL: it has to
+ * be translated. Between code_region_begin and its end.
+ */
+TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
+/* A block is going to be translated: sets the context up for what can be kept. */
+void persist_begin_block(TCGContext *s, vaddr pc, uint32_t flags, uint32_t cflags);
+/* A block was translated: will it be kept? */
+void persist_new_block(TCGContext *s, TranslationBlock *tb);
+void persist_fork_prepare(void);
+void persist_fork_parent(void);
+void persist_fork_child(void);
 
 /* ---- cpu-exec.c ---- */
 /* The CPU is at a quiet point: it forgets every address of code that may be gone. */
 void cpu_pass_epoch(CPUState *cpu);
 /* Asks every other CPU to leave compiled code; the caller holds the lock. */
 void kick_others(CPUState *self);
+
+/* ---- debug.c ---- */
+/* The check at the top of such a block. */
+void gen_breakpoint(TCGContext *s, vaddr pc);
 
 /* ---- perfmap.c ---- */
 void perfmap_add(const TranslationBlock *tb);

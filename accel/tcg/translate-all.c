@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "disas.h"
-#include "internal.h"
+#include "softmmu.h"
 #include "util/log.h"
 
-enum { DEFAULT_MAX_INSNS = 64 };
+enum { DEFAULT_MAX_INSNS = 64, LOAD_AHEAD = 64 };
 
 static void log_ops(TCGContext *s, int item, const char *title, bool with_life)
 {
@@ -20,7 +20,7 @@ static void log_ops(TCGContext *s, int item, const char *title, bool with_life)
     log_unlock(f);
 }
 
-static void log_guest(const TranslationBlock *tb)
+static void log_guest(const TranslationBlock *tb, const uint8_t *code_page)
 {
     if (!log_enabled(LOG_IN_ASM) || !log_in_range(tb->pc)) {
         return;
@@ -32,9 +32,9 @@ static void log_guest(const TranslationBlock *tb)
         if (guest_page_flags && !(guest_page_flags(start) & GUEST_PAGE_READ)) {
             continue;
         }
-        disas_guest(f, engine.target, start,
-                    (const void *)(uintptr_t)(start + engine.config.guest_base),
-                    tb->ranges[r].end - start);
+        const uint8_t *code = code_page ? code_page + (start & ((1 << GUEST_PAGE_BITS) - 1))
+                                        : (const uint8_t *)(start + engine.config.guest_base);
+        disas_guest(f, engine.target, start, code, tb->ranges[r].end - start);
     }
     fprintf(f, "\n");
     log_unlock(f);
@@ -75,11 +75,16 @@ static bool make_ops(TCGContext *s, TranslationBlock *tb, int max_insns)
 {
     tcg_context_start(s, tb);
     s->fp_soft = tb->cflags & CF_CAREFUL;
+    if (breakpoint_at(tb->pc)) {
+        gen_breakpoint(s, tb->pc);
+    }
+    s->fp_flush = s->fp_default_nan = false;
     engine.target->translate(s, tb, max_insns);
+    s->fp_soft |= s->fp_flush && engine.config.fp_check; /* exact flags are wanted */
     if (s->overflow) {
         return false;
     }
-    log_guest(tb);
+    log_guest(tb, s->code_page);
     log_ops(s, LOG_OP, "OP:", false);
 #ifdef CONFIG_DEBUG
     tcg_check(s, "front end");
@@ -95,12 +100,17 @@ static bool make_ops(TCGContext *s, TranslationBlock *tb, int max_insns)
     return true;
 }
 
-static TranslationBlock *new_tb(TCGContext *s, vaddr pc, uint32_t flags, uint32_t cflags)
+static TranslationBlock *new_tb(TCGContext *s, vaddr pc, uint64_t phys, uint32_t flags,
+                                uint32_t cflags)
 {
     TranslationBlock *tb = tb_alloc(s, sizeof(*tb));
 
     memset(tb, 0, sizeof(*tb));
     tb->pc = pc;
+    tb->phys = phys;
+    if (s->cpu->mmu) {
+        tb->page_id = s->cpu->code_page[code_page_index(pc)];
+    }
     tb->flags = flags;
     tb->cflags = cflags;
     return tb;
@@ -123,7 +133,61 @@ static int make_code(TCGContext *s, TranslationBlock *tb)
     return tcg_gen_code(s, tb);
 }
 
-TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags)
+static TranslationBlock *publish(TCGContext *s, TranslationBlock *tb, uint64_t generation)
+{
+    code_region_add_tb((ThreadCode *)s->code, tb);
+    TranslationBlock *found = tb_insert(s, tb, generation);
+    if (found && engine.config.perfmap) {
+        perfmap_add(tb);
+    }
+    return found;
+}
+
+/* ---- from the persistent cache ---- */
+
+static TranslationBlock *load_one(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags)
+{
+    uint64_t generation = engine.generation;
+    TranslationBlock *tb = NULL;
+
+    if (atomic_load(&thread_code(cpu)->region->nb_tbs) < REGION_MAX_TBS) {
+        tb = persist_load(cpu, pc, flags, cflags);
+    }
+    return tb ? publish(cpu->tcg, tb, generation) : NULL;
+}
+
+/*
+ * The block and, since coming back for each costs as much as loading it, what it was followed by in
+ * an earlier process.
+ */
+static TranslationBlock *load_with_next(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags)
+{
+    TranslationBlock *first = load_one(cpu, pc, flags, cflags), *queue[LOAD_AHEAD];
+    TBSlot *unknown[2 * TCG_MAX_EXITS];
+    int nb = 0;
+
+    if (first) {
+        queue[nb++] = first;
+    }
+    for (int i = 0; i < nb; i++) {
+        int n = tb_link_likely(queue[i], unknown);
+
+        for (int k = 0; k < n && nb < LOAD_AHEAD; k++) {
+            TranslationBlock *next = load_one(cpu, unknown[k]->pc, flags, cflags);
+
+            if (next) {
+                tb_link(unknown[k], next);
+                queue[nb++] = next;
+            }
+        }
+    }
+    return first;
+}
+
+/* ---- anew ---- */
+
+static TranslationBlock *translate(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
+                                   uint32_t cflags)
 {
     TCGContext *s = cpu->tcg;
     ThreadCode *tc = thread_code(cpu);
@@ -132,24 +196,19 @@ TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t 
     if (cflags & (CF_CAREFUL | CF_SINGLE)) {
         max_insns = 1;
     }
-    code_region_begin(cpu);
-    s->cpu = cpu;
     for (;;) {
         uint64_t generation = engine.generation;
+        persist_begin_block(s, pc, flags, cflags);
         ArenaMark mark = arena_mark(tc);
-        TranslationBlock *tb = new_tb(s, pc, flags, cflags);
+        TranslationBlock *tb = new_tb(s, pc, phys, flags, cflags);
         int ret = make_ops(s, tb, max_insns) ? make_code(s, tb) : TCG_GEN_TOO_LARGE;
 
         if (ret == TCG_GEN_OK) {
             log_host(tb);
-            code_region_add_tb(tc, tb);
-            TranslationBlock *found = tb_insert(s, tb, generation);
-            if (found) {
-                if (engine.config.perfmap) {
-                    perfmap_add(tb);
-                }
-                code_region_end(cpu);
-                return found;
+            persist_new_block(s, tb);
+            tb = publish(s, tb, generation);
+            if (tb) {
+                return tb;
             }
             continue;
         }
@@ -162,4 +221,19 @@ TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t 
             code_region_next(cpu);
         }
     }
+}
+
+TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
+                              uint32_t cflags)
+{
+    TranslationBlock *tb;
+
+    code_region_begin(cpu);
+    cpu->tcg->cpu = cpu;
+    tb = load_with_next(cpu, pc, flags, cflags);
+    if (!tb) {
+        tb = translate(cpu, pc, phys, flags, cflags);
+    }
+    code_region_end(cpu);
+    return tb;
 }

@@ -2,6 +2,7 @@
 /* Host signals that compiled code raises: the guest's faults, tagged addresses, floating traps. */
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -25,10 +26,25 @@ static void report_fault(CPUState *cpu, const siginfo_t *info, bool write)
     engine.stats.faults++;
 }
 
-/* Too many traps cost more than checks do: from now on results are compared inline (cpu-exec.c). */
+static int64_t now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/*
+ * Too many traps in a short time cost more than checks do: from now on results are compared inline
+ * (cpu-exec.c).
+ */
 static void count_fp_trap(void)
 {
-    if (++engine.stats.fp_traps >= FP_TRAP_LIMIT) {
+    uint64_t n = engine.stats.fp_traps++ % FP_TRAP_LIMIT;
+
+    if (n == 0) {
+        engine.fp_window = now_ms();
+    } else if (n == FP_TRAP_LIMIT - 1 && now_ms() - engine.fp_window < FP_TRAP_WINDOW_MS) {
         atomic_store(&engine.fp_check, true);
     }
 }

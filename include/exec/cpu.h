@@ -26,6 +26,7 @@ enum {
     EXCP_DEBUG,               /* a debugger's breakpoint or single step */
     EXCP_ALIGN,               /* misaligned pc, sp or data: fault_addr; pc is at the instruction */
     EXCP_BTI,                 /* a branch to a place without a landing pad; pc is the target */
+    EXCP_HALTED,              /* system mode: CPUState.halted was set; nothing to run for now */
     EXCP_TARGET = 0x20000,
 };
 
@@ -41,6 +42,17 @@ static inline unsigned jump_cache_index(vaddr pc, int jc_shift)
 {
     return (unsigned)((pc ^ pc >> JUMP_CACHE_BITS) >> jc_shift) & (JUMP_CACHE_SIZE - 1);
 }
+
+/* System mode: the software TLB of one MMU mode as compiled code finds it (exec/softmmu.h). */
+typedef struct TLBEntry TLBEntry;
+typedef struct TLBDesc {
+    uint64_t mask;   /* (number of entries - 1) * sizeof(TLBEntry) */
+    TLBEntry *table; /* the entry of an address: table + (addr >> (TLB_PAGE_BITS - 5) & mask) */
+} TLBDesc;
+enum {
+    MMU_MODES = 16,
+    CODE_PAGES_LOG = 9, /* entries of each half of CPUState.code_page */
+};
 
 struct CPUState {
     const TargetOps *target;
@@ -58,6 +70,9 @@ struct CPUState {
     uintptr_t ret_sp_limit; /* a call below this goes through cpu_exec; ~0 asks for an exit */
     uintptr_t host_sp;      /* cpu_exec's own stack while compiled code runs */
     uint32_t host_fpcr, saved_host_fpcr; /* MXCSR in compiled code, and of the emulator */
+    const void *slow_frame;              /* the backend's, while softmmu_run_op runs */
+    /* Not 0: one thread alone sees the guest's memory, so that atomics need no bus lock. */
+    volatile uint32_t memory_is_private;
     uint64_t scratch[64]; /* the backend's: spilled temps and operands of evaluated ops */
 
     FloatStatus fp_status; /* modes and flags of fpu/; round_mode mirrors the host's */
@@ -82,7 +97,30 @@ struct CPUState {
     uint64_t epoch;       /* of the code buffer, last seen at a quiet point */
     CPUState *next_cpu;   /* list of all; accel/tcg's lock */
 
+    /*
+     * User mode: what an SVC with an immediate other than 0, in this page of the emulator's making,
+     * does: the system call of that number, with two arguments. Called by compiled code.
+     */
+    vaddr quick_page;
+    uint64_t (*quick_syscall)(CPUState *cpu, uint64_t nr, uint64_t a, uint64_t b);
+
     void *opaque; /* linux-user: the thread's TaskState; system: the machine's vCPU */
+
+    struct CPUBreakpoint *breakpoints; /* exec/debug.h */
+    struct CPUWatchpoint *watchpoints;
+
+    /* --- system mode ----------------------------------------------------------------------------
+     */
+    /*
+     * CPU_INT_* (hw/vcpu.h) asked for; set by cpu_interrupt. Code that unmasks interrupts need
+     * leave compiled code only if this is not 0.
+     */
+    _Atomic uint32_t interrupts;
+    _Atomic bool halted; /* waits for has_work; set by the target before it leaves, EXCP_HALTED */
+    struct SoftMMU *mmu; /* accel/tcg/softmmu.c's own; NULL: user mode */
+    TLBDesc tlb[MMU_MODES];
+    /* Which RAM page is at a virtual page that code runs in, as an id (docs/system.md). */
+    uint32_t code_page[2 << CODE_PAGES_LOG];
 };
 
 /* ---- what a target provides --------------------------------------------------------------------
@@ -121,8 +159,9 @@ struct TargetOps {
     void (*translate)(TCGContext *s, TranslationBlock *tb, int max_insns);
     /* Registers as text, for -d cpu and crash reports. */
     void (*dump_state)(const CPUState *cpu, FILE *f);
-    /* Host floating flags (FLOAT_FLAG_*) that compiled code gathered, to be merged into the state.
+    /* What whole machines need beside that (exec/softmmu.h); NULL: this target has user mode only.
      */
+    const struct TargetSystemOps *system;
 };
 
 static inline void *cpu_field(CPUState *cpu, uint32_t offset)

@@ -18,6 +18,10 @@ typedef struct TCGConfig {
     const char *host_features; /* "sse4.2", "avx2", "avx512", or "-avx512,-bmi…"; NULL: all */
     uint64_t guest_base;       /* host address = guest address + this */
     bool perfmap;              /* /tmp/perf-PID.map */
+    bool softmmu;              /* system mode: target->system is used, and not guest_base */
+    const char *cache_dir;     /* where translations are kept (docs/tcg.md); NULL: nowhere */
+    const char *cpu_model;     /* text that tells all that they depend on in the CPU */
+    bool cache_verify;         /* cache=verify: translate anyway, and compare */
 } TCGConfig;
 
 /* Once per process, before the first CPU; false and *err when an option is wrong or memory short.
@@ -56,6 +60,13 @@ bool tcg_handle_host_signal(CPUState *cpu, siginfo_t *info, void *ucontext);
 /* Guest code in [start, end) may have changed (IC IVAU, munmap, mprotect, mmap over it). Any
  * thread. */
 void tb_invalidate_range(vaddr start, vaddr end);
+/*
+ * The persistent cache. File fd is mapped at [start, end) from offset on, as code; [start, end) is
+ * mapped otherwise from now on; the process is about to end or to execute another program.
+ */
+void persist_add(int fd, vaddr start, vaddr end, uint64_t offset);
+void persist_forget(vaddr start, vaddr end);
+void persist_save(void);
 /* Drops every translation, at the next quiet point of each thread. */
 void tb_flush_all(void);
 
@@ -64,6 +75,12 @@ void tcg_fork_prepare(void);
 void tcg_fork_parent(void);
 void tcg_fork_child(
     CPUState *cpu); /* the only thread of the child; makes the code buffer its own */
+
+/*
+ * From now on others may write what the guest's threads do: a second thread, another process. To be
+ * called before they can. Clears memory_is_private of all CPUs; a new CPU has it cleared.
+ */
+void tcg_memory_is_shared(void);
 
 /* -d items (log.h) print through this. */
 typedef struct TCGStats {
@@ -85,6 +102,11 @@ enum {
 extern const char *(*guest_symbol)(vaddr addr, vaddr *offset);
 /* Flags of the guest page that holds addr; 0: nothing is mapped. Lock-free, any thread. */
 extern int (*guest_page_flags)(vaddr addr);
+/*
+ * A debugger's breakpoint is at addr; NULL while there is none. Changed only while no thread runs
+ * guest code, and followed by tb_invalidate_range. Blocks of single_step take no notice.
+ */
+extern bool (*guest_breakpoint)(vaddr addr);
 /* Host address = guest address + this; TCGConfig.guest_base. */
 extern uint64_t guest_base;
 

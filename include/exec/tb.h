@@ -27,12 +27,18 @@ typedef struct TBSlot {
     vaddr pc;                 /* where it goes */
     uint32_t jmp_offset;  /* of the rel32 field in tb's host code; one store writes it atomically */
     uint32_t stub_offset; /* of the code that returns this TBSlot to cpu_exec */
+    /* System mode, to another page: where the code compares the page's id, and with what; 0: not
+     * linked yet, and once it is it stays with that id. */
+    uint32_t id_offset, page_id;
+    bool likely;          /* an earlier process went this way */
 } TBSlot;
 
 struct TranslationBlock {
     vaddr pc;
-    uint32_t flags;  /* TargetOps.tb_flags */
-    uint32_t cflags; /* CF_* */
+    uint64_t phys;    /* system mode: ram address of its page, + 1 if that is guarded (BTI) */
+    uint32_t page_id; /* of (virtual page, phys, mode); CPUState.code_page */
+    uint32_t flags;   /* TargetOps.tb_flags */
+    uint32_t cflags;  /* CF_* */
     uint16_t nb_insns;
     uint16_t nb_ranges;
     bool invalid;
@@ -49,6 +55,8 @@ struct TranslationBlock {
     TBSlot *slots; /* nb_slots of them */
     uint16_t nb_slots;
     TBSlot *incoming; /* slots of other blocks that jump here */
+
+    struct TBMoves *moves; /* to keep it for another process; NULL: it is not to be kept */
 
     TranslationBlock *hash_next;
     struct TBPageNode *page_nodes; /* one for each guest page it was made of */

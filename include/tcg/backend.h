@@ -20,6 +20,7 @@ typedef struct TCGBackendConfig {
     const char *host_features; /* NULL: what CPUID says; else it is narrowed (docs/tcg.md) */
     uint64_t guest_base;
     bool fp_check; /* check floating results inline instead of trapping */
+    bool softmmu;  /* guest accesses go through the software TLB */
 } TCGBackendConfig;
 
 /* Once. False and *err: host_features names an unknown feature, or one that this host lacks. */
@@ -45,6 +46,62 @@ void tcg_backend_reset_ret_stack(CPUState *cpu);
 void tcg_backend_patch(TBSlot *slot, const TranslationBlock *target, ptrdiff_t rw_minus_rx);
 
 /*
+ * What code holds that is not the same at another place or in another process. A TCGMove is the
+ * offset of a field in the code, its kind and an index.
+ */
+typedef uint32_t TCGMove;
+typedef enum TCGMoveKind {
+    MOVE_PC,    /* 64 bits: a guest address at a fixed distance from the block's pc */
+    MOVE_SLOT,  /* 64 bits: tb->slots + index */
+    MOVE_OP,    /* 64 bits: op `index` of those kept for evaluators */
+    MOVE_HOST,  /* 64 bits: an address in the emulator's own image */
+    MOVE_THUNK, /* 32 bits: the distance to a fixed place in the code buffer */
+} TCGMoveKind;
+enum { MOVE_MAX_OFFSET = 1 << 18, MOVE_MAX_INDEX = 1 << 11 };
+
+static inline TCGMove tcg_move(TCGMoveKind kind, uint32_t offset, unsigned index)
+{
+    return offset | (uint32_t)kind << 18 | (uint32_t)index << 21;
+}
+static inline uint32_t tcg_move_offset(TCGMove m)
+{
+    return m & (MOVE_MAX_OFFSET - 1);
+}
+static inline TCGMoveKind tcg_move_kind(TCGMove m)
+{
+    return (TCGMoveKind)(m >> 18 & 7);
+}
+static inline unsigned tcg_move_index(TCGMove m)
+{
+    return m >> 21;
+}
+
+/* With TCGContext.relocatable tcg_gen_code makes one, unless the block has too much of something.
+ */
+typedef struct TBMoves {
+    uint64_t guest_sum; /* accel/tcg's: of the guest code that the block was made of */
+    TCGOp *ops;         /* those that evaluators get, by index */
+    uint16_t nb_ops, nb_moves;
+    TCGMove moves[];
+} TBMoves;
+
+/* How far things are from where they were when the code was emitted. */
+typedef struct TCGMoveDelta {
+    int64_t pc, host, code;
+    TBSlot *slots;
+    TCGOp *ops;
+} TCGMoveDelta;
+/* code: the writable copy. */
+void tcg_backend_move(uint8_t *code, const TCGMove *moves, int nb_moves, const TCGMoveDelta *d);
+/* The copy of tb's code as if no way out were chained. */
+void tcg_backend_unchain(uint8_t *code, const TBSlot *slots, int nb_slots);
+/* Code may be copied to where its address is the same modulo this. */
+unsigned tcg_backend_code_align(void);
+
+/* Differs when the same op list would give other code. */
+uint64_t tcg_backend_code_key(void);
+
+/*
  * At a host signal in tb's code: writes every global that lives in a host register back to *cpu,
  * and the guest pc of the instruction. True if the side table knows the place. ucontext is
  * ucontext_t *.
@@ -56,6 +113,8 @@ bool tcg_backend_restore_pc(const TranslationBlock *tb, uintptr_t host_pc, CPUSt
 /* Makes ucontext continue at the exit code as if the block had left with NULL; the state is in
  * *cpu. */
 void tcg_backend_leave(void *ucontext, CPUState *cpu);
+/* Before cpu_loop_exit's jump out of compiled code: the host's floating modes are C's again. */
+void tcg_backend_unwind(CPUState *cpu);
 /* Host floating flags raised since the last call -> FLOAT_FLAG_*; the calling thread's, outside
  * code. */
 uint8_t tcg_backend_take_fp_flags(CPUState *cpu);
@@ -103,6 +162,18 @@ typedef struct TCIMemory {
     void (*atomic)(void *opaque, const TCGOp *op, vaddr addr, TCGValue *args);
     void *opaque;
 } TCIMemory;
+
+/*
+ * System mode: a memory op's slow path, called by compiled code on a TLB miss and the like;
+ * accel/tcg provides it. args as the op has them (outputs first). False: an exception is recorded;
+ * the state has been made exact, and the block is left. In between tcg_backend_sync makes *cpu
+ * exact.
+ */
+bool softmmu_run_op(const TCGOp *op, TCGValue *args, CPUState *cpu);
+/* The block whose host code holds pc, or NULL; accel/tcg. Async-signal-safe. */
+TranslationBlock *tb_find_by_host_pc(uintptr_t pc);
+/* Within softmmu_run_op: writes all globals and the pc of the instruction back to *cpu. */
+void tcg_backend_sync(CPUState *cpu);
 
 /* Once, before tci_run: host address = guest address + guest_base. */
 void tci_init(uint64_t guest_base);

@@ -137,6 +137,8 @@ void tcg_gen_atomic_rmw(TCGContext *s, unsigned memop, TCGAtomicOp op, TCGv_i64 
                         TCGv_i64 val);
 void tcg_gen_atomic_cas(TCGContext *s, unsigned memop, TCGv_i64 old, TCGv_i64 addr,
                         TCGv_i64 expected, TCGv_i64 desired);
+void tcg_gen_atomic_cas128(TCGContext *s, const TCGv_i64 old[2], TCGv_i64 addr,
+                           const TCGv_i64 expected[2], const TCGv_i64 desired[2]);
 /* Fields of CPUState that are not globals; offset from the start of CPUState. */
 void tcg_gen_ld_env(TCGContext *s, unsigned memop, TCGv_i64 d, uint32_t offset);
 void tcg_gen_st_env(TCGContext *s, unsigned memop, TCGv_i64 v, uint32_t offset);

@@ -25,17 +25,20 @@ typedef enum MemOp {
     MO_32 = 2,
     MO_64 = 3,
     MO_128 = 4,
-    MO_SIZE = 7,       /* mask */
-    MO_SIGN = 8,       /* ld, ld_env: sign-extend to 64 bits (to 32, zero above, with MO_SEXT32) */
-    MO_SEXT32 = 16,    /* with MO_SIGN: stop the sign extension at 32 bits */
-    MO_BSWAP = 32,     /* guest and host differ in byte order */
-    MO_ACQUIRE = 64,   /* ld: nothing later moves before it (RCsc when paired with MO_RELEASE) */
-    MO_RELEASE = 128,  /* st: nothing earlier moves after it; ordered before later MO_ACQUIRE */
-    MO_ATOM16 = 256,   /* 16 bytes, 16-aligned: single-copy atomic */
-    MO_SHIFT_LSB = 12, /* the index operand is shifted left by these 3 bits' value, 0..4 */
+    MO_SIZE = 7,      /* mask */
+    MO_SIGN = 8,      /* ld, ld_env: sign-extend to 64 bits (to 32, zero above, with MO_SEXT32) */
+    MO_SEXT32 = 16,   /* with MO_SIGN: stop the sign extension at 32 bits */
+    MO_BSWAP = 32,    /* guest and host differ in byte order */
+    MO_ACQUIRE = 64,  /* ld: nothing later moves before it (RCsc when paired with MO_RELEASE) */
+    MO_RELEASE = 128, /* st: nothing earlier moves after it; ordered before later MO_ACQUIRE */
+    MO_ATOM16 = 256,  /* 16 bytes, 16-aligned: single-copy atomic */
+    MO_SHIFT_LSB = 9, /* the index operand is shifted left by these 3 bits' value, 0..4 */
+    MO_MODE_LSB = 12, /* system mode: these 4 bits are the MMU mode of the access */
 } MemOp;
 #define MO_SHIFT(n)     ((unsigned)(n) << MO_SHIFT_LSB)
 #define MO_GET_SHIFT(m) (((m) >> MO_SHIFT_LSB) & 7)
+#define MO_MODE(n)      ((unsigned)(n) << MO_MODE_LSB)
+#define MO_GET_MODE(m)  (((m) >> MO_MODE_LSB) & 15)
 
 typedef enum TCGAtomicOp {
     TCG_ATOMIC_ADD,
@@ -196,6 +199,7 @@ typedef enum TCGType { TCG_TYPE_I64, TCG_TYPE_CC, TCG_TYPE_F64, TCG_TYPE_V128 } 
 typedef enum TCGTempKind {
     TEMP_GLOBAL, /* a field of CPUState; keeps its value everywhere */
     TEMP_CONST,  /* val (integers, flags) or val, val2 (vectors); never written */
+    TEMP_PC,     /* val, a guest address at a fixed distance from the block; never written */
     TEMP_EBB,    /* written once or more, but not live across a label */
     TEMP_LOCAL,  /* lives across labels; written any number of times */
 } TCGTempKind;
@@ -246,6 +250,7 @@ typedef struct TCGExit {
     uint8_t kind; /* TCGExitKind */
     bool poll;    /* ask for interrupts on the way (backward jumps) */
     bool cc_dead; /* where this goes, the flags are written before they are read */
+    bool careful; /* MAIN: the next block is a CF_CAREFUL one */
     vaddr pc;     /* JUMP, CALL, MAIN */
     vaddr ret_pc; /* CALL, CALL_IND */
 } TCGExit;
@@ -285,12 +290,22 @@ enum {
 /* Everything that building and compiling one block needs; one for each translating thread. */
 struct TCGContext {
     const TargetOps *target;
-    CPUState *cpu; /* whose block is translated; for fetching guest code */
-    bool fp_soft;  /* floating point through fpu/ only (FPCR not default, or careful mode) */
+    CPUState *cpu;       /* whose block is translated; for fetching guest code */
+    bool fp_soft;        /* floating point through fpu/ only (a rare mode, or a careful block) */
+    bool fp_flush;       /* denormal operands and results of MO_32 and MO_64 are zeros */
+    bool fp_default_nan; /* every NaN result is the default one */
     /* Set by the backend: zeros above a floating scalar cost it nothing, so the guest's register is
      * as good an input as the scalar that went into it. */
     bool scalars_extend;
-    bool overflow; /* ops, temps, labels or exits ran out: translate fewer instructions */
+    uint16_t mem_flags; /* ORed to the memop of every guest memory op: the front end's MO_MODE */
+    bool overflow;      /* ops, temps, labels or exits ran out: translate fewer instructions */
+    /*
+     * System mode: host address of the page that holds tb->pc. The front end reads code there only,
+     * and ends the block (a JUMP exit) at the page's end; memops carry MO_MODE. NULL: user mode.
+     */
+    const uint8_t *code_page;
+    bool pc_relative; /* tcg_const_pc makes TEMP_PCs */
+    bool relocatable; /* the backend lists what a copy of the code has to change */
 
     int nb_ops, nb_temps, nb_globals, nb_labels, nb_exits;
     TCGOp ops[TCG_MAX_OPS];
@@ -320,6 +335,9 @@ TCGv_i64 tcg_local_i64(TCGContext *s);
 TCGv_vec tcg_local_vec(TCGContext *s);
 /* Constants are shared: the same value gives the same temp. */
 TCGv_i64 tcg_const(TCGContext *s, uint64_t val);
+/* A guest address found from the block's own pc. Front ends use it for every such address, so that
+ * a translation can be moved with its code (docs/tcg.md, "Persistent cache"). */
+TCGv_i64 tcg_const_pc(TCGContext *s, vaddr addr);
 TCGv_vec tcg_const_vec(TCGContext *s, uint64_t lo, uint64_t hi);
 TCGv_cc tcg_const_cc(TCGContext *s, unsigned nzcv);
 

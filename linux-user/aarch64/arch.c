@@ -66,6 +66,21 @@ static uint64_t aarch64_hwcap(CPUState *cpu, int which)
     return which == 1 ? arm_hwcap(arm(cpu)) : arm_hwcap2(arm(cpu));
 }
 
+/* struct user_pt_regs and user_fpsimd_state of the kernel's uapi asm/ptrace.h. */
+static size_t aarch64_core_registers(CPUState *cpu, uint8_t *general, uint8_t *fp, size_t *fp_size)
+{
+    CPUArmState *env = arm(cpu);
+    uint64_t tail[2] = { env->pc, arm_get_pstate(env) };
+    uint32_t control[4] = { arm_get_fpsr(env), arm_get_fpcr(env), 0, 0 };
+
+    memcpy(general, env->x, sizeof(env->x));
+    memcpy(general + sizeof(env->x), tail, sizeof(tail));
+    memcpy(fp, env->v, sizeof(env->v));
+    memcpy(fp + sizeof(env->v), control, sizeof(control));
+    *fp_size = sizeof(env->v) + sizeof(control);
+    return sizeof(env->x) + sizeof(tail);
+}
+
 static bool aarch64_fault_siginfo(CPUState *cpu, int excp, siginfo_t *info)
 {
     memset(info, 0, sizeof(*info));
@@ -108,7 +123,7 @@ const UserArch aarch64_user_arch = {
     .elf_machine = EM_AARCH64,
     .syscall_table = syscall_table,
     .nb_syscalls = G_N_ELEMENTS(syscall_table),
-    .sigreturn_code = { 0xd2801168, 0xd4000001 }, /* mov x8, #139; svc #0 */
+    .vdso = &aarch64_vdso,
     .minsigstksz = AARCH64_MINSIGSTKSZ,
     .init_cpu = aarch64_init_cpu,
     .syscall_args = aarch64_syscall_args,
@@ -119,5 +134,6 @@ const UserArch aarch64_user_arch = {
     .hwcap = aarch64_hwcap,
     .setup_frame = aarch64_setup_frame,
     .sigreturn = aarch64_sigreturn,
+    .core_registers = aarch64_core_registers,
     .fault_siginfo = aarch64_fault_siginfo,
 };

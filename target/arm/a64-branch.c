@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A64 branches and exceptions (DDI 0487 C4.1.93), without pointer authentication. */
+#include "target/arm/syndrome.h"
 #include "target/arm/translate.h"
 
 static vaddr target_of(DisasContext *s, int imm)
@@ -70,9 +71,9 @@ bool trans_tbz(DisasContext *s, arg_tbz *a)
 
 void gen_br(DisasContext *s, int rn, TCGv_i64 target)
 {
-    bool guarded = guest_page_flags && guest_page_flags(s->pc) & GUEST_PAGE_BTI;
+    bool bti = s->tb->flags & ARM_TBF_BTI;
 
-    gen_set_btype(s, rn == 16 || rn == 17 || !guarded ? 1 : 3);
+    gen_set_btype(s, bti && rn != 16 && rn != 17 && dc_page_guarded(s) ? 3 : 1);
     gen_exit_ind(s, TCG_EXIT_JUMP_IND, target);
 }
 
@@ -85,7 +86,7 @@ void gen_blr(DisasContext *s, TCGv_i64 target)
         tcg_gen_mov(s->tcg, target, link);
     }
     gen_set_btype(s, 2);
-    tcg_gen_movi(s->tcg, link, s->pc + 4);
+    tcg_gen_mov(s->tcg, link, tcg_const_pc(s->tcg, s->pc + 4));
     gen_exit_ind(s, TCG_EXIT_CALL_IND, target);
 }
 
@@ -107,14 +108,46 @@ bool trans_ret(DisasContext *s, arg_ret *a)
     return true;
 }
 
-bool trans_svc(DisasContext *s, G_GNUC_UNUSED arg_svc *a)
+static uint64_t helper_quick_syscall(uint64_t cpu, uint64_t nr, uint64_t x0, uint64_t x1)
 {
+    CPUState *cs = (CPUState *)(uintptr_t)cpu;
+
+    return cs->quick_syscall(cs, nr, x0, x1);
+}
+
+static const TCGHelperInfo quick_syscall_info = {
+    .name = "quick_syscall",
+    .func = helper_quick_syscall,
+    .nargs = 4,
+    .has_ret = true,
+    .flags = TCG_CALL_NO_RG | TCG_CALL_NO_WG,
+};
+
+/* The immediate means nothing but in the vDSO. */
+bool trans_svc(DisasContext *s, arg_svc *a)
+{
+    if (s->system) {
+        gen_exception_syndrome(s, syn_call(EC_SVC64, a->imm), s->pc + 4);
+        return true;
+    }
+    vaddr page = s->tcg->cpu ? s->tcg->cpu->quick_page : 0;
+
+    if (a->imm && page && (s->pc & ~(vaddr)4095) == page) {
+        gen_helper(s, &quick_syscall_info, reg_dest(s, 0), tcg_env(s->tcg), imm64(s, a->imm),
+                   reg_x(s, 0), reg_x(s, 1));
+        gen_jump(s, s->pc + 4);
+        return true;
+    }
     gen_exception_at(s, EXCP_SYSCALL, s->pc + 4);
     return true;
 }
 
-bool trans_brk(DisasContext *s, G_GNUC_UNUSED arg_brk *a)
+bool trans_brk(DisasContext *s, arg_brk *a)
 {
+    if (s->system) {
+        gen_exception_syndrome(s, syn_call(EC_BRK64, a->imm), s->pc);
+        return true;
+    }
     gen_exception(s, EXCP_BREAKPOINT);
     return true;
 }

@@ -7,7 +7,7 @@ bool trans_adr(DisasContext *s, arg_adr *a)
     int64_t imm = (int64_t)a->immhi * 4 | a->immlo;
     uint64_t val = a->page ? (s->pc & ~(uint64_t)0xfff) + (uint64_t)imm * 4096 : s->pc + imm;
 
-    tcg_gen_movi(s->tcg, reg_dest(s, a->rd), val);
+    tcg_gen_mov(s->tcg, reg_dest(s, a->rd), tcg_const_pc(s->tcg, val));
     return true;
 }
 
@@ -53,11 +53,9 @@ bool trans_minmax_reg(DisasContext *s, arg_minmax_reg *a)
     return minmax(s, a->sf, a->cond, a->rd, reg_x(s, a->rn), reg_x(s, a->rm));
 }
 
-/*
- * DecodeBitMasks: a run of imms+1 ones, rotated right by immr, repeated in elements whose size the
- * leading bits of n:NOT(imms) give. False for the reserved values.
- */
-static bool logic_mask(int n, int imms, int immr, uint64_t *mask)
+/* A run of imms+1 ones, rotated right by immr, repeated in elements whose size the leading bits of
+ * n:NOT(imms) give. */
+bool a64_logic_mask(int n, int imms, int immr, uint64_t *mask)
 {
     int key = n << 6 | (~imms & 0x3f);
     if (key < 2) {
@@ -87,7 +85,7 @@ bool trans_logic_imm(DisasContext *s, arg_logic_imm *a)
     unsigned sz = sf_size(a->sf);
     uint64_t mask;
 
-    if ((!a->sf && a->n) || !logic_mask(a->n, a->imms, a->immr, &mask)) {
+    if ((!a->sf && a->n) || !a64_logic_mask(a->n, a->imms, a->immr, &mask)) {
         return false;
     }
     if (!a->sf) {

@@ -51,6 +51,9 @@ bool trans_ldst_simm(DisasContext *s, arg_ldst_simm *a)
 {
     MemAddr addr = mode_addr(a->rn, a->mode, a->imm);
 
+    if (a->unpriv) {
+        mem_unprivileged(s);
+    }
     if (a->load) {
         mem_ld(s, load_memop(a->sz, a->sign, a->w), reg_dest(s, a->rt), addr);
         if (base_is(a->rn, a->rt)) {
@@ -105,7 +108,7 @@ bool trans_ldst_reg(DisasContext *s, arg_ldst_reg *a)
 bool trans_ldr_lit(DisasContext *s, arg_ldr_lit *a)
 {
     unsigned memop = load_memop(a->sign ? MO_32 : MO_32 + a->sz, a->sign, 0);
-    TCGv_i64 base = imm64(s, s->pc + (int64_t)a->imm * 4);
+    TCGv_i64 base = tcg_const_pc(s->tcg, s->pc + (int64_t)a->imm * 4);
 
     mem_ld(s, memop, reg_dest(s, a->rt), mem_addr_base(base, 0));
     return true;
@@ -188,7 +191,7 @@ bool trans_ldr_lit_v(DisasContext *s, arg_ldr_lit_v *a)
     if (a->sz == 3) {
         return false;
     }
-    TCGv_i64 base = imm64(s, s->pc + (int64_t)a->imm * 4);
+    TCGv_i64 base = tcg_const_pc(s->tcg, s->pc + (int64_t)a->imm * 4);
     mem_ldv(s, MO_32 + a->sz, reg_v(a->rt), mem_addr_base(base, 0));
     return true;
 }
@@ -268,9 +271,10 @@ bool trans_ldiapp(DisasContext *s, arg_ldiapp *a)
     unsigned sz = MO_32 + a->sz;
     bool clash = base_is(a->rn, a->rt);
     TCGv_i64 first = clash ? tcg_temp_i64(s->tcg) : reg_dest(s, a->rt);
+    TCGv_i64 addr = mem_flat_pair(s, mem_addr(a->rn, 0), 1 << sz);
 
-    mem_ld(s, sz | MO_ACQUIRE, first, mem_addr(a->rn, 0));
-    mem_ld(s, sz | MO_ACQUIRE, reg_dest(s, a->rt2), mem_addr(a->rn, 1 << sz));
+    tcg_gen_ld(s->tcg, sz | MO_ACQUIRE, first, addr, TCG_NO_INDEX, 0);
+    tcg_gen_ld(s->tcg, sz | MO_ACQUIRE, reg_dest(s, a->rt2), addr, TCG_NO_INDEX, 1 << sz);
     if (clash) {
         tcg_gen_mov(s->tcg, reg_x(s, a->rt), first);
     } else if (a->post && !base_is(a->rn, a->rt2)) {
@@ -284,8 +288,10 @@ bool trans_stilp(DisasContext *s, arg_stilp *a)
     unsigned sz = MO_32 + a->sz;
     int64_t imm = a->pre ? -(2 << sz) : 0;
 
-    mem_st(s, sz | MO_RELEASE, reg_x(s, a->rt), mem_addr(a->rn, imm));
-    mem_st(s, sz | MO_RELEASE, reg_x(s, a->rt2), mem_addr(a->rn, imm + (1 << sz)));
+    TCGv_i64 addr = mem_flat_pair(s, mem_addr(a->rn, imm), 1 << sz);
+
+    tcg_gen_st(s->tcg, sz | MO_RELEASE, reg_x(s, a->rt), addr, TCG_NO_INDEX, 0);
+    tcg_gen_st(s->tcg, sz | MO_RELEASE, reg_x(s, a->rt2), addr, TCG_NO_INDEX, 1 << sz);
     if (a->pre) {
         write_back(s, a->rn, MODE_PRE, imm);
     }
@@ -294,14 +300,14 @@ bool trans_stilp(DisasContext *s, arg_stilp *a)
 
 bool trans_ldapur_v(DisasContext *s, arg_ldapur_v *a)
 {
-    MemAddr addr = mem_addr(a->rn, a->imm);
+    TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, a->imm), 1 << a->sz);
 
     if (a->load) {
-        mem_ldv(s, a->sz, reg_v(a->rt), addr);
+        tcg_gen_ldv(s->tcg, a->sz, reg_v(a->rt), addr, TCG_NO_INDEX, 0);
         tcg_gen_mb(s->tcg, TCG_MB_LD_LD | TCG_MB_LD_ST);
     } else {
         tcg_gen_mb(s->tcg, TCG_MB_LD_ST | TCG_MB_ST_ST);
-        mem_stv(s, a->sz, reg_v(a->rt), addr);
+        tcg_gen_stv(s->tcg, a->sz, reg_v(a->rt), addr, TCG_NO_INDEX, 0);
     }
     return true;
 }

@@ -46,10 +46,14 @@ static const TCGHelperInfo pacga_info = {
 static void pac_or_auth(DisasContext *s, bool auth, TCGv_i64 d, TCGv_i64 ptr, TCGv_i64 modifier,
                         int key)
 {
+    if (s->system && !(s->tb->flags >> (ARM_TBF_PAC_SHIFT + key) & 1)) {
+        tcg_gen_mov(s->tcg, d, ptr); /* SCTLR_EL1.EnIA, EnIB, EnDA, EnDB */
+        return;
+    }
     gen_helper(s, auth ? &auth_info : &pac_info, d, tcg_env(s->tcg), ptr, modifier, imm64(s, key));
 }
 
-static TCGv_i64 authenticated(DisasContext *s, TCGv_i64 ptr, TCGv_i64 modifier, int key)
+TCGv_i64 gen_authenticated(DisasContext *s, TCGv_i64 ptr, TCGv_i64 modifier, int key)
 {
     TCGv_i64 t = tcg_temp_i64(s->tcg);
 
@@ -69,12 +73,15 @@ bool trans_pac_hint(DisasContext *s, arg_pac_hint *a)
     return true;
 }
 
+/* Bits 54:48 become copies of bit 55, the top byte too if that is 1 (there is no TBI1, pauth.c). */
 static void strip_code(DisasContext *s, TCGv_i64 reg)
 {
-    TCGv_i64 sign = tcg_temp_i64(s->tcg);
+    TCGv_i64 sign = tcg_temp_i64(s->tcg), top = tcg_temp_i64(s->tcg), val = tcg_temp_i64(s->tcg);
 
     tcg_gen_imm(sextract, s->tcg, MO_64, TCG_FIELD(55, 1), sign, reg);
-    tcg_gen_imm(deposit, s->tcg, MO_64, TCG_FIELD(48, 7), reg, reg, sign);
+    tcg_gen_imm(deposit, s->tcg, MO_64, TCG_FIELD(48, 7), val, reg, sign);
+    tcg_gen(shl, s->tcg, MO_64, top, sign, imm64(s, 56));
+    tcg_gen(or, s->tcg, MO_64, reg, val, top);
 }
 
 bool trans_xpaclri(DisasContext *s, G_GNUC_UNUSED arg_xpaclri *a)
@@ -116,38 +123,40 @@ bool trans_pacga(DisasContext *s, arg_pacga *a)
 
 bool trans_retaa(DisasContext *s, arg_retaa *a)
 {
-    gen_exit_ind(s, TCG_EXIT_RET, authenticated(s, reg_x(s, 30), reg_xsp(31), a->key));
+    gen_exit_ind(s, TCG_EXIT_RET, gen_authenticated(s, reg_x(s, 30), reg_xsp(31), a->key));
     return true;
 }
 
 bool trans_braz(DisasContext *s, arg_braz *a)
 {
-    gen_br(s, a->rn, authenticated(s, reg_x(s, a->rn), imm64(s, 0), a->key));
+    gen_br(s, a->rn, gen_authenticated(s, reg_x(s, a->rn), imm64(s, 0), a->key));
     return true;
 }
 
 bool trans_bra(DisasContext *s, arg_bra *a)
 {
-    gen_br(s, a->rn, authenticated(s, reg_x(s, a->rn), reg_xsp(a->rm), a->key));
+    gen_br(s, a->rn, gen_authenticated(s, reg_x(s, a->rn), reg_xsp(a->rm), a->key));
     return true;
 }
 
 bool trans_blraz(DisasContext *s, arg_blraz *a)
 {
-    gen_blr(s, authenticated(s, reg_x(s, a->rn), imm64(s, 0), a->key));
+    gen_blr(s, gen_authenticated(s, reg_x(s, a->rn), imm64(s, 0), a->key));
     return true;
 }
 
 bool trans_blra(DisasContext *s, arg_blra *a)
 {
-    gen_blr(s, authenticated(s, reg_x(s, a->rn), reg_xsp(a->rm), a->key));
+    gen_blr(s, gen_authenticated(s, reg_x(s, a->rn), reg_xsp(a->rm), a->key));
     return true;
 }
 
 bool trans_ldra(DisasContext *s, arg_ldra *a)
 {
     int64_t offset = ((int64_t)a->sign * 512 + a->imm) * 8;
-    TCGv_i64 base = authenticated(s, reg_xsp(a->rn), imm64(s, 0), 2 + a->key);
+
+    mem_check_sp(s, reg_xsp(a->rn));
+    TCGv_i64 base = gen_authenticated(s, reg_xsp(a->rn), imm64(s, 0), 2 + a->key);
 
     mem_ld(s, MO_64, reg_dest(s, a->rt), mem_addr_base(base, offset));
     if (a->w && (a->rn != a->rt || a->rn == 31)) {

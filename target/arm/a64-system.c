@@ -33,14 +33,20 @@ static const TCGHelperInfo wait_info = {
 };
 
 /* Whoever waits for an event lets others run, who may send it. */
-bool trans_wfe(DisasContext *s, G_GNUC_UNUSED arg_wfe *a)
+bool trans_wfe(DisasContext *s, arg_wfe *a)
 {
+    if (s->system) {
+        return el1_wait(s, a->kind, 31);
+    }
     gen_helper(s, &wait_info, TCG_NO_INDEX, TCG_NO_INDEX, TCG_NO_INDEX, TCG_NO_INDEX, TCG_NO_INDEX);
     return true;
 }
 
-bool trans_wfxt(DisasContext *s, G_GNUC_UNUSED arg_wfxt *a)
+bool trans_wfxt(DisasContext *s, arg_wfxt *a)
 {
+    if (s->system) {
+        return el1_wait(s, a->kind, a->rd);
+    }
     gen_helper(s, &wait_info, TCG_NO_INDEX, TCG_NO_INDEX, TCG_NO_INDEX, TCG_NO_INDEX, TCG_NO_INDEX);
     return true;
 }
@@ -57,10 +63,15 @@ bool trans_barrier(DisasContext *s, arg_barrier *a)
     return true;
 }
 
-/* The code behind may have been changed: it is looked up, not continued into. */
+/* The code behind may have been changed: it is looked up, not continued into. In a whole machine,
+ * what is due (flushes that other CPUs asked for) is done first. */
 bool trans_isb(DisasContext *s, G_GNUC_UNUSED arg_isb *a)
 {
-    gen_jump(s, s->pc + 4);
+    if (s->system) {
+        gen_end_block(s);
+    } else {
+        gen_jump(s, s->pc + 4);
+    }
     return true;
 }
 
@@ -75,7 +86,7 @@ static void helper_ic_ivau(uint64_t addr)
 
 static const TCGHelperInfo ic_ivau_info = { .name = "ic_ivau", .func = helper_ic_ivau, .nargs = 1 };
 
-static void dc_zva(DisasContext *s, TCGv_i64 addr)
+void gen_dc_zva(DisasContext *s, TCGv_i64 addr)
 {
     TCGv_i64 line = tcg_temp_i64(s->tcg);
     TCGv_vec zero = tcg_const_vec(s->tcg, 0, 0);
@@ -89,13 +100,18 @@ static void dc_zva(DisasContext *s, TCGv_i64 addr)
 /* By op1:CRn:CRm:op2, as in the encoding's bits 18:5. */
 #define SYS_OP(op1, crn, crm, op2) ((op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
 
+#define SYS_KEY(a) (1 << 14 | SYS_OP((a)->op1, (a)->crn, (a)->crm, (a)->op2))
+
 bool trans_sys(DisasContext *s, arg_sys *a)
 {
+    if (s->system) {
+        return el1_sysreg(s, SYS_KEY(a), false, a->rt);
+    }
     MemAddr at = mem_addr_base(reg_x(s, a->rt), 0);
 
     switch (SYS_OP(a->op1, a->crn, a->crm, a->op2)) {
     case SYS_OP(3, 7, 4, 1): /* DC ZVA */
-        dc_zva(s, mem_flat(s, at, 0));
+        gen_dc_zva(s, mem_flat(s, at, 1));
         return true;
     case SYS_OP(3, 7, 12, 1): /* DC CVAP */
         if (!dc_feature(s, ARM_FEAT_DPB)) {
@@ -112,7 +128,7 @@ bool trans_sys(DisasContext *s, arg_sys *a)
     case SYS_OP(3, 7, 14, 1): /* DC CIVAC */
         break;
     case SYS_OP(3, 7, 5, 1): /* IC IVAU */
-        gen_helper(s, &ic_ivau_info, TCG_NO_INDEX, mem_flat(s, at, 0), TCG_NO_INDEX, TCG_NO_INDEX,
+        gen_helper(s, &ic_ivau_info, TCG_NO_INDEX, mem_flat(s, at, 1), TCG_NO_INDEX, TCG_NO_INDEX,
                    TCG_NO_INDEX);
         return true;
     default:
@@ -134,6 +150,7 @@ struct SysReg {
     void (*read)(DisasContext *s, const SysReg *r, TCGv_i64 d);  /* NULL: reading is undefined */
     void (*write)(DisasContext *s, const SysReg *r, TCGv_i64 v); /* NULL: writing is undefined */
     uint32_t arg; /* an offset in the state, or what else read and write want */
+    bool any_el;  /* of whole machines too, without a trap */
 };
 
 /* op0 is 2 or 3 */
@@ -293,22 +310,22 @@ static void read_const(DisasContext *s, const SysReg *r, TCGv_i64 d)
 #define FIELD(f) offsetof(CPUArmState, f)
 /* clang-format off */
 static const SysReg sysregs[] = {
-    { "MIDR_EL1",   SYSREG(3, 0,  0, 0, 0), -1, read_field,  NULL,         FIELD(midr) },
-    { "MPIDR_EL1",  SYSREG(3, 0,  0, 0, 5), -1, read_const,  NULL,         0x80000000 },
-    { "REVIDR_EL1", SYSREG(3, 0,  0, 0, 6), -1, read_const,  NULL,         0 },
-    { "CTR_EL0",    SYSREG(3, 3,  0, 0, 1), -1, read_field,  NULL,         FIELD(ctr) },
-    { "DCZID_EL0",  SYSREG(3, 3,  0, 0, 7), -1, read_field,  NULL,         FIELD(dczid) },
-    { "RNDR",       SYSREG(3, 3,  2, 4, 0), ARM_FEAT_RNG,  read_rndr,   NULL, 0 },
-    { "RNDRRS",     SYSREG(3, 3,  2, 4, 1), ARM_FEAT_RNG,  read_rndr,   NULL, 0 },
-    { "NZCV",       SYSREG(3, 3,  4, 2, 0), -1, read_nzcv,   write_nzcv,   0 },
-    { "DIT",        SYSREG(3, 3,  4, 2, 5), ARM_FEAT_DIT,  read_pstate, write_pstate, ARM_PSTATE_DIT },
-    { "SSBS",       SYSREG(3, 3,  4, 2, 6), ARM_FEAT_SSBS, read_pstate, write_pstate, ARM_PSTATE_SSBS },
-    { "FPCR",       SYSREG(3, 3,  4, 4, 0), -1, read_fpcr,   write_fpcr,   0 },
-    { "FPSR",       SYSREG(3, 3,  4, 4, 1), -1, read_fpsr,   write_fpsr,   0 },
-    { "TPIDR_EL0",  SYSREG(3, 3, 13, 0, 2), -1, read_field,  write_field,  FIELD(tpidr) },
-    { "TPIDRRO_EL0", SYSREG(3, 3, 13, 0, 3), -1, read_field, NULL,         FIELD(tpidrro) },
-    { "CNTFRQ_EL0", SYSREG(3, 3, 14, 0, 0), -1, read_field,  NULL,         FIELD(cntfrq) },
-    { "CNTVCT_EL0", SYSREG(3, 3, 14, 0, 2), -1, read_cntvct, NULL,         0 },
+    { "MIDR_EL1",   SYSREG(3, 0,  0, 0, 0), -1, read_field,  NULL,         FIELD(midr), false },
+    { "MPIDR_EL1",  SYSREG(3, 0,  0, 0, 5), -1, read_const,  NULL,         0x80000000, false },
+    { "REVIDR_EL1", SYSREG(3, 0,  0, 0, 6), -1, read_const,  NULL,         0, false },
+    { "CTR_EL0",    SYSREG(3, 3,  0, 0, 1), -1, read_field,  NULL,         FIELD(ctr), false },
+    { "DCZID_EL0",  SYSREG(3, 3,  0, 0, 7), -1, read_field,  NULL,         FIELD(dczid), false },
+    { "RNDR",       SYSREG(3, 3,  2, 4, 0), ARM_FEAT_RNG,  read_rndr,   NULL, 0, true },
+    { "RNDRRS",     SYSREG(3, 3,  2, 4, 1), ARM_FEAT_RNG,  read_rndr,   NULL, 0, true },
+    { "NZCV",       SYSREG(3, 3,  4, 2, 0), -1, read_nzcv,   write_nzcv,   0, true },
+    { "DIT",        SYSREG(3, 3,  4, 2, 5), ARM_FEAT_DIT,  read_pstate, write_pstate, ARM_PSTATE_DIT, true },
+    { "SSBS",       SYSREG(3, 3,  4, 2, 6), ARM_FEAT_SSBS, read_pstate, write_pstate, ARM_PSTATE_SSBS, true },
+    { "FPCR",       SYSREG(3, 3,  4, 4, 0), -1, read_fpcr,   write_fpcr,   0, true },
+    { "FPSR",       SYSREG(3, 3,  4, 4, 1), -1, read_fpsr,   write_fpsr,   0, true },
+    { "TPIDR_EL0",  SYSREG(3, 3, 13, 0, 2), -1, read_field,  write_field,  FIELD(tpidr), true },
+    { "TPIDRRO_EL0", SYSREG(3, 3, 13, 0, 3), -1, read_field, NULL,         FIELD(tpidrro), false },
+    { "CNTFRQ_EL0", SYSREG(3, 3, 14, 0, 0), -1, read_field,  NULL,         FIELD(cntfrq), false },
+    { "CNTVCT_EL0", SYSREG(3, 3, 14, 0, 2), -1, read_cntvct, NULL,         0, false },
 };
 /* clang-format on */
 
@@ -329,7 +346,8 @@ bool trans_sysreg(DisasContext *s, arg_sysreg *a)
 
     for (unsigned i = 0; i < G_N_ELEMENTS(sysregs); i++) {
         const SysReg *r = &sysregs[i];
-        if (r->key != key || (r->feature >= 0 && !dc_feature(s, r->feature))) {
+        if (r->key != key || (s->system && !r->any_el) ||
+            (r->feature >= 0 && !dc_feature(s, r->feature))) {
             continue;
         }
         if (a->read && r->read) {
@@ -341,6 +359,9 @@ bool trans_sysreg(DisasContext *s, arg_sysreg *a)
             return true;
         }
         return false;
+    }
+    if (s->system) {
+        return el1_sysreg(s, key | 2 << 14, a->read, a->rt);
     }
     return id_register(s, a);
 }

@@ -9,7 +9,7 @@
 #include "target/arm/cpu.h"
 #include "target/arm/translate.h"
 
-typedef enum IDReg { PFR0, PFR1, ISAR0, ISAR1, ISAR2, MMFR1, MMFR2 } IDReg;
+typedef enum IDReg { NONE, PFR0, PFR1, ISAR0, ISAR1, ISAR2, MMFR0, MMFR1, MMFR2, DFR0 } IDReg;
 
 typedef struct FeatureInfo {
     const char *name;
@@ -19,6 +19,7 @@ typedef struct FeatureInfo {
 static const FeatureInfo feature_info[] = {
 #define FEATURE(id, name, reg, shift, value, word, bit) { name, reg, shift, value, word, bit },
 #include "target/arm/cpu-features.h.inc"
+#include "target/arm/cpu-features-system.h.inc"
 #undef FEATURE
 };
 
@@ -41,7 +42,10 @@ static const ARMCPUModel *find_model(const char *name)
     return NULL;
 }
 
-static void list_models(FILE *f)
+/* The algorithms of pointer authentication, ARMPauthAlgorithm. */
+static const char *const pauth_names[] = { "pauth-impdef", "pauth-qarma5", "pauth-qarma3" };
+
+void arm_list_models(FILE *f)
 {
     fprintf(f, "CPU models:\n");
     for (const ARMCPUModel *m = arm_cpu_models; m->name; m++) {
@@ -53,7 +57,10 @@ static void list_models(FILE *f)
             fprintf(f, " %s", feature_info[i].name);
         }
     }
-    fprintf(f, " pauth-impdef\n");
+    for (unsigned i = 0; i < G_N_ELEMENTS(pauth_names); i++) {
+        fprintf(f, " %s", pauth_names[i]);
+    }
+    fprintf(f, "\n");
 }
 
 static char *known_names(bool models)
@@ -68,8 +75,8 @@ static char *known_names(bool models)
             g_string_append_printf(s, "%s, ", feature_info[i].name);
         }
     }
-    if (!models) {
-        g_string_append(s, "pauth-impdef");
+    for (unsigned i = 0; !models && i < G_N_ELEMENTS(pauth_names); i++) {
+        g_string_append_printf(s, "%s%s", i ? ", " : "", pauth_names[i]);
     }
     return g_string_free(s, FALSE);
 }
@@ -80,6 +87,24 @@ static bool bad_property(GError **err, const char *what, const char *prop)
     g_set_error(err, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s '%s'; properties are %s", what,
                 prop, names);
     return false;
+}
+
+/* One algorithm may be chosen; to turn the default off leaves QARMA5. */
+static bool set_pauth_algorithm(CPUArmState *env, ARMPauthAlgorithm a, bool on, GError **err)
+{
+    if (on && (!arm_feature(env, ARM_FEAT_PAUTH) || env->pauth_chosen)) {
+        g_set_error(err, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s=on: %s", pauth_names[a],
+                    env->pauth_chosen ? "another algorithm was chosen before"
+                                      : "this CPU has no pointer authentication (pauth=on)");
+        return false;
+    }
+    if (on) {
+        env->pauth_algorithm = a;
+        env->pauth_chosen = true;
+    } else if (env->pauth_algorithm == a) {
+        env->pauth_algorithm = a == ARM_PAUTH_QARMA5 ? ARM_PAUTH_IMPDEF : ARM_PAUTH_QARMA5;
+    }
+    return true;
 }
 
 /* name=on, name=off, +name, -name */
@@ -102,9 +127,10 @@ static bool set_property(CPUArmState *env, const char *prop, GError **err)
             return bad_property(err, "neither on nor off in property", prop);
         }
     }
-    if (!strcmp(name, "pauth-impdef")) {
-        env->pauth_fast = on;
-        return true;
+    for (unsigned i = 0; i < G_N_ELEMENTS(pauth_names); i++) {
+        if (!strcmp(name, pauth_names[i])) {
+            return set_pauth_algorithm(env, i, on, err);
+        }
     }
     for (int i = 0; i < ARM_FEAT_COUNT; i++) {
         if (!g_strcmp0(feature_info[i].name, name)) {
@@ -128,6 +154,7 @@ static bool configure(CPUArmState *env, const char *spec, GError **err)
     }
     env->model = model;
     env->midr = model->midr;
+    env->ctr = model->ctr;
     for (int i = 0; !model->features && i < ARM_FEAT_COUNT; i++) {
         set_feature(env, i, true);
     }
@@ -140,6 +167,10 @@ static bool configure(CPUArmState *env, const char *spec, GError **err)
         }
     }
     set_feature(env, ARM_FEAT_ASIMDHP, arm_feature(env, ARM_FEAT_FP16));
+    if (!arm_feature(env, ARM_FEAT_PMU)) {
+        set_feature(env, ARM_FEAT_PMU_8_1, false);
+        set_feature(env, ARM_FEAT_PMU_8_4, false);
+    }
     return true;
 }
 
@@ -147,12 +178,12 @@ static bool configure(CPUArmState *env, const char *spec, GError **err)
  * ----------------------------------------------------------------------------------------------------
  */
 
-static void cpu_free(CPUState *cpu)
+void arm_cpu_free(CPUState *cpu)
 {
     free(cpu);
 }
 
-static void cpu_reset(CPUState *cpu)
+void arm_cpu_reset(CPUState *cpu)
 {
     CPUArmState *env = (CPUArmState *)cpu;
 
@@ -167,32 +198,36 @@ static void cpu_reset(CPUState *cpu)
     cpu->fp_status.tininess_before_rounding = true;
 }
 
-static CPUState *cpu_new(const char *spec, GError **err)
+CPUState *arm_cpu_new_model(const char *spec, const TargetOps *target, GError **err)
 {
     size_t size = (sizeof(CPUArmState) + 63) & ~(size_t)63;
     CPUArmState *env = aligned_alloc(64, size);
 
     g_assert(env);
     memset(env, 0, size);
-    env->parent.target = &arm_target;
+    env->parent.target = target;
     env->parent.exception_index = EXCP_NONE;
-    env->pauth_fast = true;
-    env->ctr = 0x9444c004; /* IDC; lines of 64 bytes; PIPT */
-    env->dczid = 4;        /* 64 bytes */
+    env->dczid = 4; /* 64 bytes */
     env->cntfrq = 1000000000;
+    arm_exclusive_init();
     if (!configure(env, spec ? spec : "max", err)) {
-        cpu_free(&env->parent);
+        arm_cpu_free(&env->parent);
         return NULL;
     }
-    cpu_reset(&env->parent);
+    arm_cpu_reset(&env->parent);
     return &env->parent;
+}
+
+static CPUState *cpu_new(const char *spec, GError **err)
+{
+    return arm_cpu_new_model(spec, &arm_target, err);
 }
 
 static void cpu_copy(CPUState *dst, const CPUState *src)
 {
     size_t from = offsetof(CPUArmState, x);
 
-    memcpy((char *)dst + from, (const char *)src + from, sizeof(CPUArmState) - from);
+    memcpy((char *)dst + from, (const char *)src + from, offsetof(CPUArmState, sys) - from);
     dst->fp_status = src->fp_status;
 }
 
@@ -200,13 +235,16 @@ static void cpu_copy(CPUState *dst, const CPUState *src)
  * ------------------------------------------------ */
 
 enum {
+    FPCR_LEN = 7 << 16, /* AArch32's: kept, nothing else */
     FPCR_FZ16 = 1 << 19,
+    FPCR_STRIDE = 3 << 20,
     FPCR_RMODE_SHIFT = 22,
     FPCR_FZ = 1 << 24,
     FPCR_DN = 1 << 25,
     FPCR_AHP = 1 << 26,
     FPSR_QC = 1 << 27,
     FPSR_FLAGS = 0x9f,
+    FPSR_NZCV_SHIFT = 28,
 };
 
 uint32_t arm_get_fpcr(CPUArmState *env)
@@ -217,7 +255,7 @@ uint32_t arm_get_fpcr(CPUArmState *env)
 void arm_set_fpcr(CPUArmState *env, uint32_t val)
 {
     FloatStatus *st = &env->parent.fp_status;
-    uint32_t known = FPCR_AHP | FPCR_DN | FPCR_FZ | 3 << FPCR_RMODE_SHIFT;
+    uint32_t known = FPCR_AHP | FPCR_DN | FPCR_FZ | 3 << FPCR_RMODE_SHIFT | FPCR_LEN | FPCR_STRIDE;
 
     if (arm_feature(env, ARM_FEAT_FP16)) {
         known |= FPCR_FZ16;
@@ -234,22 +272,31 @@ void arm_set_fpcr(CPUArmState *env, uint32_t val)
 uint32_t arm_get_fpsr(CPUArmState *env)
 {
     env->parent.fp_status.flags |= tcg_backend_take_fp_flags(&env->parent);
-    return env->parent.fp_status.flags | (env->qc.d[0] | env->qc.d[1] ? FPSR_QC : 0);
+    return env->parent.fp_status.flags | (env->qc.d[0] | env->qc.d[1] ? FPSR_QC : 0) |
+           env->fpsr_nzcv << FPSR_NZCV_SHIFT;
 }
 
 void arm_set_fpsr(CPUArmState *env, uint32_t val)
 {
     tcg_backend_take_fp_flags(&env->parent);
     env->parent.fp_status.flags = val & FPSR_FLAGS;
+    tcg_backend_set_fp_mode(&env->parent);
+    env->fpsr_nzcv = val >> FPSR_NZCV_SHIFT;
     env->qc.d[0] = env->qc.d[1] = val & FPSR_QC ? ~0ull : 0;
+}
+
+uint32_t arm_tb_flags_common(const CPUArmState *env)
+{
+    return (env->fpcr & (FPCR_AHP | FPCR_FZ16) ? ARM_TBF_FP_SOFT : 0) |
+           (env->fpcr & FPCR_FZ ? ARM_TBF_FP_FZ : 0) | (env->fpcr & FPCR_DN ? ARM_TBF_FP_DN : 0) |
+           (env->guarded ? ARM_TBF_BTI : 0);
 }
 
 static uint32_t tb_flags(const CPUState *cpu)
 {
     const CPUArmState *env = (const CPUArmState *)cpu;
 
-    return (env->fpcr & (FPCR_AHP | FPCR_DN | FPCR_FZ | FPCR_FZ16) ? ARM_TBF_FP_SOFT : 0) |
-           (env->guarded ? ARM_TBF_BTI : 0);
+    return arm_tb_flags_common(env) | (env->x[31] & 15 ? ARM_TBF_SP_ODD : 0);
 }
 
 /* --- PSTATE
@@ -296,46 +343,84 @@ uint64_t arm_hwcap2(const CPUArmState *env)
     return hwcap(env, 2);
 }
 
-/* CRm and op2 of those that are not 0. */
+/* CRm and op2 of those that are not 0; `constant` is what Linux puts in fields that it hides. */
 static const struct {
     uint8_t crm, op2, reg;
+    uint32_t constant;
 } id_regs[] = {
-    { 4, 0, PFR0 },  { 4, 1, PFR1 },  { 6, 0, ISAR0 }, { 6, 1, ISAR1 },
-    { 6, 2, ISAR2 }, { 7, 1, MMFR1 }, { 7, 2, MMFR2 },
+    { 4, 0, PFR0, 0x11 },                      /* EL1 and EL0: AArch64 only */
+    { 4, 1, PFR1, 0 },    { 5, 0, DFR0, 0x6 }, /* Armv8 debug */
+    { 6, 0, ISAR0, 0 },   { 6, 1, ISAR1, 0 },
+    { 6, 2, ISAR2, 0 },   { 7, 0, MMFR0, 0xff000000 }, /* neither 4 KB nor 64 KB granules */
+    { 7, 1, MMFR1, 0 },   { 7, 2, MMFR2, 0 },
 };
 
-static uint64_t feature_fields(const CPUArmState *env, IDReg reg)
+/* The fields that say which algorithm there is: addresses', generic. */
+static uint64_t pauth_fields(const CPUArmState *env, IDReg reg)
 {
+    static const struct {
+        uint8_t reg, address, generic; /* bit positions */
+    } fields[] = {
+        [ARM_PAUTH_IMPDEF] = { ISAR1, 8, 28 },
+        [ARM_PAUTH_QARMA5] = { ISAR1, 4, 24 },
+        [ARM_PAUTH_QARMA3] = { ISAR2, 12, 8 },
+    };
+
+    if (fields[env->pauth_algorithm].reg != reg) {
+        return 0;
+    }
+    return 1ull << fields[env->pauth_algorithm].address |
+           1ull << fields[env->pauth_algorithm].generic;
+}
+
+/* The fields that features below `end` say, and those of the register's own. */
+static uint64_t id_register(const CPUArmState *env, int crm, int op2, int end)
+{
+    unsigned reg = 0;
     uint64_t val = 0;
 
-    for (int i = 0; i < ARM_FEAT_COUNT; i++) {
+    while (id_regs[reg].crm != crm || id_regs[reg].op2 != op2) {
+        if (++reg == G_N_ELEMENTS(id_regs)) {
+            return 0;
+        }
+    }
+    reg = id_regs[reg].reg;
+    for (int i = 0; i < end; i++) {
         const FeatureInfo *f = &feature_info[i];
         if (arm_feature(env, i) && f->id_reg == reg && (val >> f->shift & 15) < f->value) {
             val = (val & ~(15ull << f->shift)) | (uint64_t)f->value << f->shift;
         }
     }
-    return val;
+    return arm_feature(env, ARM_FEAT_PAUTH) ? val | pauth_fields(env, reg) : val;
 }
 
 uint64_t arm_id_register(const CPUArmState *env, int crm, int op2)
 {
-    enum { APA = 4, API = 8, GPA = 24, GPI = 28 };
+    uint32_t constant = 0;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(id_regs); i++) {
-        if (id_regs[i].crm != crm || id_regs[i].op2 != op2) {
-            continue;
+        if (id_regs[i].crm == crm && id_regs[i].op2 == op2) {
+            constant = id_regs[i].constant;
         }
-        uint64_t val = feature_fields(env, id_regs[i].reg);
-        if (id_regs[i].reg == PFR0) {
-            val |= 0x11; /* EL1 and EL0: AArch64 only */
-        }
-        if (id_regs[i].reg == ISAR1 && arm_feature(env, ARM_FEAT_PAUTH)) {
-            val &= ~(15ull << API);
-            val |= env->pauth_fast ? 1ull << API | 1ull << GPI : 1ull << APA | 1ull << GPA;
-        }
-        return val;
     }
-    return 0;
+    return id_register(env, crm, op2, ARM_FEAT_FIRST_SYSTEM) | constant;
+}
+
+uint64_t arm_id_register_el1(const CPUArmState *env, int crm, int op2)
+{
+    uint64_t val = id_register(env, crm, op2, ARM_FEAT_COUNT);
+
+    if (crm == 4 && op2 == 0) {
+        val |= 0x11; /* EL1 and EL0: AArch64 only */
+    } else if (crm == 5 && op2 == 0) {
+        val |= env->model->ids->dfr0;
+    } else if (crm == 7 && op2 == 0) {
+        val |= env->model->ids->mmfr0;
+        if (arm_feature(env, ARM_FEAT_LPA2)) {
+            val |= 1ull << 28; /* TGran4: 52 bits too */
+        }
+    }
+    return val;
 }
 
 /* --- TargetOps
@@ -351,7 +436,7 @@ uint64_t arm_id_register(const CPUArmState *env, int crm, int op2)
         "v" #n, offsetof(CPUArmState, v[n]), TCG_TYPE_V128, pin \
     }
 /* clang-format off */
-static const TCGGlobalDef arm_globals[ARM_NB_GLOBALS] = {
+const TCGGlobalDef arm_globals[ARM_NB_GLOBALS] = {
     X(0, 1),   X(1, 2),  X(2, 3),  X(3, 4),  X(4, 8),   X(5, 11),  X(6, 13),  X(7, 0),
     X(8, 12),  X(9, 0),  X(10, 0), X(11, 0), X(12, 0),  X(13, 0),  X(14, 0),  X(15, 0),
     X(16, 0),  X(17, 0), X(18, 0), X(19, 6), X(20, 7),  X(21, 10), X(22, 14), X(23, 0),
@@ -368,7 +453,7 @@ static const TCGGlobalDef arm_globals[ARM_NB_GLOBALS] = {
 #undef X
 #undef V
 
-static void dump_state(const CPUState *cpu, FILE *f)
+void arm_dump_state(const CPUState *cpu, FILE *f)
 {
     const CPUArmState *env = (const CPUArmState *)cpu;
     unsigned nzcv = tcg_cc_unpack(env->cc);
@@ -387,25 +472,11 @@ static void dump_state(const CPUState *cpu, FILE *f)
 }
 
 const TargetOps arm_target = {
-    .name = "aarch64",
-    .globals = arm_globals,
-    .nb_globals = ARM_NB_GLOBALS,
-    .cc_global = ARM_G_CC,
-    .cpu_size = sizeof(CPUArmState),
-    .env_bias =
-        offsetof(CPUArmState, x) + 128, /* all of X0..X30, SP within a byte's displacement */
-    .pc_offset = offsetof(CPUArmState, pc),
-    .jc_shift = 2,
-    .max_insn_len = 4,
-    .nan_rule = FLOAT_NAN_ARM,
-    .cs_arch = CS_ARCH_ARM64,
-    .cs_mode = CS_MODE_ARM,
+    ARM_TARGET_COMMON,
     .cpu_new = cpu_new,
-    .list_models = list_models,
-    .cpu_reset = cpu_reset,
+    .cpu_reset = arm_cpu_reset,
     .cpu_copy = cpu_copy,
-    .cpu_free = cpu_free,
+    .cpu_free = arm_cpu_free,
     .tb_flags = tb_flags,
-    .translate = arm_translate,
-    .dump_state = dump_state,
+    .dump_state = arm_dump_state,
 };

@@ -15,14 +15,46 @@ typedef union ARMVReg {
     uint8_t b[16];
 } ARMVReg __attribute__((aligned(16)));
 
-/* Instruction-set features; one table line each in cpu-features.h.inc (name for -cpu, ID field,
- * hwcap). */
+/* Features; one table line each in cpu-features.h.inc (of the instruction set: name for -cpu, ID
+ * field, hwcap) and cpu-features-system.h.inc (what EL0 does not see). */
 typedef enum ARMFeature {
 #define FEATURE(id, ...) ARM_FEAT_##id,
 #include "target/arm/cpu-features.h.inc"
+    ARM_FEAT_FIRST_SYSTEM,
+    ARM_FEAT_LAST_USER = ARM_FEAT_FIRST_SYSTEM - 1,
+#include "target/arm/cpu-features-system.h.inc"
 #undef FEATURE
     ARM_FEAT_COUNT
 } ARMFeature;
+
+/* What computes pointer authentication codes, by the -cpu property's name. */
+typedef enum ARMPauthAlgorithm {
+    ARM_PAUTH_IMPDEF, /* pauth-impdef: a fast hash, the default */
+    ARM_PAUTH_QARMA5, /* pauth-qarma5, or pauth-impdef=off */
+    ARM_PAUTH_QARMA3, /* pauth-qarma3 */
+} ARMPauthAlgorithm;
+
+/* What a CPU of a whole machine has beside what EL0 sees; arrays are by exception level. */
+typedef struct ARMSystemState {
+    uint64_t sp_el[4]; /* of the stack pointers that are not the current one (x[31]) */
+    uint64_t elr_el[4], spsr_el[4], vbar_el[4], esr_el[4], far_el[4], afsr0_el[4], afsr1_el[4];
+    uint64_t sctlr_el[4], actlr_el[4], tcr_el[4], ttbr0_el[4], ttbr1_el[4], mair_el[4], amair_el[4];
+    uint64_t tpidr_el[4], contextidr_el[4], tcr2_el[4], sctlr2_el[4];
+    uint64_t cpacr, par, csselr, cntkctl, scxtnum_el0, scxtnum_el1, disr, errselr;
+    /* debug (D2, D3, D19.3) */
+    uint64_t mdscr, mdccint, dbgclaim, dbgprcr, osdtrrx, osdtrtx, oseccr, osdlr;
+    bool os_lock;
+    uint64_t bvr[16], bcr[16], wvr[16], wcr[16];
+    /* the exception that do_interrupt is to take (exception.c) */
+    struct {
+        uint64_t esr, far;
+        uint8_t el;
+        bool has_far;
+    } exc;
+    _Atomic uint32_t event; /* the event register of WFE */
+    bool serror;            /* pending */
+    uint64_t tlb_id;        /* address space id that EL0's translations have now */
+} ARMSystemState;
 
 typedef struct CPUArmState {
     CPUState parent;
@@ -33,18 +65,25 @@ typedef struct CPUArmState {
     bool guarded;    /* the process maps pages with PROT_BTI: BTYPE is kept and checked */
     uint8_t btype;   /* PSTATE.BTYPE after an indirect branch to a guarded page */
     ARMVReg v[32];
-    ARMVReg qc;    /* FPSR.QC is set if any bit of this is */
-    uint32_t fpcr; /* as last written; parent.fp_status follows it */
+    ARMVReg qc;         /* FPSR.QC is set if any bit of this is */
+    uint32_t fpcr;      /* as last written; parent.fp_status follows it */
+    uint32_t fpsr_nzcv; /* FPSR[31:28], AArch32's flags: kept, nothing else */
     uint64_t tpidr, tpidrro, tpidr2;
     /* Load-exclusive's reservation: the address (~0: none) and the values seen there. */
     uint64_t excl_addr, excl_val, excl_high;
+    uint32_t excl_count; /* a64-atomic.c: of the granule when it was loaded */
+    void *excl_held;     /* the count that a store-exclusive holds, NULL for none */
     uint64_t pac_key[5][2]; /* APIA APIB APDA APDB APGA: low, high */
     /* From here on: the model's, not touched by a reset. */
     uint64_t features[(ARM_FEAT_COUNT + 63) / 64];
     const struct ARMCPUModel *model;
-    bool pauth_fast;           /* PAC by a fast hash instead of QARMA (pauth-impdef) */
-    uint64_t midr, ctr, dczid; /* as MRS from EL0 shows them */
-    uint64_t cntfrq;           /* Hz of CNTVCT_EL0 */
+    ARMPauthAlgorithm pauth_algorithm;
+    bool pauth_chosen;                  /* by a property */
+    uint64_t midr, ctr, dczid;          /* as MRS from EL0 shows them */
+    uint64_t cntfrq;                    /* Hz of CNTVCT_EL0 */
+    const struct ARMSystemOps *sys_ops; /* of a whole machine's CPU; NULL: user mode (system.h) */
+    struct ARMBoard *board;             /* what its board decides, timers, wires (system.h) */
+    ARMSystemState sys;                 /* with sys_ops */
 } CPUArmState;
 
 /* Indices of TargetOps.globals: X0..X30, SP, flags, V0..V31, QC. */
@@ -59,24 +98,81 @@ enum {
 
 /* TargetOps.tb_flags */
 enum {
-    ARM_TBF_FP_SOFT = 1, /* FPCR asks for more than a rounding mode */
+    ARM_TBF_FP_SOFT = 1, /* FPCR asks for what only fpu/ does */
     ARM_TBF_BTI = 2,     /* env->guarded */
+    ARM_TBF_SP_ODD = 4,  /* SP is not a multiple of 16, and checked: no base of an access */
+    /* Of whole machines. */
+    ARM_TBF_SYSTEM = 1 << 4,
+    ARM_TBF_EL_SHIFT = 5, /* 2 bits */
+    ARM_TBF_EL_MASK = 3 << 5,
+    ARM_TBF_PAN = 1 << 7,          /* PSTATE.PAN above EL0 */
+    ARM_TBF_UAO = 1 << 8,          /* PSTATE.UAO */
+    ARM_TBF_SPSEL = 1 << 9,        /* PSTATE.SP */
+    ARM_TBF_IL = 1 << 10,          /* PSTATE.IL */
+    ARM_TBF_FP_TRAP = 1 << 11,     /* CPACR_EL1.FPEN traps here */
+    ARM_TBF_STEP = 1 << 14,        /* software step is active … */
+    ARM_TBF_STEP_NOW = 1 << 15,    /* … and PSTATE.SS is 0: the step exception is pending */
+    ARM_TBF_BREAKPOINTS = 1 << 16, /* some DBGBCR is enabled */
+    ARM_TBF_BT = 1 << 17,          /* SCTLR.BT of this EL */
+    ARM_TBF_PAC_SHIFT = 18,        /* 4 bits: SCTLR.EnIA, EnIB, EnDA, EnDB */
+    ARM_TBF_PAC_MASK = 15 << 18,
+    ARM_TBF_ZVA_TRAP = 1 << 22, /* DC ZVA at EL0 is trapped */
+    ARM_TBF_FP_FZ = 1 << 26,    /* FPCR.FZ */
+    ARM_TBF_FP_DN = 1 << 27,    /* FPCR.DN */
 };
 
 /* Bits of PSTATE as SPSR and signal frames place them. */
 #define ARM_PSTATE_BTYPE_SHIFT 10
+#define ARM_PSTATE_SP          (1u << 0)
+#define ARM_PSTATE_EL_SHIFT    2
+#define ARM_PSTATE_EL          (3u << 2)
+#define ARM_PSTATE_nRW         (1u << 4)
+#define ARM_PSTATE_F           (1u << 6)
+#define ARM_PSTATE_I           (1u << 7)
+#define ARM_PSTATE_A           (1u << 8)
+#define ARM_PSTATE_D           (1u << 9)
+#define ARM_PSTATE_DAIF        (15u << 6)
 #define ARM_PSTATE_SSBS        (1u << 12)
+#define ARM_PSTATE_IL          (1u << 20)
+#define ARM_PSTATE_SS          (1u << 21)
+#define ARM_PSTATE_PAN         (1u << 22)
+#define ARM_PSTATE_UAO         (1u << 23)
 #define ARM_PSTATE_DIT         (1u << 24)
+#define ARM_PSTATE_TCO         (1u << 25)
+
+/* What ID registers and cache registers say beside features. */
+typedef struct ARMModelIDs {
+    uint64_t mmfr0, dfr0, clidr;
+    uint64_t ccsidr[4]; /* L1 data, L1 instruction, L2, L3 */
+    const char *dt_compatible;
+} ARMModelIDs;
 
 typedef struct ARMCPUModel {
     const char *name, *alias; /* alias: NULL for none */
-    uint64_t midr;
+    uint64_t midr, ctr;
     const uint8_t *features; /* ARM_FEAT_*, ended by ARM_FEAT_COUNT; NULL: all there are */
     const char *doc;
+    const ARMModelIDs *ids;
 } ARMCPUModel;
 extern const ARMCPUModel arm_cpu_models[]; /* a NULL name at the end */
 
 extern const TargetOps arm_target;
+
+/* What arm_target and arm_system_target share. */
+extern const TCGGlobalDef arm_globals[ARM_NB_GLOBALS];
+CPUState *arm_cpu_new_model(const char *spec, const TargetOps *target, GError **err);
+void arm_list_models(FILE *f);
+void arm_cpu_reset(CPUState *cpu);
+void arm_cpu_free(CPUState *cpu);
+uint32_t arm_tb_flags_common(const CPUArmState *env);
+void arm_dump_state(const CPUState *cpu, FILE *f);
+/* env_bias: all of X0..X30, SP within a byte's displacement */
+#define ARM_TARGET_COMMON                                                                  \
+    .name = "aarch64", .globals = arm_globals, .nb_globals = ARM_NB_GLOBALS,               \
+    .cc_global = ARM_G_CC, .cpu_size = sizeof(CPUArmState),                                \
+    .env_bias = offsetof(CPUArmState, x) + 128, .pc_offset = offsetof(CPUArmState, pc),    \
+    .jc_shift = 2, .max_insn_len = 4, .nan_rule = FLOAT_NAN_ARM, .cs_arch = CS_ARCH_ARM64, \
+    .cs_mode = CS_MODE_ARM, .list_models = arm_list_models, .translate = arm_translate
 
 static inline bool arm_feature(const CPUArmState *env, ARMFeature f)
 {
@@ -97,6 +193,8 @@ void arm_set_pstate(CPUArmState *env, uint32_t val);
  * of this CPU, 0 in what it hides. DDI 0487 D19.2.
  */
 uint64_t arm_id_register(const CPUArmState *env, int crm, int op2);
+/* The same as EL1 sees it. */
+uint64_t arm_id_register_el1(const CPUArmState *env, int crm, int op2);
 /* AT_HWCAP, AT_HWCAP2 of this CPU (include/uapi/asm/hwcap.h of arm64). */
 uint64_t arm_hwcap(const CPUArmState *env);
 uint64_t arm_hwcap2(const CPUArmState *env);

@@ -2,18 +2,34 @@
 /*
  * Pointer authentication codes: QARMA (R. Avanzi, "The QARMA Block Cipher Family", 2017; in the
  * manual ComputePAC, DDI 0487 J1) and a fast hash in its place, which the architecture lets an
- * implementation choose. User pointers have 48 bits and a tag byte: the code is bits 54:48.
+ * implementation choose. As Linux sets TCR_EL1, addresses have 48 bits; in the lower half the top
+ * byte is a tag and the code bits 54:48, in the upper half (bit 55) the top byte belongs to the
+ * code as well.
  */
 #include "target/arm/pauth.h"
 
-enum { CODE_POS = 48, CODE_BITS = 7, SELECT_BIT = 55 };
-#define CODE_MASK (((1ull << CODE_BITS) - 1) << CODE_POS)
+#define SELECT_BIT 55
+#define LOW_CODE   0x007f000000000000ull
+#define HIGH_CODE  0xff7f000000000000ull
+
+static bool is_high(uint64_t ptr)
+{
+    return ptr >> SELECT_BIT & 1;
+}
+
+/* The bits that the code takes. */
+static uint64_t code_mask(uint64_t ptr)
+{
+    return is_high(ptr) ? HIGH_CODE : LOW_CODE;
+}
 
 /* --- QARMA: a state of 16 cells of 4 bits, cell 0 being the most significant
  * --------------------------------- */
 
-static const uint8_t sbox[16] = { 11, 6, 8, 15, 12, 0, 9, 14, 3, 7, 4, 5, 13, 2, 1, 10 };
-static const uint8_t inv_sbox[16] = { 5, 14, 13, 8, 10, 11, 1, 9, 2, 6, 15, 0, 4, 12, 7, 3 };
+/* sigma 1 (QARMA3; its own inverse) and sigma 2 (QARMA5) of the paper */
+static const uint8_t sigma1[16] = { 10, 13, 14, 6, 15, 7, 3, 5, 9, 8, 0, 12, 11, 1, 2, 4 };
+static const uint8_t sigma2[16] = { 11, 6, 8, 15, 12, 0, 9, 14, 3, 7, 4, 5, 13, 2, 1, 10 };
+static const uint8_t inv_sigma2[16] = { 5, 14, 13, 8, 10, 11, 1, 9, 2, 6, 15, 0, 4, 12, 7, 3 };
 static const uint8_t shuffle[16] = { 0, 11, 6, 13, 10, 1, 12, 7, 5, 14, 3, 8, 15, 4, 9, 2 };
 static const uint8_t tweak_shuffle[16] = { 6, 5, 14, 15, 0, 1, 2, 3, 7, 12, 13, 4, 8, 9, 10, 11 };
 /* cells 0 1 3 4 8 11 13 of a tweak also step a shift register */
@@ -94,17 +110,18 @@ static uint64_t previous_tweak(uint64_t v)
     return unpermute(r, tweak_shuffle);
 }
 
-uint64_t pauth_qarma5(uint64_t data, uint64_t modifier, const uint64_t key[2])
+uint64_t pauth_qarma(int rounds, int sigma, uint64_t data, uint64_t modifier, const uint64_t key[2])
 {
-    enum { ROUNDS = 5 };
     static const uint64_t alpha = 0xc0ac29b7c97c50dd;
-    static const uint64_t round_const[ROUNDS] = {
+    static const uint64_t round_const[] = {
         0, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89, 0x452821e638d01377,
     };
+    const uint8_t *sbox = sigma == 1 ? sigma1 : sigma2;
+    const uint8_t *inv_sbox = sigma == 1 ? sigma1 : inv_sigma2;
     uint64_t k0 = key[1], k1 = key[0], tweak = modifier, v = data ^ k0;
     uint64_t middle = (k0 >> 1 | k0 << 63) ^ k0 >> 63;
 
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds; i++) {
         v ^= k1 ^ tweak ^ round_const[i];
         if (i) {
             v = mix_columns(permute(v, shuffle));
@@ -116,7 +133,7 @@ uint64_t pauth_qarma5(uint64_t data, uint64_t modifier, const uint64_t key[2])
     v = mix_columns(permute(v, shuffle)) ^ k1;
     v = mix_columns(substitute(unpermute(v, shuffle), inv_sbox));
     v = unpermute(v, shuffle) ^ k0 ^ tweak;
-    for (int i = ROUNDS - 1; i >= 0; i--) {
+    for (int i = rounds - 1; i >= 0; i--) {
         v = substitute(v, inv_sbox);
         if (i) {
             v = unpermute(mix_columns(v), shuffle);
@@ -142,34 +159,44 @@ static uint64_t fast_hash(uint64_t data, uint64_t modifier, const uint64_t key[2
 
 static uint64_t compute(const CPUArmState *env, uint64_t data, uint64_t modifier, int keyno)
 {
-    return (env->pauth_fast ? fast_hash : pauth_qarma5)(data, modifier, env->pac_key[keyno]);
+    const uint64_t *key = env->pac_key[keyno];
+
+    switch (env->pauth_algorithm) {
+    case ARM_PAUTH_QARMA5:
+        return pauth_qarma(5, 2, data, modifier, key);
+    case ARM_PAUTH_QARMA3:
+        return pauth_qarma(3, 1, data, modifier, key);
+    default:
+        return fast_hash(data, modifier, key);
+    }
 }
 
 /* With the code's place filled by copies of the bit that selects the half of the address space. */
 static uint64_t strip(uint64_t ptr)
 {
-    return ptr >> SELECT_BIT & 1 ? ptr | CODE_MASK : ptr & ~CODE_MASK;
+    return is_high(ptr) ? ptr | HIGH_CODE : ptr & ~LOW_CODE;
 }
 
 uint64_t pauth_add(const CPUArmState *env, uint64_t ptr, uint64_t modifier, int keyno)
 {
-    uint64_t clean = strip(ptr), code = compute(env, clean, modifier, keyno);
+    uint64_t mask = code_mask(ptr), code = compute(env, strip(ptr), modifier, keyno);
 
-    if (ptr & CODE_MASK && (ptr & CODE_MASK) != CODE_MASK) {
-        code ^= 1ull << (SELECT_BIT - 1); /* not an address: its code is wrong on purpose */
+    if (strip(ptr) != ptr) { /* not an address: its code is wrong on purpose */
+        code ^= is_high(ptr) ? 1ull << 62 : 1ull << 54;
     }
-    return (clean & ~CODE_MASK) | (code & CODE_MASK);
+    return (ptr & ~mask) | (code & mask);
 }
 
 uint64_t pauth_auth(const CPUArmState *env, uint64_t ptr, uint64_t modifier, int keyno)
 {
     uint64_t clean = strip(ptr), code = compute(env, clean, modifier, keyno);
 
-    if (!((ptr ^ code) & CODE_MASK)) {
+    if (!((ptr ^ code) & code_mask(ptr))) {
         return clean;
     }
     uint64_t error = keyno & 1 ? 2 : 1;
-    return (clean & ~(3ull << 53)) | error << 53;
+    int pos = is_high(ptr) ? 61 : 53;
+    return (clean & ~(3ull << pos)) | error << pos;
 }
 
 uint64_t pauth_generic(const CPUArmState *env, uint64_t x, uint64_t y)

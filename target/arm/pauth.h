@@ -5,8 +5,12 @@
 
 #include "target/arm/cpu.h"
 
-/* QARMA with five rounds: 64 bits of data under a modifier; key[0] is the low half of the key. */
-uint64_t pauth_qarma5(uint64_t data, uint64_t modifier, const uint64_t key[2]);
+/*
+ * QARMA-64 with up to five rounds and the paper's S-box sigma 1 or 2, of data under a modifier;
+ * key[0] is the low half of the key. FEAT_PACQARMA5 is (5, 2), FEAT_PACQARMA3 (3, 1).
+ */
+uint64_t pauth_qarma(int rounds, int sigma, uint64_t data, uint64_t modifier,
+                     const uint64_t key[2]);
 
 /* keyno: 0 IA, 1 IB, 2 DA, 3 DB. */
 uint64_t pauth_add(const CPUArmState *env, uint64_t ptr, uint64_t modifier, int keyno);

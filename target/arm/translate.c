@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include "exec/debug.h"
+#include "target/arm/system.h"
 #include "target/arm/translate-simd.h"
 #include "target/arm/decode-a64.inc"
 
@@ -19,15 +21,21 @@ enum {
 /* --- guest code
  * ------------------------------------------------------------------------------------ */
 
-static bool fetchable(vaddr pc)
+static bool fetchable(const DisasContext *s, vaddr pc)
 {
+    if (s->tcg->code_page) {
+        return !((pc ^ s->tb->pc) & -(vaddr)PAGE);
+    }
     return !guest_page_flags || guest_page_flags(pc) & GUEST_PAGE_EXEC;
 }
 
-static uint32_t fetch(vaddr pc)
+static uint32_t fetch(const DisasContext *s, vaddr pc)
 {
+    const uint8_t *page = s->tcg->code_page;
+    const void *code = page ? page + (pc & (PAGE - 1)) : (const void *)(uintptr_t)(pc + guest_base);
     uint32_t insn;
-    memcpy(&insn, (const void *)(uintptr_t)(pc + guest_base), sizeof(insn));
+
+    memcpy(&insn, code, sizeof(insn));
     return GUINT32_FROM_LE(insn);
 }
 
@@ -65,6 +73,33 @@ static bool add_range(TranslationBlock *tb, vaddr start, vaddr end)
 /* --- dead flags
  * ---------------------------------------------------------------------------------------- */
 
+/* Is an instruction of a pattern that writes the flags (@ccw) one that this CPU has? */
+static bool allocated_ccw(DisasContext *s, int n, uint32_t insn)
+{
+    int sf = insn >> 31, imm6 = insn >> 10 & 63, type = insn >> 22 & 3;
+    uint64_t mask;
+
+    switch (n) {
+    case A64_ANDS_imm:
+        return (sf || !(type & 1)) && a64_logic_mask(type & 1, imm6, insn >> 16 & 63, &mask);
+    case A64_ADDS_reg:
+    case A64_SUBS_reg:
+        return type != 3 && (sf || imm6 < 32);
+    case A64_ANDS_reg:
+    case A64_BICS_reg:
+        return sf || imm6 < 32;
+    case A64_ADDS_ext:
+    case A64_SUBS_ext:
+        return (imm6 & 7) <= 4;
+    case A64_FCMP:
+    case A64_FCMP_zero:
+        return type < 2 || (type == 3 && dc_feature(s, ARM_FEAT_FP16));
+    case A64_FJCVTZS:
+        return dc_feature(s, ARM_FEAT_JSCVT);
+    }
+    return true;
+}
+
 /*
  * Does code at pc write the flags before anything can read them? Follows direct branches, reads at
  * most *budget instructions. What it has read becomes part of the block's ranges.
@@ -74,16 +109,16 @@ static bool flags_dead_at(DisasContext *s, vaddr pc, int *budget)
     vaddr start = pc;
 
     while ((*budget)-- > 0) {
-        if ((pc == start || !(pc & (PAGE - 1))) && !fetchable(pc)) {
+        if ((pc == start || !(pc & (PAGE - 1))) && !fetchable(s, pc)) {
             return false;
         }
-        uint32_t insn = fetch(pc);
+        uint32_t insn = fetch(s, pc);
         int n = a64_pattern_index(insn);
         if (n < 0 || a64_patterns[n].attrs & (A64_ATTR_ccr | A64_ATTR_stop)) {
             return false;
         }
         if (a64_patterns[n].attrs & A64_ATTR_ccw) {
-            return add_range(s->tb, start, pc + 4);
+            return allocated_ccw(s, n, insn) && add_range(s->tb, start, pc + 4);
         }
         switch (n) {
         case A64_B:
@@ -122,8 +157,17 @@ static bool cc_dead(DisasContext *s, vaddr target)
  * ------------------------------------------------------------------------------------------------
  */
 
+static void exit_to_main(DisasContext *s, vaddr pc)
+{
+    tcg_gen_exit(s->tcg, tcg_new_exit(s->tcg, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = pc }));
+    s->done = true;
+}
+
 static int jump_exit(DisasContext *s, vaddr target)
 {
+    if (s->tb->flags & ARM_TBF_STEP) { /* what comes next is another state */
+        return tcg_new_exit(s->tcg, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = target });
+    }
     return tcg_new_exit(s->tcg, (TCGExit){
                                     .kind = TCG_EXIT_JUMP,
                                     .pc = target,
@@ -134,13 +178,21 @@ static int jump_exit(DisasContext *s, vaddr target)
 
 void gen_jump(DisasContext *s, vaddr target)
 {
+    if (s->tb->flags & ARM_TBF_STEP) {
+        exit_to_main(s, target);
+        return;
+    }
     tcg_gen_exit(s->tcg, jump_exit(s, target));
     s->done = true;
 }
 
 void gen_call(DisasContext *s, vaddr target)
 {
-    tcg_gen_movi(s->tcg, tcg_global_i64(ARM_G_X0 + 30), s->pc + 4);
+    tcg_gen_mov(s->tcg, tcg_global_i64(ARM_G_X0 + 30), tcg_const_pc(s->tcg, s->pc + 4));
+    if (s->tb->flags & ARM_TBF_STEP) {
+        exit_to_main(s, target);
+        return;
+    }
     tcg_gen_exit(s->tcg, tcg_new_exit(s->tcg, (TCGExit){
                                                   .kind = TCG_EXIT_CALL,
                                                   .pc = target,
@@ -153,6 +205,12 @@ void gen_call(DisasContext *s, vaddr target)
 
 void gen_exit_ind(DisasContext *s, int kind, TCGv_i64 target)
 {
+    if (s->tb->flags & ARM_TBF_STEP) {
+        gen_helper(s, &s->env->sys_ops->go, TCG_NO_INDEX, tcg_env(s->tcg), target, TCG_NO_INDEX,
+                   TCG_NO_INDEX);
+        exit_to_main(s, s->pc);
+        return;
+    }
     int exit = tcg_new_exit(s->tcg, (TCGExit){ .kind = kind, .ret_pc = s->pc + 4 });
 
     tcg_gen_imm(exit_ind, s->tcg, 0, exit, target);
@@ -172,12 +230,6 @@ void gen_side_exit_cc(DisasContext *s, TCGCC cond, vaddr target)
     s->nb_side_exits++;
 }
 
-static void exit_to_main(DisasContext *s, vaddr pc)
-{
-    tcg_gen_exit(s->tcg, tcg_new_exit(s->tcg, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = pc }));
-    s->done = true;
-}
-
 void gen_end_block(DisasContext *s)
 {
     exit_to_main(s, s->pc + 4);
@@ -189,6 +241,24 @@ void gen_exception_at(DisasContext *s, int excp, vaddr pc)
     exit_to_main(s, pc);
 }
 
+/* far: it is the pc */
+static void record_exception(DisasContext *s, uint64_t esr, bool far)
+{
+    tcg_gen_st_env(s->tcg, MO_64, imm64(s, esr), offsetof(CPUArmState, sys.exc.esr));
+    tcg_gen_st_env(s->tcg, MO_8, imm64(s, MAX(s->el, 1)), offsetof(CPUArmState, sys.exc.el));
+    tcg_gen_st_env(s->tcg, MO_8, imm64(s, far), offsetof(CPUArmState, sys.exc.has_far));
+    if (far) {
+        tcg_gen_st_env(s->tcg, MO_64, tcg_const_pc(s->tcg, s->pc),
+                       offsetof(CPUArmState, sys.exc.far));
+    }
+}
+
+void gen_exception_syndrome(DisasContext *s, uint64_t esr, vaddr pc)
+{
+    record_exception(s, esr, false);
+    gen_exception_at(s, EXCP_ARM_SYNC, pc);
+}
+
 void gen_exception(DisasContext *s, int excp)
 {
     gen_exception_at(s, excp, s->pc);
@@ -198,21 +268,53 @@ void gen_exception(DisasContext *s, int excp)
  * -----------------------------------------------------------------------------------------------
  */
 
-static void helper_alignment_fault(uint64_t cpu, uint64_t addr, uint64_t mask)
+/* A fault if the size bytes at addr are not all in one aligned granule (both powers of two). */
+static void helper_check_alignment(uint64_t cpu, uint64_t addr, uint64_t size, uint64_t granule)
 {
     CPUState *cs = (CPUState *)(uintptr_t)cpu;
 
-    if (addr & mask) {
+    if ((addr & (granule - 1)) + size > granule) {
         cs->fault_addr = addr;
         cpu_loop_exit(cs, EXCP_ALIGN);
     }
 }
 
-static const TCGHelperInfo alignment_fault_info = {
-    .name = "alignment_fault",
-    .func = helper_alignment_fault,
-    .nargs = 3,
+static const TCGHelperInfo check_alignment_info = {
+    .name = "check_alignment",
+    .func = helper_check_alignment,
+    .nargs = 4,
 };
+
+static void check_alignment(DisasContext *s, TCGv_i64 addr, int size, int granule)
+{
+    gen_helper(s, &check_alignment_info, TCG_NO_INDEX, tcg_env(s->tcg), addr, imm64(s, size),
+               imm64(s, granule));
+}
+
+/* SP is checked where it is the base of an access (SCTLR_EL1.SA0 is 1 under Linux). */
+void mem_check_sp(DisasContext *s, TCGv_i64 base)
+{
+    if (s->tb->flags & ARM_TBF_SP_ODD && base.i == reg_xsp(31).i) {
+        check_alignment(s, base, 16, 16);
+    }
+}
+
+/*
+ * Exclusive, atomic and ordered accesses (AArch64.UnalignedAccessFaults, DDI 0487 J1.1.1): from
+ * FEAT_LSE2 on they may be anywhere inside 16 aligned bytes, before that they must be aligned. The
+ * usual, aligned case costs a test; the others are sorted out by a careful block.
+ */
+static void check_ordered_alignment(DisasContext *s, TCGv_i64 addr, int size, int usual)
+{
+    if (s->careful) {
+        check_alignment(s, addr, size, dc_feature(s, ARM_FEAT_LSE2) ? 16 : size);
+    } else {
+        TCGExit exit = { .kind = TCG_EXIT_MAIN, .pc = s->pc, .careful = true };
+        tcg_gen_cond_imm(exit_cond, s->tcg, MO_64, TCG_COND_TSTNE, tcg_new_exit(s->tcg, exit), addr,
+                         imm64(s, usual - 1));
+        s->nb_side_exits++;
+    }
+}
 
 void gen_helper(DisasContext *s, const TCGHelperInfo *info, TCGv_i64 ret, TCGv_i64 a, TCGv_i64 b,
                 TCGv_i64 c, TCGv_i64 d)
@@ -221,10 +323,11 @@ void gen_helper(DisasContext *s, const TCGHelperInfo *info, TCGv_i64 ret, TCGv_i
     tcg_gen_call(s->tcg, info, ret, args);
 }
 
-TCGv_i64 mem_flat(DisasContext *s, MemAddr a, int align)
+TCGv_i64 mem_flat(DisasContext *s, MemAddr a, int atomic_bytes)
 {
     TCGv_i64 addr = a.base;
 
+    mem_check_sp(s, a.base);
     if (a.index.i != TCG_NONE) {
         TCGv_i64 shifted = a.index;
         if (a.shift) {
@@ -239,28 +342,60 @@ TCGv_i64 mem_flat(DisasContext *s, MemAddr a, int align)
         tcg_gen_addi(s->tcg, MO_64, sum, addr, a.disp);
         addr = sum;
     }
-    if (s->careful) {
+    if (s->careful && !s->tcg->code_page) {
         TCGv_i64 masked = tcg_temp_i64(s->tcg);
         tcg_gen_imm(sextract, s->tcg, MO_64, TCG_FIELD(0, 56), masked, addr);
         tcg_gen_st_env(s->tcg, MO_64, masked, offsetof(CPUState, careful_addr));
-        if (align) {
-            gen_helper(s, &alignment_fault_info, TCG_NO_INDEX, tcg_env(s->tcg), masked,
-                       imm64(s, (1 << align) - 1), TCG_NO_INDEX);
-        }
         addr = masked;
     }
+    if (atomic_bytes > 1) {
+        check_ordered_alignment(s, addr, atomic_bytes, atomic_bytes);
+    }
+    return addr;
+}
+
+TCGv_i64 mem_flat_pair(DisasContext *s, MemAddr a, int half)
+{
+    TCGv_i64 addr = mem_flat(s, a, 1);
+
+    if (!s->careful) {
+        check_ordered_alignment(s, addr, 2 * half, half);
+        return addr;
+    }
+    /* no branches in here: a misaligned pair is checked as a whole, an aligned one as its half */
+    TCGv_i64 odd = tcg_temp_i64(s->tcg), size = tcg_temp_i64(s->tcg);
+    tcg_gen(and, s->tcg, MO_64, odd, addr, imm64(s, half - 1));
+    tcg_gen_cond(setcond, s->tcg, MO_64, TCG_COND_NE, odd, odd, imm64(s, 0));
+    tcg_gen(shl, s->tcg, MO_64, size, imm64(s, half), odd);
+    gen_helper(s, &check_alignment_info, TCG_NO_INDEX, tcg_env(s->tcg), addr, size,
+               imm64(s, dc_feature(s, ARM_FEAT_LSE2) ? 16 : half));
     return addr;
 }
 
 /* What fast blocks fold into the access, careful ones compute, mask and record first. */
 static MemAddr checked_addr(DisasContext *s, unsigned memop, MemAddr a)
 {
-    if (!s->careful) {
+    int atomic_bytes = memop & (MO_ACQUIRE | MO_RELEASE) ? 1 << (memop & MO_SIZE) : 1;
+
+    if (!s->careful && atomic_bytes == 1) {
+        mem_check_sp(s, a.base);
         return a;
     }
-    bool ordered = memop & (MO_ACQUIRE | MO_RELEASE);
-    int align = ordered && !dc_feature(s, ARM_FEAT_LSE2) ? memop & MO_SIZE : 0;
-    return mem_addr_base(mem_flat(s, a, align), 0);
+    return mem_addr_base(mem_flat(s, a, atomic_bytes), 0);
+}
+
+void mem_unprivileged(DisasContext *s)
+{
+    if (s->el && !(s->tb->flags & ARM_TBF_UAO)) {
+        s->tcg->mem_flags = MO_MODE(ARM_MODE_EL0);
+    }
+}
+
+static uint16_t usual_mem_flags(const DisasContext *s)
+{
+    return s->el == 0                   ? MO_MODE(ARM_MODE_EL0)
+           : s->tb->flags & ARM_TBF_PAN ? MO_MODE(ARM_MODE_EL1_PAN)
+                                        : MO_MODE(ARM_MODE_EL1);
 }
 
 void mem_ld(DisasContext *s, unsigned memop, TCGv_i64 d, MemAddr a)
@@ -294,7 +429,7 @@ void mem_stv(DisasContext *s, unsigned memop, TCGv_vec v, MemAddr a)
  * May an instruction be the target of an indirect branch that set BTYPE? (DDI 0487 D8.4.1.) As
  * Linux sets SCTLR_EL1.BT0, PACIxSP is no landing pad for BTYPE 3.
  */
-static unsigned allowed_btypes(uint32_t insn)
+static unsigned allowed_btypes(const DisasContext *s, uint32_t insn)
 {
     enum { NONE = 1, ANY = 15 };
 
@@ -311,15 +446,18 @@ static unsigned allowed_btypes(uint32_t insn)
         return NONE;
     case A64_PACIASP:
     case A64_PACIBSP:
-        return NONE | 1 << 1 | 1 << 2;
+        return s->system && !(s->tb->flags & ARM_TBF_BT) ? ANY : NONE | 1 << 1 | 1 << 2;
     case A64_BRK:
         return ANY;
     }
     return NONE;
 }
 
-static bool page_guarded(DisasContext *s)
+bool dc_page_guarded(DisasContext *s)
 {
+    if (s->system) {
+        return s->env->sys_ops->page_guarded(s->env, s->pc);
+    }
     return guest_page_flags && guest_page_flags(s->pc) & GUEST_PAGE_BTI &&
            dc_feature(s, ARM_FEAT_BTI);
 }
@@ -327,9 +465,10 @@ static bool page_guarded(DisasContext *s)
 /* At the start of a block of a process with guarded pages: check BTYPE, and clear it. */
 static void check_btype(DisasContext *s, vaddr pc)
 {
-    unsigned bad = ~allowed_btypes(fetch(pc)) & 15;
+    unsigned bad = ~allowed_btypes(s, fetch(s, pc)) & 15;
 
-    if (bad && page_guarded(s)) {
+    /* of whole machines the page is looked at when it happens: blocks do not depend on it */
+    if (bad && (s->system || dc_page_guarded(s))) {
         TCGv_i64 btype = tcg_temp_i64(s->tcg), bit = tcg_temp_i64(s->tcg);
         int exit = tcg_new_exit(s->tcg, (TCGExit){ .kind = TCG_EXIT_MAIN, .pc = pc });
 
@@ -357,7 +496,7 @@ static void fetch_fault(DisasContext *s)
 {
     bool mapped = guest_page_flags(s->pc) & GUEST_PAGE_VALID;
 
-    tcg_gen_st_env(s->tcg, MO_64, imm64(s, s->pc), offsetof(CPUState, fault_addr));
+    tcg_gen_st_env(s->tcg, MO_64, tcg_const_pc(s->tcg, s->pc), offsetof(CPUState, fault_addr));
     tcg_gen_st_env(s->tcg, MO_32, imm64(s, SIGSEGV), offsetof(CPUState, fault_si_signo));
     tcg_gen_st_env(s->tcg, MO_32, imm64(s, mapped ? SEGV_ACCERR : SEGV_MAPERR),
                    offsetof(CPUState, fault_si_code));
@@ -374,25 +513,75 @@ static bool bad_start(DisasContext *s)
         gen_jump(s, canonical(s->pc));
     } else if (s->pc & 3) {
         tcg_gen_insn_start(s->tcg, s->pc);
-        tcg_gen_st_env(s->tcg, MO_64, imm64(s, s->pc), offsetof(CPUState, fault_addr));
+        if (s->system) {
+            record_exception(s, syn(EC_PC_ALIGN, 0), true);
+            gen_exception(s, EXCP_ARM_SYNC);
+            return true;
+        }
+        tcg_gen_st_env(s->tcg, MO_64, tcg_const_pc(s->tcg, s->pc), offsetof(CPUState, fault_addr));
         gen_exception(s, EXCP_ALIGN);
-    } else if (!fetchable(s->pc)) {
+    } else if (!fetchable(s, s->pc)) {
         tcg_gen_insn_start(s->tcg, s->pc);
         fetch_fault(s);
+    } else if (guest_breakpoint && !(s->tb->cflags & (CF_SINGLE | CF_CAREFUL)) &&
+               guest_breakpoint(s->pc)) {
+        tcg_gen_insn_start(s->tcg, s->pc);
+        gen_exception(s, EXCP_DEBUG);
     }
     return s->done;
 }
 
+/* Has an op since `first` written SP, and can the result be other than a multiple of 16? */
+static bool sp_may_be_odd(const DisasContext *s, int first)
+{
+    const TCGContext *tcg = s->tcg;
+    int sp = reg_xsp(31).i;
+
+    for (int i = first; i < tcg->nb_ops; i++) {
+        const TCGOp *op = &tcg->ops[i];
+        if (!tcg_op_defs[op->opc].nb_out || op->arg[0] != sp) {
+            continue;
+        }
+        const TCGTemp *operand = &tcg->temps[op->arg[2]];
+        bool even = operand->kind == TEMP_CONST && !(operand->val & 15);
+        return !((op->opc == TCG_OP_add && op->arg[1] == sp && even) ||
+                 (op->opc == TCG_OP_and && even));
+    }
+    return false;
+}
+
+/* Blocks are made for an SP that is a multiple of 16, or for one that is not. */
+static void follow_sp(DisasContext *s, int first_op)
+{
+    if (s->tb->flags & ARM_TBF_SP_ODD) {
+        exit_to_main(s, s->next_pc);
+    } else if (sp_may_be_odd(s, first_op)) {
+        TCGExit exit = { .kind = TCG_EXIT_MAIN, .pc = s->next_pc };
+        tcg_gen_cond_imm(exit_cond, s->tcg, MO_64, TCG_COND_TSTNE, tcg_new_exit(s->tcg, exit),
+                         reg_xsp(31), imm64(s, 15));
+        s->nb_side_exits++;
+    }
+}
+
 static void translate_insn(DisasContext *s)
 {
-    uint32_t insn = fetch(s->pc);
-    int n = a64_pattern_index(insn);
+    uint32_t insn = s->insn = fetch(s, s->pc);
+    int n = a64_pattern_index(insn), first_op = s->tcg->nb_ops;
 
     tcg_gen_insn_start(s->tcg, s->pc);
     s->next_pc = s->pc + 4;
+    if (s->system) {
+        s->tcg->mem_flags = usual_mem_flags(s);
+        if (el1_start(s)) {
+            return;
+        }
+    }
     if (n < 0 || !a64_patterns[n].decode(s, insn)) {
         gen_exception(s, EXCP_UDEF);
         return;
+    }
+    if (!s->done) {
+        follow_sp(s, first_op);
     }
     if (n != A64_B_cond && a64_patterns[n].attrs) {
         s->cc_written = true;
@@ -404,10 +593,11 @@ static bool go_on(DisasContext *s)
 {
     vaddr next = s->next_pc;
 
-    if ((next != s->code_end || !(next & (PAGE - 1))) && !fetchable(next)) {
+    if ((next != s->code_end || !(next & (PAGE - 1))) && !fetchable(s, next)) {
         return false;
     }
-    if (!add_range(s->tb, next, next + 4)) {
+    if (breakpoint_at(next) || (guest_breakpoint && guest_breakpoint(next)) ||
+        !add_range(s->tb, next, next + 4)) {
         return false;
     }
     s->code_end = next + 4;
@@ -424,11 +614,17 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
         .pc = tb->pc,
         .code_end = tb->pc + 4,
         .careful = tb->cflags & CF_CAREFUL,
+        .system = tb->flags & ARM_TBF_SYSTEM,
+        .el = (tb->flags & ARM_TBF_EL_MASK) >> ARM_TBF_EL_SHIFT,
         .fp_soft = tb->cflags & CF_CAREFUL || tb->flags & ARM_TBF_FP_SOFT,
     };
 
     tcg->fp_soft = s.fp_soft;
-    max_insns = MIN(max_insns, tb->cflags & (CF_CAREFUL | CF_SINGLE) ? 1 : MAX_INSNS);
+    tcg->mem_flags = 0;
+    tcg->fp_flush = tb->flags & ARM_TBF_FP_FZ;
+    tcg->fp_default_nan = tb->flags & ARM_TBF_FP_DN;
+    bool single = tb->cflags & (CF_CAREFUL | CF_SINGLE) || tb->flags & ARM_TBF_STEP;
+    max_insns = MIN(max_insns, single ? 1 : MAX_INSNS);
     tb->nb_insns = 1;
     tb->nb_ranges = 1;
     tb->ranges[0].start = tb->pc;
@@ -436,7 +632,7 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
     if (bad_start(&s)) {
         return;
     }
-    if (!s.env->guarded && page_guarded(&s)) {
+    if (!s.env->guarded && dc_page_guarded(&s)) {
         s.env->guarded = true; /* this thread's blocks keep BTYPE from the next one on */
     }
     if (tb->flags & ARM_TBF_BTI) {

@@ -3,7 +3,7 @@
  * What the A64 translators share. One `bool trans_FUNC(DisasContext *, arg_FUNC *)` for each
  * function named in the pattern files, filed by the manual's chapters (DDI 0487 C4): a64-dp-imm.c
  * a64-dp-reg.c  a64-branch.c  a64-system.c  a64-ldst.c (also LDR, LDP… of FP registers)
- *   a64-atomic.c  a64-pauth.c; a64-fp*.c, a64-simd*.c (LD1…LD4 too), a64-crypto.c
+ *   a64-atomic.c  a64-mops.c  a64-pauth.c; a64-fp*.c, a64-simd*.c (LD1…LD4 too), a64-crypto.c
  * A translator that returns false before it emits anything makes the encoding unallocated.
  *
  * Registers are globals and may be written straight from an op, under the rule for faults of
@@ -17,6 +17,8 @@
 #include "target/arm/decode-a64.h"
 #include "tcg/tcg-op.h"
 
+struct ARMSystemOps;
+
 struct DisasContext {
     TCGContext *tcg;
     TranslationBlock *tb;
@@ -25,8 +27,11 @@ struct DisasContext {
     vaddr next_pc;    /* where translation goes on after it; pc + 4 unless a branch is followed */
     bool done;        /* the block has ended */
     bool careful;     /* CF_CAREFUL: addresses masked (TBI), alignment checked */
-    bool fp_soft;     /* FPCR asks for more than a rounding mode, or careful */
-    bool cc_written;  /* the block has written the flags before this point */
+    bool fp_soft;     /* FPCR asks for what only fpu/ does, or careful */
+    bool system;      /* a whole machine's CPU, at exception level el; false: user mode, el is 0 */
+    int el;
+    uint32_t insn;   /* being translated */
+    bool cc_written; /* the block has written the flags before this point */
     int nb_side_exits;
     vaddr code_end; /* where the straight run of code read so far ends */
 };
@@ -153,10 +158,18 @@ void mem_st(DisasContext *s, unsigned memop, TCGv_i64 v, MemAddr a);
 void mem_ldv(DisasContext *s, unsigned memop, TCGv_vec d, MemAddr a);
 void mem_stv(DisasContext *s, unsigned memop, TCGv_vec v, MemAddr a);
 /*
- * The address as one value, for atomics; in careful blocks masked, and an address that is not a
- * multiple of 1 << align raises EXCP_ALIGN.
+ * The address as one value, in careful blocks masked. atomic_bytes: the size of an exclusive,
+ * atomic or ordered access, a power of two, whose address has to be aligned as the architecture
+ * says, else EXCP_ALIGN; 1 for any other. Comes before the instruction writes anything.
  */
-TCGv_i64 mem_flat(DisasContext *s, MemAddr a, int align);
+TCGv_i64 mem_flat(DisasContext *s, MemAddr a, int atomic_bytes);
+/* The same for an ordered pair of `half` bytes each: none needs more than its own alignment. */
+TCGv_i64 mem_flat_pair(DisasContext *s, MemAddr a, int half);
+/* EXCP_ALIGN if base is SP and not a multiple of 16; mem_flat, mem_ld… do it themselves. */
+void mem_check_sp(DisasContext *s, TCGv_i64 base);
+
+/* LDTR, STTR: the accesses of this instruction are as from EL0, unless PSTATE.UAO. */
+void mem_unprivileged(DisasContext *s);
 
 /* --- leaving the block
  * --------------------------------------------------------------------------------------- */
@@ -165,6 +178,10 @@ TCGv_i64 mem_flat(DisasContext *s, MemAddr a, int align);
 void gen_exception(DisasContext *s, int excp);
 /* The same with the guest pc given: behind this instruction for a system call. */
 void gen_exception_at(DisasContext *s, int excp, vaddr pc);
+/* System mode: ends the block with the exception whose syndrome is esr, at pc. */
+void gen_exception_syndrome(DisasContext *s, uint64_t esr, vaddr pc);
+/* Does this instruction's page have guarded code? */
+bool dc_page_guarded(DisasContext *s);
 /* Ends the block after this instruction: the next one is translated (or looked up) anew. */
 void gen_end_block(DisasContext *s);
 /* Ends the block: a direct jump. */
@@ -189,6 +206,22 @@ void gen_side_exit_cc(DisasContext *s, TCGCC cond, vaddr target);
  */
 void gen_helper(DisasContext *s, const TCGHelperInfo *info, TCGv_i64 ret, TCGv_i64 a, TCGv_i64 b,
                 TCGv_i64 c, TCGv_i64 d);
+
+/* --- a64-el1.c: what differs in a whole machine; each is called with s->system set
+ * ------------------------ */
+
+void gen_dc_zva(DisasContext *s, TCGv_i64 addr);
+/* AUTIA, AUTIB, AUTDA, AUTDB of ptr */
+TCGv_i64 gen_authenticated(DisasContext *s, TCGv_i64 ptr, TCGv_i64 modifier, int key);
+bool el1_sysreg(DisasContext *s, int key, bool read, int rt);
+bool el1_wait(DisasContext *s, int kind, int rd);
+/* At the start of a block and of an instruction; true: it has ended there. */
+bool el1_start(DisasContext *s);
+/* DecodeBitMasks: the immediate of a logical operation; false for the reserved values. */
+bool a64_logic_mask(int n, int imms, int immr, uint64_t *mask);
+
+/* What load- and store-exclusive share between CPUs; before the first of them runs. */
+void arm_exclusive_init(void);
 
 /* TargetOps.translate */
 void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns);

@@ -52,7 +52,7 @@ static inline TCGValue get(const Interp *in, unsigned temp)
         } else {
             memcpy(&v, p, 8);
         }
-    } else if (in->tb->temps[temp].kind == TEMP_CONST) {
+    } else if (in->tb->temps[temp].kind == TEMP_CONST || in->tb->temps[temp].kind == TEMP_PC) {
         v.u64[0] = in->tb->temps[temp].val;
         v.u64[1] = in->tb->temps[temp].val2;
     } else {
@@ -155,6 +155,23 @@ static void atomic(const Interp *in, const TCGOp *op)
     }
 }
 
+/* The same for all, in system mode: accel/tcg translates the address. */
+static void soft_access(const Interp *in, const TCGOp *op)
+{
+    const TCGOpDef *def = &tcg_op_defs[op->opc];
+    TCGValue args[TCG_MAX_ARGS];
+
+    for (int i = def->nb_out; i < def->nb_out + def->nb_in; i++) {
+        args[i] = get(in, op->arg[i]);
+    }
+    if (!softmmu_run_op(op, args, in->cpu)) {
+        cpu_loop_exit(in->cpu, in->cpu->exception_index);
+    }
+    for (int i = 0; i < def->nb_out; i++) {
+        set(in, op->arg[i], &args[i]);
+    }
+}
+
 static void env_access(const Interp *in, const TCGOp *op)
 {
     void *field = cpu_field(in->cpu, op->imm);
@@ -173,6 +190,19 @@ static void env_access(const Interp *in, const TCGOp *op)
     default:
         v.u64[0] = (uintptr_t)field;
         set(in, op->arg[0], &v);
+    }
+}
+
+static void access_memory(const Interp *in, const TCGOp *op)
+{
+    if (in->cpu->mmu) {
+        soft_access(in, op);
+    } else if (op->opc == TCG_OP_ld || op->opc == TCG_OP_ldv) {
+        load(in, op);
+    } else if (op->opc == TCG_OP_st || op->opc == TCG_OP_stv) {
+        store(in, op);
+    } else {
+        atomic(in, op);
     }
 }
 
@@ -243,6 +273,9 @@ static TBSlot *leave(const Interp *in, const TCGOp *op)
     bool indirect = op->opc == TCG_OP_exit_ind;
 
     cpu_set_pc(in->cpu, indirect ? get_int(in, op->arg[0]) : e->pc);
+    if (e->careful) {
+        in->cpu->cflags_next |= CF_CAREFUL;
+    }
     if (indirect || e->kind == TCG_EXIT_MAIN || (e->poll && in->cpu->exit_request)) {
         return NULL;
     }
@@ -292,16 +325,12 @@ static TBSlot *run(Interp *in)
             return leave(in, op);
         case TCG_OP_ld:
         case TCG_OP_ldv:
-            load(in, op);
-            break;
         case TCG_OP_st:
         case TCG_OP_stv:
-            store(in, op);
-            break;
         case TCG_OP_atomic_rmw:
         case TCG_OP_atomic_cas:
         case TCG_OP_atomic_cas128:
-            atomic(in, op);
+            access_memory(in, op);
             break;
         case TCG_OP_mb:
             __atomic_thread_fence(__ATOMIC_SEQ_CST);

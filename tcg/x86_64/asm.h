@@ -153,4 +153,22 @@ void x86_vmov_to_gpr(X86Gen *g, unsigned w, int gpr, int vreg);
 void x86_vec_rr(X86Gen *g, unsigned op, int reg, int vvvv, int rm);
 void x86_vec_rm(X86Gen *g, unsigned op, int reg, int vvvv, X86Mem m, int disp8_shift);
 
+/* ---- softmmu.c ---- */
+X86Mem x86_softmmu_address(X86Gen *g, const TCGOp *op, const X86Operand *o, int first);
+/* The same with given scratch registers t (in use until the access) and u. */
+X86Mem x86_softmmu_address_in(X86Gen *g, const TCGOp *op, const X86Operand *o, int first, int t,
+                              int u);
+/* Operands as x86_gen_cas128 places them: RDI becomes a host address. The slow path comes back to
+ * g->slow_local with the result in RDX:RAX. */
+void x86_softmmu_cas128(X86Gen *g, const TCGOp *op);
+void x86_softmmu_thunk(X86Gen *g);
+
+/* ---- prologue.c: pieces of thunks ---- */
+void x86_push_pop(X86Gen *g, bool push, int reg);
+/* All vector registers to, or from, RSP upwards. */
+void x86_save_vectors(X86Gen *g, bool store);
+void x86_align16(X86Gen *g);
+/* X86_K_ONE = 1; destroys RCX. C may have used it. */
+void x86_set_mask(X86Gen *g);
+
 #endif

@@ -89,21 +89,9 @@ void x86_place_args(X86Gen *g, const TCGOp *op, int first, const uint8_t *dst, i
 
 /* ---- helpers ---- */
 
-static void store_pc(X86Gen *g)
-{
-    X86Mem m = x86_env(x86_env_disp(x86_config.target->pc_offset));
-
-    if (g->pc == (uint64_t)(int32_t)g->pc) {
-        x86_mov_mi(g, MO_64, 0, m, (int32_t)g->pc);
-    } else {
-        x86_mov_ri(g, RAX, g->pc);
-        x86_rm(g, X_MOV_STORE | X_W, RAX, m);
-    }
-}
-
 static void emit_call(X86Gen *g, const void *func, const uint8_t *thunk)
 {
-    x86_mov_ri(g, RAX, (uintptr_t)func);
+    x86_mov_ptr(g, RAX, func, MOVE_HOST, 0);
     x86_jump_to(g, 0xe8, thunk);
 }
 
@@ -132,7 +120,7 @@ void x86_gen_call(X86Gen *g, const TCGOp *op)
     }
     x86_place_args(g, op, 1, dst, op->sz);
     if (!(info->flags & (TCG_CALL_NO_RG | TCG_CALL_NO_WG | TCG_CALL_NO_SE))) {
-        store_pc(g);
+        x86_store_pc(g, g->pc);
     }
     emit_call(g, info->func, thunk[many]);
     x86_mark_call(g);
@@ -147,12 +135,12 @@ void x86_gen_call(X86Gen *g, const TCGOp *op)
 
 /* ---- evaluators ---- */
 
-static const TCGOp *keep_op(X86Gen *g, const TCGOp *op)
+static void mov_kept_op(X86Gen *g, int reg, const TCGOp *op)
 {
-    TCGOp *copy = tb_alloc(g->s, sizeof(TCGOp));
+    int index;
+    const TCGOp *copy = x86_keep_op(g, op, &index);
 
-    *copy = *op;
-    return copy;
+    x86_mov_ptr(g, reg, copy, MOVE_OP, index);
 }
 
 static TCGEvalFn *evaluator(const TCGOp *op)
@@ -184,6 +172,9 @@ static void store_eval_arg(X86Gen *g, int temp, int32_t disp)
         }
     } else if (t->reg != X86_NO_REG) {
         x86_store(g, t->reg, tt->type, disp);
+    } else if (tt->kind == TEMP_PC) {
+        x86_mov_pc(g, RAX, tt->val);
+        x86_store(g, RAX, tt->type, disp);
     } else if (t->disp !=
                X86_NO_DISP) { /* every value is in memory or in a register: these are free now */
         int scratch = vec ? X86_VREG0 : RAX;
@@ -212,7 +203,7 @@ void x86_gen_eval(X86Gen *g, const TCGOp *op)
         }
     }
     x86_drop_all(g);
-    x86_mov_ri(g, RDI, (uintptr_t)keep_op(g, op));
+    mov_kept_op(g, RDI, op);
     x86_rm(g, X_LEA | X_W, RSI, x86_env(x86_arg_disp(0)));
     x86_rm(g, X_LEA | X_W, RDX, x86_env(x86_env_disp(0)));
     emit_call(g, (const void *)(uintptr_t)evaluator(op), x86_layout.call_pure[0]);
@@ -293,7 +284,7 @@ static void ool_slow_path(X86Gen *g, X86Ool *ool)
             copy_mem(g, x86_arg_disp(n), ool->o[n].disp);
         }
     }
-    x86_mov_ri(g, RAX, (uintptr_t)keep_op(g, op));
+    mov_kept_op(g, RAX, op);
     x86_put8(g, 0x50 | RAX);
     emit_call(g, (const void *)(uintptr_t)evaluator(op), x86_layout.call_slow);
     x86_rm(g, X_LEA | X_W, RSP, x86_at(RSP, 8));
@@ -314,7 +305,7 @@ static void ool_slow_path(X86Gen *g, X86Ool *ool)
             x86_load(g, RAX, TCG_TYPE_I64, x86_arg_disp(n));
         }
     }
-    x86_jmp_local(g, ool->nb_dirty);
+    x86_jmp_local(g, ool->local);
 }
 
 /* The way back is a local label, bound when the emitter returns. */
@@ -337,5 +328,5 @@ void x86_slow_path(X86Gen *g, unsigned x86_cc, const TCGOp *op, const X86Operand
     ool->o = memcpy(&g->o_pool[g->nb_o_pool], o, (size_t)nb * sizeof(*o));
     g->nb_o_pool += nb;
     ool->arg = g->flags_new;
-    ool->nb_dirty = (uint16_t)g->slow_local;
+    ool->local = g->slow_local;
 }

@@ -3,6 +3,7 @@
  * Ways out of a block: chained jumps, guest calls and returns as host calls and returns, look-ups
  * in the jump cache, and returns to cpu_exec (docs/tcg.md, "Exits", "Calls and returns").
  */
+#include "exec/softmmu.h"
 #include "tcg/x86_64/asm.h"
 
 static void store_dirty(X86Gen *g, const X86Dirty *d, int n)
@@ -29,7 +30,7 @@ static bool chained(const X86Gen *g)
 
 static void emit_slot_exit(X86Gen *g, int slot, const uint8_t *to)
 {
-    x86_mov_ri(g, RAX, (uintptr_t)&g->tb_slots[slot]);
+    x86_mov_ptr(g, RAX, &g->tb_slots[slot], MOVE_SLOT, slot);
     x86_jump_to(g, 0xe9, to);
 }
 
@@ -44,24 +45,67 @@ static void ool_poll(X86Gen *g, X86Ool *ool)
     emit_slot_exit(g, ool->arg, x86_layout.exit_poll);
 }
 
+/* The 32-bit field `ahead` bytes from here will lie within what the host writes at once. */
+static void align_field(X86Gen *g, unsigned ahead)
+{
+    uintptr_t at = (uintptr_t)x86_rx(g, g->p) + ahead, span = x86_config.patch_span;
+
+    if ((at & (span - 1)) > span - 4) {
+        x86_nops(g, (unsigned)(span - (at & (span - 1))));
+    }
+}
+
+/* In front of a jump to another page in system mode: leave unless code_page has its id there. */
+typedef struct PageCheck {
+    uint8_t *failed; /* rel32 field; NULL: the jump needs no check */
+    uint32_t id_offset;
+} PageCheck;
+
+static bool other_page(const X86Gen *g, vaddr pc)
+{
+    return x86_config.softmmu && (pc ^ g->tb->pc) >> TLB_PAGE_BITS;
+}
+
+static PageCheck emit_page_check(X86Gen *g, vaddr pc)
+{
+    PageCheck check = { 0 };
+
+    if (!other_page(g, pc)) {
+        return check;
+    }
+    align_field(g, 6);
+    x86_put8(g, 0x81); /* cmp dword [RBP + disp32], imm32 */
+    x86_put8(g, 0x80 | X_CMP << 3 | X86_ENV);
+    x86_put32(g, (uint32_t)x86_env_disp(
+                     (int64_t)(offsetof(CPUState, code_page) + 4 * code_page_index(pc))));
+    check.id_offset = (uint32_t)(g->p - g->start);
+    x86_put32(g, UINT32_MAX); /* no page's id */
+    check.failed = x86_jump_later(g, X_NE);
+    return check;
+}
+
 /*
  * jmp, call or jcc (opcode bytes op[0..len)) through a new slot. The rel32 field lies within what
  * the host writes at once: a cache line (Intel SDM volume 3, 9.1.1), elsewhere 8 bytes (AMD APM
  * volume 2, 7.3.2).
  */
-static int emit_slot_jump(X86Gen *g, vaddr pc, const uint8_t *op, unsigned len)
+static int emit_slot_jump(X86Gen *g, vaddr pc, const uint8_t *op, unsigned len,
+                          const PageCheck *check)
 {
     int slot = g->nb_slots++;
-    uintptr_t at = (uintptr_t)x86_rx(g, g->p) + len, span = x86_config.patch_span;
+    X86Ool *ool;
 
     g_assert(slot < g->nb_slots_max);
-    if ((at & (span - 1)) > span - 4) {
-        x86_nops(g, (unsigned)(span - (at & (span - 1))));
-    }
+    align_field(g, len);
     memcpy(g->p, op, len);
     g->p += len;
     g->slots[slot] = (TBSlot){ .tb = g->tb, .pc = pc, .jmp_offset = (uint32_t)(g->p - g->start) };
-    x86_new_ool(g, ool_slot_stub, g->p)->arg = slot;
+    ool = x86_new_ool(g, ool_slot_stub, g->p);
+    ool->arg = slot;
+    if (check && check->failed) {
+        ool->from[ool->nb_from++] = check->failed;
+        g->slots[slot].id_offset = check->id_offset;
+    }
     x86_put32(g, 0);
     return slot;
 }
@@ -77,14 +121,7 @@ static void emit_poll(X86Gen *g, int slot)
 
 static void emit_pc_exit(X86Gen *g, vaddr pc)
 {
-    X86Mem m = x86_env(x86_env_disp(x86_config.target->pc_offset));
-
-    if (pc == (uint64_t)(int32_t)pc) {
-        x86_mov_mi(g, MO_64, 0, m, (int32_t)pc);
-    } else {
-        x86_mov_ri(g, RAX, pc);
-        x86_rm(g, X_MOV_STORE | X_W, RAX, m);
-    }
+    x86_store_pc(g, pc);
     x86_jump_to(g, 0xe9, x86_layout.exit_null);
 }
 
@@ -106,23 +143,8 @@ static void emit_jump(X86Gen *g, const TCGExit *e)
     if (e->poll) {
         emit_poll(g, g->nb_slots); /* the slot that comes now */
     }
-    emit_slot_jump(g, e->pc, jmp, 1);
-}
-
-static void emit_push(X86Gen *g, vaddr pc)
-{
-    if (g->movi_reg >= 0 && g->movi_val == pc) {
-        if (g->movi_reg >= 8) {
-            x86_put8(g, 0x41);
-        }
-        x86_put8(g, 0x50u | (unsigned)(g->movi_reg & 7));
-    } else if (pc == (uint64_t)(int32_t)pc) {
-        x86_put8(g, 0x68);
-        x86_put32(g, (uint32_t)pc);
-    } else {
-        x86_mov_ri(g, RAX, pc);
-        x86_put8(g, 0x50 | RAX);
-    }
+    PageCheck check = emit_page_check(g, e->pc);
+    emit_slot_jump(g, e->pc, jmp, 1, &check);
 }
 
 /* Where the host's return comes back: drop the guest address, go on. */
@@ -131,7 +153,8 @@ static void emit_landing(X86Gen *g, vaddr pc)
     static const uint8_t jmp[] = { 0xe9 };
 
     x86_rm(g, X_LEA | X_W, RSP, x86_at(RSP, 8));
-    emit_slot_jump(g, pc, jmp, 1);
+    PageCheck check = emit_page_check(g, pc);
+    emit_slot_jump(g, pc, jmp, 1, &check);
 }
 
 static void emit_call(X86Gen *g, const TCGExit *e)
@@ -140,8 +163,9 @@ static void emit_call(X86Gen *g, const TCGExit *e)
 
     x86_rm(g, (X_CMP * 8 + 3) | X_W, RSP, x86_env(X86_CPU(ret_sp_limit)));
     x86_new_ool(g, ool_poll, x86_jump_later(g, X_BE))->arg = g->nb_slots;
-    emit_push(g, e->ret_pc);
-    emit_slot_jump(g, e->pc, call, 1);
+    PageCheck check = emit_page_check(g, e->pc);
+    x86_push_pc(g, e->ret_pc);
+    emit_slot_jump(g, e->pc, call, 1, &check);
     emit_landing(g, e->ret_pc);
 }
 
@@ -176,7 +200,7 @@ static void emit_call_ind(X86Gen *g, const TCGExit *e, int reg)
     x86_rm(g, (X_CMP * 8 + 3) | X_W, RSP, x86_env(X86_CPU(ret_sp_limit)));
     x86_new_ool(g, ool_ind_miss, x86_jump_later(g, X_BE))->arg = reg;
     emit_probe(g, reg);
-    emit_push(g, e->ret_pc); /* RAX at most: reg is not used any more */
+    x86_push_pc(g, e->ret_pc); /* RAX at most: reg is not used any more */
     x86_rm(g, X_GRP5, 2, x86_at(RCX, offsetof(JumpCacheEntry, code)));
     emit_landing(g, e->ret_pc);
 }
@@ -208,6 +232,9 @@ static void emit_exit(X86Gen *g, const TCGExit *e, int reg)
         }
         break;
     case TCG_EXIT_MAIN:
+        if (e->careful) {
+            x86_alu_mi(g, X_OR, 0, x86_env(X86_CPU(cflags_next)), CF_CAREFUL);
+        }
         emit_pc_exit(g, e->pc);
         break;
     case TCG_EXIT_JUMP_IND:
@@ -273,10 +300,11 @@ void x86_side_exit(X86Gen *g, X86Cond c, const TCGExit *e, uint8_t *const early[
         return;
     }
     nb_dirty = x86_dirty_list(g, dirty, e->cc_dead);
-    if (e->kind == TCG_EXIT_JUMP && chained(g) && !nb_dirty && c.second < 0 && !nb_early) {
+    if (e->kind == TCG_EXIT_JUMP && chained(g) && !nb_dirty && c.second < 0 && !nb_early &&
+        !other_page(g, e->pc)) {
         uint8_t jcc[] = { 0x0f, (uint8_t)(0x80 | c.cc) };
 
-        emit_slot_jump(g, e->pc, jcc, 2);
+        emit_slot_jump(g, e->pc, jcc, 2, NULL);
         return;
     }
     g->nb_dirty_pool += nb_dirty;

@@ -67,15 +67,20 @@ static unsigned if_bit(unsigned reg, int bit, unsigned feature)
     return reg >> bit & 1 ? feature : 0;
 }
 
-/* False: not even what the backend requires. */
-static bool host_features(unsigned *out)
+/*
+ * False: not even what the backend requires. Each CPUID is an exit to the hypervisor where there is
+ * one, 15 us or so, hence no more than one for each leaf.
+ */
+static bool host_features(unsigned *out, bool *intel)
 {
-    unsigned a, b, c, d, f = 0, b7, c7, d7, c81 = 0,
+    unsigned a, b, c, d, f = 0, b7, c7, d7, c81 = 0, max,
                          m512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
     uint64_t xcr0 = 0;
 
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 20 & 1) ||
-        !(c >> 13 & 1)) { /* SSE4.2, CMPXCHG16B */
+    __cpuid(0, max, b, c, d);
+    *intel = b == signature_INTEL_ebx;
+    __cpuid(1, a, b, c, d);
+    if (!(c >> 20 & 1) || !(c >> 13 & 1)) { /* SSE4.2, CMPXCHG16B */
         return false;
     }
     f |= if_bit(c, 23, X86_POPCNT) | if_bit(c, 22, X86_MOVBE) | if_bit(c, 25, X86_AES) |
@@ -86,10 +91,10 @@ static bool host_features(unsigned *out)
     if ((xcr0 & 6) == 6) {
         f |= if_bit(c, 28, X86_AVX) | if_bit(c, 12, X86_FMA) | if_bit(c, 29, X86_F16C);
     }
-    if (__get_cpuid(0x80000001, &a, &b, &c81, &d)) {
-        f |= if_bit(c81, 5, X86_LZCNT);
-    }
-    if (__get_cpuid_count(7, 0, &a, &b7, &c7, &d7)) {
+    __cpuid(0x80000001, a, b, c81, d); /* every 64-bit CPU has it */
+    f |= if_bit(c81, 5, X86_LZCNT);
+    if (max >= 7) {
+        __cpuid_count(7, 0, a, b7, c7, d7);
         f |= if_bit(b7, 3, X86_BMI1) | if_bit(b7, 8, X86_BMI2) | if_bit(b7, 29, X86_SHA) |
              if_bit(c7, 8, X86_GFNI);
         if (f & X86_AVX) {
@@ -165,19 +170,12 @@ static unsigned consistent(unsigned f)
     return f;
 }
 
-static bool is_intel(void)
-{
-    unsigned a, b = 0, c, d;
-
-    __get_cpuid(0, &a, &b, &c, &d);
-    return b == signature_INTEL_ebx;
-}
-
 bool tcg_backend_init(const TCGBackendConfig *config, GError **err)
 {
     unsigned host, f;
+    bool intel;
 
-    if (!host_features(&host)) {
+    if (!host_features(&host, &intel)) {
         g_set_error(err, g_quark_from_static_string("tcg"), 0,
                     "this host CPU is too old: SSE4.2, CMPXCHG16B and LAHF are required");
         return false;
@@ -189,7 +187,8 @@ bool tcg_backend_init(const TCGBackendConfig *config, GError **err)
     x86_config = (X86Config){ .features = consistent(f),
                               .guest_base = config->guest_base,
                               .fp_check = config->fp_check,
-                              .patch_span = is_intel() ? 64 : 8,
+                              .softmmu = config->softmmu,
+                              .patch_span = intel ? 64 : 8,
                               .target = config->target };
     memset(x86_rules, 0, sizeof(x86_rules));
     x86_layout_init(config->target);

@@ -5,11 +5,18 @@
 enum {
     MXCSR_FLAGS = 0x3f,
     MXCSR_IE = 1,
+    MXCSR_DE = 2,
     MXCSR_ZE = 4,
     MXCSR_OE = 8,
     MXCSR_UE = 16,
     MXCSR_PE = 32,
+    MXCSR_DAZ = 0x40,
     MXCSR_IM = 0x80,
+    MXCSR_DM = 0x100,
+    MXCSR_ZM = 0x200,
+    MXCSR_UM = 0x800,
+    MXCSR_PM = 0x1000,
+    MXCSR_FTZ = 0x8000,
     MXCSR_MASKS = 0x1f80,
     MXCSR_RC_SHIFT = 13,
 };
@@ -36,6 +43,14 @@ static void set_mxcsr(CPUState *cpu, uint32_t val)
     }
 }
 
+void tcg_backend_unwind(CPUState *cpu)
+{
+    if (in_compiled_code(cpu)) {
+        cpu->host_fpcr = __builtin_ia32_stmxcsr();
+        __builtin_ia32_ldmxcsr(cpu->saved_host_fpcr);
+    }
+}
+
 uint8_t tcg_backend_take_fp_flags(CPUState *cpu)
 {
     unsigned f = get_mxcsr(cpu);
@@ -50,10 +65,38 @@ uint8_t tcg_backend_take_fp_flags(CPUState *cpu)
                      (f & MXCSR_PE ? FLOAT_FLAG_INEXACT : 0));
 }
 
+/*
+ * Where the guest flushes denormals, those and tiny results trap, for the guest's flags are other
+ * than the host's: none of inexact for a result that was flushed. With an unmasked underflow the
+ * host sets that one too, so the first inexact result traps as well; once the guest's flag is set,
+ * no more. A division by zero traps too: it hides that the dividend is a denormal.
+ */
+static uint32_t mask_bits(const CPUState *cpu)
+{
+    const FloatStatus *st = &cpu->fp_status;
+
+    if (cpu->fp_checked) {
+        return MXCSR_MASKS | (st->flush_to_zero ? MXCSR_FTZ | MXCSR_DAZ : 0);
+    }
+    if (!st->flush_to_zero) {
+        return MXCSR_MASKS & ~(uint32_t)MXCSR_IM;
+    }
+    return MXCSR_MASKS & ~(uint32_t)(MXCSR_IM | MXCSR_DM | MXCSR_ZM | MXCSR_UM |
+                                     (st->flags & FLOAT_FLAG_INEXACT ? 0 : MXCSR_PM));
+}
+
+uint32_t x86_trap_flags(const CPUState *cpu)
+{
+    return cpu->fp_checked                ? 0
+           : cpu->fp_status.flush_to_zero ? MXCSR_IE | MXCSR_DE | MXCSR_ZE | MXCSR_UE | MXCSR_PE
+                                          : MXCSR_IE;
+}
+
 void tcg_backend_set_fp_mode(CPUState *cpu)
 {
     unsigned rc = 0;
 
+    cpu->fp_status.flags |= tcg_backend_take_fp_flags(cpu);
     switch (cpu->fp_status.round_mode) {
     case FLOAT_ROUND_DOWN:
         rc = 1;
@@ -64,9 +107,8 @@ void tcg_backend_set_fp_mode(CPUState *cpu)
     case FLOAT_ROUND_TO_ZERO:
         rc = 3;
         break;
-    default: /* to nearest; blocks with any other mode are fp_soft */
+    default: /* to nearest */
         break;
     }
-    set_mxcsr(cpu, (get_mxcsr(cpu) & MXCSR_FLAGS) | rc << MXCSR_RC_SHIFT |
-                       (cpu->fp_checked ? MXCSR_MASKS : MXCSR_MASKS & ~(unsigned)MXCSR_IM));
+    set_mxcsr(cpu, rc << MXCSR_RC_SHIFT | mask_bits(cpu));
 }

@@ -4,6 +4,10 @@
  * "Floating point on x86-64"): in plain blocks the host's invalid-operation trap leaves to a
  * careful block; in CF_FP_CHECK blocks the result is compared with itself and a slow path evaluates
  * the op. FMA is always checked. What the host does not do exactly is evaluated out of line.
+ *
+ * Where the guest flushes denormals to zero (s->fp_flush) a trap finds them too; CF_FP_CHECK blocks
+ * use the host's own flushing. Both decide after rounding what is too small, the guest before: a
+ * result that was rounded up to the smallest normal number is looked for.
  */
 #include "asm-vec.h"
 #include "fpu/softfloat.h"
@@ -20,10 +24,15 @@ static X86VOp fp_op(unsigned opcode, unsigned sz, bool packed)
     return sz == MO_64 ? VOP(VPP_F2, VMAP_0F, opcode, VOP_EW) : VOP(VPP_F3, VMAP_0F, opcode, 0);
 }
 
+static bool host_traps(const X86Gen *g)
+{
+    return !(g->tb->cflags & CF_FP_CHECK);
+}
+
 /* In blocks that rely on traps: the next vector instruction is one that may. */
 static void may_trap(X86Gen *g)
 {
-    g->trap_next = !x86_fp_check(g);
+    g->trap_next = host_traps(g);
 }
 
 /* The same operation on lane 0, with zeros above it, where g->zero_above asks for that. */
@@ -64,8 +73,101 @@ static void slow_if_nan(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigne
     slow_if_unordered(g, op, o, sz, t, t, u);
 }
 
+/* ---- flushing to zero
+ * ------------------------------------------------------------------------------ */
+
+static uint64_t lanes(unsigned sz, uint64_t v)
+{
+    return sz == MO_64 ? v : v << 32 | v;
+}
+
+/* In flushing blocks a first inexact result traps (fp-mode.c). */
+static bool inexact_traps(const X86Gen *g)
+{
+    return host_traps(g) && g->s->fp_flush;
+}
+
+/* The next instruction raises nothing but inexact. */
+static void may_be_inexact(X86Gen *g)
+{
+    g->trap_next = inexact_traps(g);
+}
+
+static void multiply_by(X86Gen *g, unsigned sz, bool packed, unsigned d, unsigned a, uint64_t c)
+{
+    may_trap(g);
+    x86_v3c(g, fp_op(0x59, sz, packed), d, a, x86_const128(g, c, c));
+}
+
+/* Rounding and conversion to integers do not look at denormals; a product with 1 does. t != a */
+static void catch_denormal(X86Gen *g, unsigned sz, bool packed, unsigned a, unsigned t)
+{
+    if (g->s->fp_flush && host_traps(g)) {
+        multiply_by(g, sz, packed, t, a, lanes(sz, sz == MO_64 ? 0x3ffull << 52 : 0x3f800000));
+    }
+}
+
+/* Only products and narrowing can end below the smallest normal number and be rounded up to it. */
+static bool may_round_up_to_normal(const X86Gen *g, const TCGOp *op)
+{
+    static const uint8_t can[TCG_OP_COUNT] = {
+        [TCG_OP_fmul] = 1,   [TCG_OP_vfmul] = 1, [TCG_OP_fmadd] = 1,
+        [TCG_OP_vfmadd] = 1, [TCG_OP_fcvt] = 1,  [TCG_OP_vfcvtn] = 1,
+    };
+
+    return g->s->fp_flush && can[op->opc] && !(op->opc == TCG_OP_fcvt && op->sz == MO_64);
+}
+
+/* Half of it, which is exact, is too small and traps; else it is compared. u is free. */
+static void catch_smallest_normal(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned t,
+                                  unsigned u)
+{
+    unsigned sz = op->sz;
+    bool packed = is_packed(op);
+
+    if (host_traps(g)) {
+        multiply_by(g, sz, packed, u, t, lanes(sz, sz == MO_64 ? 0x3feull << 52 : 0x3f000000));
+        return;
+    }
+    uint64_t number = lanes(sz, sz == MO_64 ? ~(1ull << 63) : 0x7fffffff);
+    uint64_t smallest = lanes(sz, sz == MO_64 ? 1ull << 52 : 1u << 23);
+    int min = x86_const128(g, smallest, smallest);
+
+    x86_v3c(g, VOP_PAND, u, t, x86_const128(g, number, number));
+    if (!packed) {
+        x86_v3c(g, sz == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, u, X86_NO_REG, min);
+        x86_slow_path(g, JE, op, o);
+        return;
+    }
+    x86_v3c(g,
+            (sz == MO_64 ? VOP(VPP_66, VMAP_0F38, 0x29, 0) : VOP(VPP_66, VMAP_0F, 0x76, 0)) |
+                VOP_NO_EVEX,
+            u, u, min);
+    x86_v3(g, VOP_PTEST, u, X86_NO_REG, u);
+    x86_slow_path(g, JNE, op, o);
+}
+
 /* ---- arithmetic
  * ------------------------------------------------------------------------------------ */
+
+/* Whether the result is looked at before the op's output may be written. */
+static bool looks_at_result(const X86Gen *g, const TCGOp *op)
+{
+    return x86_fp_check(g) || may_round_up_to_normal(g, op);
+}
+
+/* The result is t, of the op's format; u is free. It goes to the output if all is well. */
+static void checked_result(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned sz, unsigned t,
+                           unsigned u)
+{
+    if (x86_fp_check(g)) {
+        slow_if_nan(g, op, o, sz, t, u);
+    }
+    if (may_round_up_to_normal(g, op)) {
+        catch_smallest_normal(g, op, o, t, u);
+    }
+    x86_vmov(g, o[0].reg, t);
+}
 
 static const uint8_t arith_opcode[TCG_OP_COUNT] = {
     [TCG_OP_fadd] = 0x58,  [TCG_OP_fsub] = 0x5c,   [TCG_OP_fmul] = 0x59,  [TCG_OP_fdiv] = 0x5e,
@@ -77,17 +179,13 @@ static void emit_arith(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     X86VOp insn = is_packed(op) ? fp_op(arith_opcode[op->opc], op->sz, true)
                                 : scalar_op(g, arith_opcode[op->opc], op->sz);
-    unsigned d = o[0].reg;
+    unsigned d = looks_at_result(g, op) ? o[3].reg : o[0].reg;
 
-    if (x86_fp_check(g)) {
-        unsigned t = o[3].reg;
-        x86_v3o(g, insn, t, o[1].reg, &o[2]);
-        slow_if_nan(g, op, o, op->sz, t, o[4].reg);
-        x86_vmov(g, d, t);
-        return;
-    }
     may_trap(g);
     x86_v3o(g, insn, d, o[1].reg, &o[2]);
+    if (looks_at_result(g, op)) {
+        checked_result(g, op, o, op->sz, d, o[4].reg);
+    }
 }
 
 static void emit_sqrt(X86Gen *g, const TCGOp *op, const X86Operand *o)
@@ -96,15 +194,13 @@ static void emit_sqrt(X86Gen *g, const TCGOp *op, const X86Operand *o)
     X86VOp insn = packed ? fp_op(0x51, op->sz, true) : scalar_op(g, 0x51, op->sz);
     unsigned a = o[1].reg, vvvv = packed || g->zero_above ? X86_NO_REG : a;
 
-    if (x86_fp_check(g)) {
-        unsigned t = o[2].reg;
-        x86_v3(g, insn, t, vvvv, a);
-        slow_if_nan(g, op, o, op->sz, t, o[3].reg);
-        x86_vmov(g, o[0].reg, t);
-        return;
-    }
+    unsigned d = looks_at_result(g, op) ? o[2].reg : o[0].reg;
+
     may_trap(g);
-    x86_v3(g, insn, o[0].reg, vvvv, a);
+    x86_v3(g, insn, d, vvvv, a);
+    if (looks_at_result(g, op)) {
+        checked_result(g, op, o, op->sz, d, o[3].reg);
+    }
 }
 
 /*
@@ -125,11 +221,14 @@ static void emit_fmadd(X86Gen *g, const TCGOp *op, const X86Operand *o)
     if (g->zero_above) {
         insn |= VOP_EVEX | VOP_K_ONE;
     }
-    if (d != o[3].reg || d == o[1].reg || d == o[2].reg) {
+    if (d != o[3].reg || d == o[1].reg || d == o[2].reg || may_round_up_to_normal(g, op)) {
         x86_vmov(g, t, o[3].reg);
         may_trap(g);
         x86_v3(g, insn, t, o[1].reg, o[2].reg);
         slow_if_nan(g, op, o, op->sz, t, o[5].reg);
+        if (may_round_up_to_normal(g, op)) {
+            catch_smallest_normal(g, op, o, t, o[5].reg);
+        }
         x86_vmov(g, d, t);
         return;
     }
@@ -161,6 +260,7 @@ static void emit_minmax(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
     if (x86_fp_check(g)) {
         /* before the host can raise its own flag for quiet NaNs */
+        may_trap(g);
         slow_if_unordered(g, op, o, op->sz, a, b, t);
     }
     may_trap(g);
@@ -222,11 +322,6 @@ static bool has_rounding(int mode)
     return mode == FLOAT_ROUND_TIES_AWAY || round_imm(mode) != 0xff;
 }
 
-static uint64_t lanes(unsigned sz, uint64_t v)
-{
-    return sz == MO_64 ? v : v << 32 | v;
-}
-
 /*
  * To nearest, ties away, for scalars with AVX-512: truncates a plus the largest number below one
  * half with a's sign. The sum is exact enough in nearest mode only, and must not raise inexact; a
@@ -276,6 +371,7 @@ static void slow_if_infinite(X86Gen *g, const TCGOp *op, const X86Operand *o, un
 
     x86_v3c(g, VOP_PAND, t, a, x86_const128(g, number, number));
     if (!packed) {
+        may_trap(g);
         x86_v3c(g, sz == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, t, X86_NO_REG, inf);
         x86_slow_path(g, JE, op, o); /* equal, or unordered */
         return;
@@ -300,6 +396,10 @@ static void round_quietly(X86Gen *g, const TCGOp *op, const X86Operand *o, unsig
 {
     int mode = is_rounding(op) ? TCG_ROUND_MODE(op->imm) : TCG_FTOI_MODE(op->imm);
 
+    if (!is_rounding(op) && inexact_traps(g)) { /* or the flag is set anyway: before any output */
+        may_trap(g);
+        round_insn(g, sz, packed, t, a, 3);
+    }
     if (mode != FLOAT_ROUND_TIES_AWAY) {
         may_trap(g);
         round_insn(g, sz, packed, d, a, round_imm(mode) | ROUND_QUIET);
@@ -319,6 +419,7 @@ static void emit_fround(X86Gen *g, const TCGOp *op, const X86Operand *o)
     bool packed = is_packed(op), check = x86_fp_check(g);
     unsigned d = check ? t : o[0].reg;
 
+    catch_denormal(g, sz, packed, a, t);
     if (TCG_ROUND_EXACT(op->imm)) {
         may_trap(g);
         round_insn(g, sz, packed, d, a, round_imm(mode));
@@ -335,32 +436,27 @@ static void emit_fround(X86Gen *g, const TCGOp *op, const X86Operand *o)
 static void emit_fcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     X86VOp insn = scalar_op(g, 0x5a, op->imm);
-    unsigned t = o[2].reg, a = o[1].reg, vvvv = g->zero_above ? X86_NO_REG : a;
+    unsigned a = o[1].reg, vvvv = g->zero_above ? X86_NO_REG : a;
+    unsigned d = looks_at_result(g, op) ? o[2].reg : o[0].reg;
 
-    if (x86_fp_check(g)) {
-        x86_v3(g, insn, t, vvvv, a);
-        slow_if_nan(g, op, o, op->sz, t, o[3].reg);
-        x86_vmov(g, o[0].reg, t);
-        return;
-    }
     may_trap(g);
-    x86_v3(g, insn, o[0].reg, vvvv, a);
+    x86_v3(g, insn, d, vvvv, a);
+    if (looks_at_result(g, op)) {
+        checked_result(g, op, o, op->sz, d, o[3].reg);
+    }
 }
 
 static void emit_vfcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     bool widen = op->opc == TCG_OP_vfcvtl;
     X86VOp insn = widen ? VOP(VPP_NONE, VMAP_0F, 0x5a, 0) : VOP(VPP_66, VMAP_0F, 0x5a, VOP_EW);
-    unsigned t = o[2].reg;
+    unsigned d = looks_at_result(g, op) ? o[2].reg : o[0].reg;
 
-    if (!x86_fp_check(g)) {
-        may_trap(g);
-        x86_v3(g, insn, o[0].reg, X86_NO_REG, o[1].reg);
-        return;
+    may_trap(g);
+    x86_v3(g, insn, d, X86_NO_REG, o[1].reg);
+    if (looks_at_result(g, op)) {
+        checked_result(g, op, o, widen ? MO_64 : MO_32, d, o[3].reg);
     }
-    x86_v3(g, insn, t, X86_NO_REG, o[1].reg);
-    slow_if_nan(g, op, o, widen ? MO_64 : MO_32, t, o[3].reg);
-    x86_vmov(g, o[0].reg, t);
 }
 
 /* cmp r, imm8 sign-extended */
@@ -387,6 +483,7 @@ static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
     unsigned pp = fmt == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg, rounded = a;
     X86VOp insn = VOP(pp, VMAP_0F, uns ? 0x78 : 0x2c, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
 
+    catch_denormal(g, fmt, false, a, t);
     if (mode != FLOAT_ROUND_TO_ZERO) { /* quietly: what is out of range is not inexact too */
         round_quietly(g, op, o, fmt, false, t, a, t, o[3].reg);
         rounded = t;
@@ -402,7 +499,7 @@ static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
         cmp_imm8(g, wide, d, uns ? -1 : 1); /* x - 1 overflows for MIN only */
         x86_slow_path(g, uns ? JE : JO, op, o);
     }
-    if (rounded != a) {
+    if (rounded != a && !inexact_traps(g)) {
         round_insn(g, fmt, false, t, a, 3); /* for the inexact flag */
     }
 }
@@ -413,8 +510,12 @@ static void emit_itof(X86Gen *g, const TCGOp *op, const X86Operand *o)
     unsigned pp = op->sz == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg;
     X86VOp insn = VOP(pp, VMAP_0F, uns ? 0x7b : 0x2a, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
 
-    x86_v3(g, VOP_PXOR, d, d, d); /* the upper lanes come from the first source: no dependence */
-    x86_v_gpr(g, insn, d, d, o[1].reg, -1);
+    unsigned t = g->s->fp_flush ? o[2].reg : d; /* a trap must find d as it was */
+
+    x86_v3(g, VOP_PXOR, t, t, t); /* the upper lanes come from the first source: no dependence */
+    may_be_inexact(g);
+    x86_v_gpr(g, insn, t, t, o[1].reg, -1);
+    x86_vmov(g, d, t);
 }
 
 static void emit_vfcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
@@ -425,13 +526,8 @@ static void emit_vfcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
     X86VOp insn =
         (op->sz == MO_64 ? VOP(VPP_66, VMAP_0F, 0xc2, VOP_EW) : VOP(VPP_NONE, VMAP_0F, 0xc2, 0)) |
         VOP_NO_EVEX;
-    unsigned a = o[swap ? 2 : 1].reg, b = o[swap ? 1 : 2].reg, d = o[0].reg, t = o[3].reg;
+    unsigned a = o[swap ? 2 : 1].reg, b = o[swap ? 1 : 2].reg, d = o[0].reg;
 
-    if (x86_fp_check(g)) {
-        x86_v3i(g, insn, t, a, b, predicate);
-        x86_vmov(g, d, t);
-        return;
-    }
     may_trap(g);
     x86_v3i(g, insn, d, a, b, predicate);
 }
@@ -445,6 +541,7 @@ static void emit_vftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
                         : VOP(VPP_F3, VMAP_0F, 0x5b, 0);
     uint64_t bad = uns ? ~0ull : wide ? 1ull << 63 : 0x8000000080000000ull;
 
+    catch_denormal(g, op->sz, true, a, t);
     if (mode != FLOAT_ROUND_TO_ZERO) {
         round_quietly(g, op, o, op->sz, true, u, a, t, u);
         rounded = u;
@@ -459,7 +556,7 @@ static void emit_vftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_v3(g, VOP_PTEST, u, X86_NO_REG, u);
         x86_slow_path(g, JNE, op, o);
     }
-    if (rounded != a) {
+    if (rounded != a && !inexact_traps(g)) {
         round_insn(g, op->sz, true, u, a, 3); /* for the inexact flag */
     }
     x86_vmov(g, o[0].reg, t);
@@ -472,6 +569,7 @@ static void emit_vitof(X86Gen *g, const TCGOp *op, const X86Operand *o)
                   : uns           ? VOP(VPP_F2, VMAP_0F, 0x7a, VOP_EVEX)
                                   : VOP(VPP_NONE, VMAP_0F, 0x5b, 0);
 
+    may_be_inexact(g);
     x86_v3(g, insn, o[0].reg, X86_NO_REG, o[1].reg);
 }
 
@@ -519,7 +617,7 @@ static void emit_fsel(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
 bool x86_fp_check(const X86Gen *g)
 {
-    return g->tb->cflags & CF_FP_CHECK;
+    return g->tb->cflags & CF_FP_CHECK || g->s->fp_default_nan;
 }
 
 /* ---- what this host does exactly
@@ -632,10 +730,10 @@ void x86_fp_rules_init(void)
     rule(TCG_OP_vfcvtl, emit_vfcvt, 2, X86R_FLAGS);
     rule(TCG_OP_vfcvtn, emit_vfcvt, 2, X86R_FLAGS);
     rule(TCG_OP_ftoi, emit_ftoi, 2, X86R_FLAGS);
-    rule(TCG_OP_itof, emit_itof, 0, 0);
+    rule(TCG_OP_itof, emit_itof, 1, 0);
     rule(TCG_OP_vftoi, emit_vftoi, 2, X86R_FLAGS);
     rule(TCG_OP_vitof, emit_vitof, 0, 0);
-    rule(TCG_OP_vfcmp, emit_vfcmp, 1, 0);
+    rule(TCG_OP_vfcmp, emit_vfcmp, 0, 0);
     rule(TCG_OP_fcmp, emit_fcmp, 0, X86R_MEM_LAST | X86R_FLAGS | X86R_CC_OUT);
     rule(TCG_OP_fsel, emit_fsel, 1, X86R_CC_IN);
 }

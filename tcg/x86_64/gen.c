@@ -28,15 +28,6 @@ void x86_patch_rel32(uint8_t *field, const uint8_t *to)
     memcpy(field, &rel, 4);
 }
 
-void x86_jump_to(X86Gen *g, unsigned opcode, const uint8_t *rx)
-{
-    int64_t rel = rx - (x86_rx(g, g->p) + 5);
-
-    g_assert(rel == (int32_t)rel);
-    x86_put8(g, opcode);
-    x86_put32(g, (uint32_t)rel);
-}
-
 X86Ool *x86_new_ool(X86Gen *g, X86OolFn *fn, uint8_t *from)
 {
     X86Ool *ool = &g->ool[g->nb_ool];
@@ -276,9 +267,10 @@ static void gen_mov(X86Gen *g, const TCGOp *op)
         }
     }
     x86_gen_rule(g, op);
-    if (pinned && op->opc == TCG_OP_mov && tt->kind == TEMP_CONST) {
+    if (pinned && op->opc == TCG_OP_mov && (tt->kind == TEMP_CONST || tt->kind == TEMP_PC)) {
         g->movi_reg = td->reg;
         g->movi_val = val;
+        g->movi_pc = tt->kind == TEMP_PC && whole;
     }
 }
 
@@ -558,6 +550,7 @@ static void start(X86Gen *g, TCGContext *s, TranslationBlock *tb)
     find_next_uses(g);
     x86_alloc_start(g);
     x86_side_start(g);
+    x86_moves_start(g);
     g->tb_slots = g->nb_slots_max ? tb_alloc(s, (size_t)g->nb_slots_max * sizeof(TBSlot)) : NULL;
 }
 
@@ -586,6 +579,7 @@ static void finish(X86Gen *g)
     if (g->nb_slots) {
         memcpy(tb->slots, g->slots, (size_t)g->nb_slots * sizeof(TBSlot));
     }
+    x86_moves_finish(g);
     g->s->code->ptr = g->p;
 }
 

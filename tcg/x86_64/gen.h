@@ -22,6 +22,8 @@ enum {
     X86_NB_SPILLS = 44, /* 8-byte slots in cpu->scratch, after the evaluator's arguments */
     X86_OP_ROOM = 1024, /* bytes that the code of one op and its out-of-line part may take */
     X86_SIDE_SIZE = 1 << 16,
+    X86_MAX_MOVES = 1024,
+    X86_MAX_KEPT_OPS = 64,
     X86_NEXT_NONE = 0xffff,
     X86_NO_DISP = INT32_MIN,
     X86_K_ONE = 2, /* mask register that holds 1 */
@@ -60,7 +62,7 @@ typedef struct X86Cond {
  * form. */
 typedef struct X86Dirty {
     uint16_t temp;
-    uint8_t loc;
+    uint16_t loc; /* 16 bits: lists are compared byte by byte, padding would be seen */
 } X86Dirty;
 enum { X86_LOC_FLAGS = 0xf0 };
 enum { X86_FLAGS_BUSY = 0xffff }; /* EFLAGS hold a test for the current op, no temp */
@@ -77,6 +79,8 @@ struct X86Ool {
     int arg;
     uint16_t dirty, nb_dirty; /* range of g->dirty_pool */
     const X86Operand *o;      /* operands in g->o_pool */
+    int local;                /* where a slow path comes back to */
+    vaddr pc;                 /* of the guest instruction */
     bool zero_above;          /* as X86Gen's */
 };
 
@@ -106,6 +110,8 @@ struct X86Gen {
     int slow_local; /* where slow paths of the current op come back to; -1: it has none */
     int movi_reg;   /* pinned register that was last set to a constant, or -1 */
     uint64_t movi_val;
+    int probe_tmp; /* a register free after the TLB was probed (softmmu.c) */
+    bool movi_pc;  /* it is the block's pc plus something */
 
     /* --- pending --- */
     int nb_ool, nb_locals, nb_fixups, nb_consts, nb_slots, nb_dirty_pool, nb_o_pool;
@@ -129,6 +135,12 @@ struct X86Gen {
     TBSlot slots[X86_MAX_SLOTS];
     TBSlot *tb_slots; /* where they will live; nb_slots_max of them */
     int nb_slots_max;
+
+    /* --- what a copy has to change --- */
+    int nb_moves, nb_kept;
+    bool fixed; /* it cannot be copied */
+    TCGOp *kept;
+    TCGMove moves[X86_MAX_MOVES];
 
     /* --- the side table as it grows --- */
     int side_len;
@@ -160,6 +172,7 @@ typedef struct X86Layout {
     const uint8_t *call_read[2];  /* the same for helpers that write no global */
     const uint8_t *call_pure[2];  /* neither read nor write */
     const uint8_t *call_novec[2]; /* neither, vector registers survive */
+    const uint8_t *call_mmu;      /* [RSP + 8] after the call: op; keeps all, or leaves the block */
     const uint8_t *call_slow; /* RAX: evaluator, [RSP + 8] after the call: op; keeps all but RAX */
 } X86Layout;
 extern X86Layout x86_layout;
@@ -218,6 +231,16 @@ static inline bool x86_arg_dies(const TCGOp *op, int arg)
 {
     return op->life >> arg & 1;
 }
+/* mov reg, a guest address; uses the mov that a copy can change if it has to. */
+void x86_mov_pc(X86Gen *g, int reg, vaddr pc);
+/* mov [pc of the state], pc; uses RAX. */
+void x86_store_pc(X86Gen *g, vaddr pc);
+/* push of a guest address; uses RAX unless it is short. */
+void x86_push_pc(X86Gen *g, vaddr pc);
+/* mov reg, address of something of the emulator's: tb->slots[index], kept op `index`, or code. */
+void x86_mov_ptr(X86Gen *g, int reg, const void *p, TCGMoveKind kind, int index);
+/* A copy of the op that lives as long as the block, for evaluators; its index among them. */
+const TCGOp *x86_keep_op(X86Gen *g, const TCGOp *op, int *index);
 /* A jump to a label of the op list, with the state already in memory. */
 void x86_jcc_label(X86Gen *g, int cc, int label);
 
@@ -322,6 +345,10 @@ void x86_gen_cas128(X86Gen *g, const TCGOp *op);
 void x86_gen_mb(X86Gen *g, const TCGOp *op);
 void x86_gen_atomic_rmw(X86Gen *g, const TCGOp *op);
 
+/* ---- moves.c ---- */
+void x86_moves_start(X86Gen *g);
+void x86_moves_finish(X86Gen *g);
+
 /* ---- exits.c ---- */
 void x86_gen_exit(X86Gen *g, const TCGOp *op);
 void x86_gen_exit_cond(X86Gen *g, const TCGOp *op);
@@ -329,16 +356,30 @@ void x86_gen_exit_ind(X86Gen *g, const TCGOp *op);
 /* Leaves by e if c; early: further jumps to the same exit, from places with the same state. */
 void x86_side_exit(X86Gen *g, X86Cond c, const TCGExit *e, uint8_t *const early[], int nb_early);
 
+/* ---- fp-mode.c ---- */
+/* Flags of MXCSR that may be set by a trap, and are not otherwise. */
+uint32_t x86_trap_flags(const CPUState *cpu);
+
 /* ---- side-table.c ---- */
 void x86_side_start(X86Gen *g);
 /* The guest register temp was moved to loc for the next mark only (it is in a pinned register
  * otherwise). */
 void x86_mark_fault_moved(X86Gen *g, int temp, int loc);
+/* Just behind a call in out-of-line code: the state is that of an earlier place. */
+void x86_mark_ool_call(X86Gen *g, vaddr pc, const X86Dirty *dirty, int n);
 typedef struct X86SideEntry {
     vaddr pc;
     int nb_dirty;
     X86Dirty dirty[X86_NB_REGS + 1];
 } X86SideEntry;
+/* What the slow path of a memory access saves: all registers, by the allocator's numbers. */
+typedef struct X86SlowFrame {
+    uint64_t (*vec)[2];
+    uint64_t gpr[16];
+    uintptr_t ret; /* in the block's out-of-line code */
+    const TCGOp *op;
+} X86SlowFrame;
+bool x86_restore_frame(const TranslationBlock *tb, const X86SlowFrame *frame, CPUState *cpu);
 bool x86_side_find(const TranslationBlock *tb, uint32_t host_offset, X86SideEntry *e);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * Loads, stores, atomics, fences, and fields of the state. Loads are acquire and stores are release
  * on x86 already; only a release store that later acquire loads must not pass (RCsc) is an
- * exchange.
+ * exchange. While a process has one thread and no memory in common with another, nothing is locked
+ * (CPUState.memory_is_private).
  */
 #include "tcg/x86_64/asm.h"
 
@@ -19,14 +20,33 @@ static int scratch(X86Gen *g)
     return reg;
 }
 
-/* a: base and index operands */
-static X86Mem address(X86Gen *g, const TCGOp *op, const X86Operand *a)
+/* Another one, for after the address is made: in system mode the probe's, since what lies behind
+ * its jump may not move values about. */
+static int late_scratch(X86Gen *g)
 {
+    return x86_config.softmmu ? g->probe_tmp : scratch(g);
+}
+
+/* In system mode what may fault is the slow path. */
+static void mark(X86Gen *g)
+{
+    if (!x86_config.softmmu) {
+        x86_mark_fault(g);
+    }
+}
+
+/* The address of o[first] (base) and o[first + 1] (index). */
+static X86Mem address(X86Gen *g, const TCGOp *op, const X86Operand *o, int first)
+{
+    const X86Operand *a = &o[first];
     X86Mem m = { .base = a[0].reg,
                  .index = a[1].reg,
                  .shift = MO_GET_SHIFT(op->memop),
                  .disp = (int32_t)op->imm };
 
+    if (x86_config.softmmu) {
+        return x86_softmmu_address(g, op, o, first);
+    }
     if (m.index == X86_NO_REG) {
         m.shift = 0;
     } else if (m.shift > 3) { /* index * 16 */
@@ -98,24 +118,63 @@ static const unsigned store_op[] = { X_MOV_STORE8, X_MOV_STORE16, X_MOV_STORE, X
 
 static void emit_ld(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    X86Mem m = address(g, op, &o[1]);
+    X86Mem m = address(g, op, o, 1);
 
-    x86_mark_fault(g);
+    mark(g);
     emit_load(g, op->memop, guest(), o[0].reg, m);
+}
+
+/*
+ * What follows is skipped, up to x86_bind8 of the result, while nobody else sees the guest's
+ * memory: a bus lock is then a waste of twenty cycles. Destroys EFLAGS.
+ */
+static uint8_t *if_alone(X86Gen *g)
+{
+    x86_alu_mi(g, X_CMP, 0, x86_env(X86_CPU(memory_is_private)), 0);
+    return x86_jcc8(g, X_NE);
+}
+
+/* For an instruction with the LOCK prefix, which is emitted behind this. */
+static void lock(X86Gen *g)
+{
+    uint8_t *alone = if_alone(g);
+
+    mark(g); /* a fault is at the prefix, or behind it */
+    x86_put8(g, 0xf0);
+    x86_bind8(g, alone);
+    mark(g);
+}
+
+/* Locked without a prefix. */
+static void exchange(X86Gen *g, int sz, int reg, X86Mem m)
+{
+    static const unsigned xchg[] = { 0x86 | X_RB, X_XCHG | X_66, X_XCHG, X_XCHG | X_W };
+
+    mark(g);
+    x86_rm(g, xchg[sz] | guest(), reg, m);
+}
+
+/* Later loads wait for earlier stores. Destroys EFLAGS; cheaper than MFENCE. */
+static void fence(X86Gen *g)
+{
+    uint8_t *alone = if_alone(g);
+
+    x86_alu_mi(g, X_OR, X_LOCK, x86_at(RSP, 0), 0);
+    x86_bind8(g, alone);
 }
 
 static void emit_st(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     int sz = op->memop & MO_SIZE, reg = o[0].reg;
-    X86Mem m = address(g, op, &o[1]);
+    X86Mem m = address(g, op, o, 1);
 
     if (o[0].kind == X86_IMM && !(op->memop & (MO_RELEASE | MO_BSWAP))) {
-        x86_mark_fault(g);
+        mark(g);
         x86_mov_mi(g, sz, guest(), m, (int32_t)o[0].imm);
         return;
     }
     if (op->memop & (MO_RELEASE | MO_BSWAP)) {
-        int t = scratch(g);
+        int t = late_scratch(g);
 
         if (o[0].kind == X86_IMM) {
             x86_mov_ri(g, t, (uint64_t)o[0].imm);
@@ -127,23 +186,24 @@ static void emit_st(X86Gen *g, const TCGOp *op, const X86Operand *o)
             emit_swap_bytes(g, sz, reg);
         }
     }
-    x86_mark_fault(g);
     if (op->memop & MO_RELEASE) {
-        static const unsigned xchg[] = { 0x86 | X_RB, X_XCHG | X_66, X_XCHG, X_XCHG | X_W };
+        uint8_t *alone = if_alone(g), *end;
 
-        x86_rm(g, xchg[sz] | guest(), reg, m);
+        exchange(g, sz, reg, m);
+        end = x86_jmp8(g);
+        x86_bind8(g, alone);
+        mark(g);
+        x86_rm(g, store_op[sz] | guest(), reg, m);
+        x86_bind8(g, end);
     } else {
+        mark(g);
         x86_rm(g, store_op[sz] | guest(), reg, m);
     }
 }
 
-static void emit_ldv_small(X86Gen *g, int sz, unsigned flags, int vreg, X86Mem m, bool fault)
+/* t: a scratch register */
+static void emit_ldv_small(X86Gen *g, int sz, unsigned flags, int vreg, X86Mem m, int t)
 {
-    int t = scratch(g);
-
-    if (fault) {
-        x86_mark_fault(g);
-    }
     emit_load(g, (unsigned)sz, flags, t, m);
     x86_vmov_from_gpr(g, 0, vreg, t);
 }
@@ -164,15 +224,18 @@ static void emit_swap_vector(X86Gen *g, int sz, int v)
 static void emit_ldv(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     int sz = op->memop & MO_SIZE;
-    X86Mem m = address(g, op, &o[1]);
+    X86Mem m = address(g, op, o, 1);
 
     if (g->broadcast) {
-        x86_mark_fault(g);
+        mark(g);
         x86_vbroadcast(g, guest(), o[0].reg, sz, m);
     } else if (sz < MO_32) {
-        emit_ldv_small(g, sz, guest(), o[0].reg, m, true);
+        int t = late_scratch(g);
+
+        mark(g);
+        emit_ldv_small(g, sz, guest(), o[0].reg, m, t);
     } else {
-        x86_mark_fault(g);
+        mark(g);
         x86_vload(g, guest(), o[0].reg, sz, m);
     }
     if (op->memop & MO_BSWAP) {
@@ -183,19 +246,21 @@ static void emit_ldv(X86Gen *g, const TCGOp *op, const X86Operand *o)
 static void emit_stv(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     int sz = op->memop & MO_SIZE, v = o[0].reg;
-    X86Mem m = address(g, op, &o[1]);
+    bool swap = op->memop & MO_BSWAP;
+    X86Mem m;
 
-    if (op->memop & MO_BSWAP) {
+    if (swap) {
         v = x86_reg_alloc(g, X86_VEC_MASK, 0) - X86_VREG0;
+    }
+    m = address(g, op, o, 1);
+    if (swap) {
         x86_vmov(g, (unsigned)v, o[0].reg);
         emit_swap_vector(g, sz, v);
     }
-    x86_mark_fault(g);
+    mark(g);
     x86_vstore(g, guest(), v, sz, m);
     if (op->memop & MO_RELEASE) {
-        x86_put8(g, 0x0f); /* mfence */
-        x86_put8(g, 0xae);
-        x86_put8(g, 0xf0);
+        fence(g);
     }
 }
 
@@ -224,7 +289,7 @@ static void emit_ldv_env(X86Gen *g, const TCGOp *op, const X86Operand *o)
     X86Mem m = x86_env(x86_env_disp(op->imm));
 
     if (sz < MO_32) {
-        emit_ldv_small(g, sz, 0, o[0].reg, m, false);
+        emit_ldv_small(g, sz, 0, o[0].reg, m, scratch(g));
     } else {
         x86_vload(g, 0, o[0].reg, sz, m);
     }
@@ -239,22 +304,28 @@ static void emit_stv_env(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
 static unsigned sized(unsigned op8, unsigned op, int sz)
 {
-    return (sz == MO_8 ? op8 : sz == MO_16 ? op | X_66 : op | x_w(sz)) | X_LOCK | guest();
+    return (sz == MO_8 ? op8 : sz == MO_16 ? op | X_66 : op | x_w(sz)) | guest();
+}
+
+static X86Mem atomic_address(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    return x86_config.softmmu ? x86_softmmu_address(g, op, o, 1) : x86_at(o[1].reg, 0);
 }
 
 static void emit_lock_alu(X86Gen *g, const TCGOp *op, const X86Operand *o, int alu)
 {
     int sz = op->memop & MO_SIZE;
+    X86Mem m = atomic_address(g, op, o);
 
-    x86_mark_fault(g);
-    x86_rm(g, sized((unsigned)alu * 8 | X_RB, (unsigned)alu * 8 + 1, sz), o[2].reg,
-           x86_at(o[1].reg, 0));
+    lock(g);
+    x86_rm(g, sized((unsigned)alu * 8 | X_RB, (unsigned)alu * 8 + 1, sz), o[2].reg, m);
 }
 
 /* add and exchange: one instruction; d is not the address */
 static void emit_rmw_simple(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     int sz = op->memop & MO_SIZE, t;
+    X86Mem m;
 
     if (op->imm != TCG_ATOMIC_XCHG && (op->life & 1)) {
         static const uint8_t alu[] = { X_ADD, X_AND, X_OR, X_XOR };
@@ -262,13 +333,24 @@ static void emit_rmw_simple(X86Gen *g, const TCGOp *op, const X86Operand *o)
         emit_lock_alu(g, op, o, alu[op->imm]);
         return;
     }
-    t = scratch(g); /* at a fault the output must still be the old one */
-    x86_mov_rr(g, X_W, t, o[2].reg);
-    x86_mark_fault(g);
+    m = atomic_address(g, op, o);
+    t = late_scratch(g); /* at a fault the output must still be the old one */
     if (op->imm == TCG_ATOMIC_ADD) {
-        x86_rm(g, sized(X_XADD8, X_XADD, sz), t, x86_at(o[1].reg, 0));
+        x86_mov_rr(g, X_W, t, o[2].reg);
+        lock(g);
+        x86_rm(g, sized(X_XADD8, X_XADD, sz), t, m);
     } else {
-        x86_rm(g, sized(0x86 | X_RB, X_XCHG, sz) & ~(unsigned)X_LOCK, t, x86_at(o[1].reg, 0));
+        uint8_t *alone = if_alone(g), *end;
+
+        x86_mov_rr(g, X_W, t, o[2].reg);
+        exchange(g, sz, t, m);
+        end = x86_jmp8(g);
+        x86_bind8(g, alone);
+        mark(g);
+        emit_load(g, (unsigned)sz, guest(), t, m);
+        mark(g);
+        x86_rm(g, store_op[sz] | guest(), o[2].reg, m);
+        x86_bind8(g, end);
     }
     if (!(op->life & 1)) {
         x86_mov_rr(g, X_W, o[0].reg, t);
@@ -312,14 +394,24 @@ static void emit_rmw_loop(X86Gen *g, const TCGOp *op, const X86Operand *o)
     X86Mem m = x86_at(o[1].reg, 0);
     uint8_t *loop;
 
-    x86_mark_fault(g);
+    if (x86_config.softmmu) { /* too few registers: the host's address waits in memory */
+        m = x86_softmmu_address_in(g, op, o, 1, t, o[4].reg);
+        x86_rm(g, X_LEA | X_W, t, m);
+        x86_store(g, t, TCG_TYPE_I64, x86_arg_disp(0));
+        m = x86_at(t, 0);
+    }
+    mark(g);
     emit_load(g, (unsigned)sz, guest(), RAX, m);
     loop = g->p;
     emit_rmw_new(g, op, t, o[2].reg, o[4].reg);
     if (op->memop & MO_BSWAP) {
         emit_swap_bytes(g, sz, t);
     }
-    x86_mark_fault(g);
+    if (x86_config.softmmu) {
+        m = x86_at(o[4].reg, 0);
+        x86_load(g, o[4].reg, TCG_TYPE_I64, x86_arg_disp(0));
+    }
+    lock(g);
     x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), t, m);
     x86_put8(g, 0x70 | X_NE);
     x86_put8(g, (unsigned)(loop - (g->p + 1)));
@@ -349,15 +441,16 @@ void x86_gen_atomic_rmw(X86Gen *g, const TCGOp *op)
 static void emit_cas(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     int sz = op->memop & MO_SIZE, new = o[3].reg;
+    X86Mem m = atomic_address(g, op, o);
 
     if (op->memop & MO_BSWAP) {
-        new = scratch(g);
+        new = late_scratch(g);
         x86_mov_rr(g, X_W, new, o[3].reg);
         emit_swap_bytes(g, sz, new);
         emit_swap_bytes(g, sz, RAX);
     }
-    x86_mark_fault(g);
-    x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), new, x86_at(o[1].reg, 0));
+    lock(g);
+    x86_rm(g, sized(X_CMPXCHG8, X_CMPXCHG, sz), new, m);
     if (op->memop & MO_BSWAP) {
         emit_swap_bytes(g, sz, RAX);
     }
@@ -374,10 +467,18 @@ void x86_gen_cas128(X86Gen *g, const TCGOp *op)
         x86_reg_sync(g, __builtin_ctzll(m));
     }
     x86_place_args(g, op, 2, dst, 5);
+    if (x86_config.softmmu) {
+        x86_softmmu_cas128(g, op);
+    }
     x86_rr(g, X_XCHG | X_W, RSI, RBX);
-    x86_mark_fault_moved(g, x86_layout.pinned[RBX], RSI);
+    if (!x86_config.softmmu) {
+        x86_mark_fault_moved(g, x86_layout.pinned[RBX], RSI);
+    }
     x86_rm(g, X_CMPXCHG16B | X_LOCK | guest(), 1, x86_at(RDI, 0));
     x86_mov_rr(g, X_W, RBX, RSI);
+    if (x86_config.softmmu) {
+        x86_bind_local(g, g->slow_local);
+    }
     x86_inputs_done(g, op, 2, 5);
     g->locked = X86_MASK(RAX) | X86_MASK(RDX);
     x86_output(g, op, 0, RAX);
@@ -390,21 +491,18 @@ void x86_gen_mb(X86Gen *g, const TCGOp *op)
     if (!(op->imm & TCG_MB_ST_LD)) {
         return;
     }
-    if (g->flags_temp == TCG_NONE) { /* cheaper than MFENCE */
-        x86_alu_mi(g, X_OR, X_LOCK, x86_at(RSP, 0), 0);
-    } else {
-        x86_put8(g, 0x0f);
-        x86_put8(g, 0xae);
-        x86_put8(g, 0xf0);
-    }
+    x86_flags_clobber(g);
+    fence(g);
 }
 
 void x86_mem_rules_init(void)
 {
+    unsigned probe = x86_config.softmmu ? X86R_FLAGS : 0;
+
     x86_rules[TCG_OP_ld] = (X86OpRule){ .emit = emit_ld, .flags = X86R_FLAGS };
     x86_rules[TCG_OP_st] = (X86OpRule){ .emit = emit_st, .flags = X86R_FLAGS | X86R_IMM_FIRST };
-    x86_rules[TCG_OP_ldv] = (X86OpRule){ .emit = emit_ldv };
-    x86_rules[TCG_OP_stv] = (X86OpRule){ .emit = emit_stv };
+    x86_rules[TCG_OP_ldv] = (X86OpRule){ .emit = emit_ldv, .flags = probe };
+    x86_rules[TCG_OP_stv] = (X86OpRule){ .emit = emit_stv, .flags = X86R_FLAGS };
     x86_rules[TCG_OP_ld_env] = (X86OpRule){ .emit = emit_ld_env, .flags = X86R_FLAGS };
     x86_rules[TCG_OP_st_env] = (X86OpRule){ .emit = emit_st_env, .flags = X86R_IMM_FIRST };
     x86_rules[TCG_OP_ldv_env] = (X86OpRule){ .emit = emit_ldv_env };

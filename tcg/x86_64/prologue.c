@@ -109,7 +109,7 @@ static void emit_pinned(X86Gen *g, unsigned what)
     }
 }
 
-static void emit_push_pop(X86Gen *g, bool push, int reg)
+void x86_push_pop(X86Gen *g, bool push, int reg)
 {
     if (reg >= 8) {
         x86_put8(g, 0x41);
@@ -117,7 +117,7 @@ static void emit_push_pop(X86Gen *g, bool push, int reg)
     x86_put8(g, (push ? 0x50u : 0x58u) | (unsigned)(reg & 7));
 }
 
-static void align16(X86Gen *g)
+void x86_align16(X86Gen *g)
 {
     while ((uintptr_t)x86_rx(g, g->p) & 15) {
         x86_put8(g, 0xcc);
@@ -139,8 +139,7 @@ static void emit_switch_mxcsr(X86Gen *g, int32_t save, int32_t load)
     x86_bind8(g, same);
 }
 
-/* X86_K_ONE = 1; destroys RCX. C may have used it. */
-static void emit_mask(X86Gen *g)
+void x86_set_mask(X86Gen *g)
 {
     if (x86_has(X86_AVX512)) {
         x86_mov_ri(g, RCX, 1);
@@ -155,14 +154,14 @@ static void emit_mask(X86Gen *g)
 static void emit_enter(X86Gen *g)
 {
     for (unsigned i = 0; i < sizeof(saved); i++) {
-        emit_push_pop(g, true, saved[i]);
+        x86_push_pop(g, true, saved[i]);
     }
     x86_rm(g, X_LEA | X_W, RBP, x86_at(RDI, (int32_t)x86_config.target->env_bias));
     x86_rm(g, X_MOV_STORE | X_W, RSP, x86_env(X86_CPU(host_sp)));
     x86_rm(g, X_MOV_LOAD | X_W, RSP, x86_env(X86_CPU(ret_sp)));
     emit_switch_mxcsr(g, X86_CPU(saved_host_fpcr), X86_CPU(host_fpcr));
     emit_pinned(g, 0);
-    emit_mask(g);
+    x86_set_mask(g);
     x86_rr(g, X_GRP5, 4, RSI);
 }
 
@@ -193,7 +192,7 @@ static void emit_exits(X86Gen *g)
     x86_rm(g, X_MOV_LOAD | X_W, RSP, x86_env(X86_CPU(host_sp)));
     emit_switch_mxcsr(g, X86_CPU(host_fpcr), X86_CPU(saved_host_fpcr));
     for (int i = sizeof(saved) - 1; i >= 0; i--) {
-        emit_push_pop(g, false, saved[i]);
+        x86_push_pop(g, false, saved[i]);
     }
     x86_put8(g, 0xc3);
 }
@@ -203,7 +202,7 @@ static void emit_exits(X86Gen *g)
 static void emit_thunk(X86Gen *g, const uint8_t **entry, unsigned store, unsigned load, bool sync)
 {
     for (int many = 0; many < 2; many++) {
-        align16(g);
+        x86_align16(g);
         entry[many] = x86_rx(g, g->p);
         emit_pinned(g, P_STORE | store | (many ? P_NOT_R8_R9 : 0));
         if (sync) { /* the helper may leave by cpu_loop_exit: what is below belongs to it */
@@ -214,12 +213,12 @@ static void emit_thunk(X86Gen *g, const uint8_t **entry, unsigned store, unsigne
         x86_rr(g, X_GRP5, 2, RAX);
         x86_alu_ri(g, X_ADD, X_W, RSP, 8);
         emit_pinned(g, load);
-        emit_mask(g);
+        x86_set_mask(g);
         x86_put8(g, 0xc3);
     }
 }
 
-static void emit_vectors(X86Gen *g, bool store)
+void x86_save_vectors(X86Gen *g, bool store)
 {
     int n = x86_has(X86_AVX512) ? 32 : 16;
 
@@ -237,24 +236,24 @@ static void emit_call_slow(X86Gen *g)
 {
     static const uint8_t regs[] = { RBX, RCX, RDX, RSI, RDI, R8, R9, R10, R11 };
 
-    align16(g);
+    x86_align16(g);
     x86_layout.call_slow = x86_rx(g, g->p);
     for (unsigned i = 0; i < sizeof(regs); i++) {
-        emit_push_pop(g, true, regs[i]);
+        x86_push_pop(g, true, regs[i]);
     }
     x86_mov_rr(g, X_W, RBX, RSP);
     x86_alu_ri(g, X_SUB, X_W, RSP, 32 * 16);
     x86_alu_ri(g, X_AND, X_W, RSP, -16);
-    emit_vectors(g, true);
+    x86_save_vectors(g, true);
     x86_rm(g, X_MOV_LOAD | X_W, RDI, x86_at(RBX, 8 * (int)sizeof(regs) + 8));
     x86_rm(g, X_LEA | X_W, RSI, x86_env(x86_arg_disp(0)));
     x86_rm(g, X_LEA | X_W, RDX, x86_env(x86_env_disp(0)));
     x86_rr(g, X_GRP5, 2, RAX);
-    emit_vectors(g, false);
-    emit_mask(g);
+    x86_save_vectors(g, false);
+    x86_set_mask(g);
     x86_mov_rr(g, X_W, RSP, RBX);
     for (int i = sizeof(regs) - 1; i >= 0; i--) {
-        emit_push_pop(g, false, regs[i]);
+        x86_push_pop(g, false, regs[i]);
     }
     x86_put8(g, 0xc3);
 }
@@ -267,17 +266,20 @@ void tcg_backend_prologue(TCGCodeRegion *region)
     g->limit = region->end;
     g->rx_delta = region->rx_delta;
     g_assert(region->end - region->ptr >= 8192);
-    align16(g);
+    x86_align16(g);
     tcg_enter = (TBSlot * (*)(CPUState *, const void *))(uintptr_t)x86_rx(g, g->p);
     emit_enter(g);
-    align16(g);
+    x86_align16(g);
     emit_exits(g);
     emit_thunk(g, x86_layout.call_full, 0, 0, true);
     emit_thunk(g, x86_layout.call_read, 0, P_CALLER, true);
     emit_thunk(g, x86_layout.call_pure, P_CALLER, P_CALLER, false);
     emit_thunk(g, x86_layout.call_novec, P_CALLER | P_NOVEC, P_CALLER | P_NOVEC, false);
     emit_call_slow(g);
-    align16(g);
+    if (x86_config.softmmu) {
+        x86_softmmu_thunk(g);
+    }
+    x86_align16(g);
     region->ptr = g->p;
     g_free(g);
 }
@@ -307,4 +309,10 @@ void tcg_backend_patch(TBSlot *slot, const TranslationBlock *target, ptrdiff_t r
     g_assert(rel == (int32_t)rel);
     __atomic_thread_fence(__ATOMIC_RELEASE);
     ((volatile Rel32 *)(uintptr_t)(at + rw_minus_rx))->v = (int32_t)rel; /* one store */
+    if (target && slot->id_offset && !slot->page_id) {
+        /* whoever sees it before the jump is changed, or the other way round, takes the stub */
+        slot->page_id = target->page_id;
+        ((volatile Rel32 *)(uintptr_t)(slot->tb->tc + slot->id_offset + rw_minus_rx))->v =
+            (int32_t)slot->page_id;
+    }
 }

@@ -17,9 +17,10 @@ static bool is_global(const X86Gen *g, int temp)
     return temp <= g->s->nb_globals;
 }
 
+/* It can be made again at any time. */
 static bool is_const(X86Gen *g, int temp)
 {
-    return x86_temp(g, temp)->kind == TEMP_CONST;
+    return x86_temp(g, temp)->kind == TEMP_CONST || x86_temp(g, temp)->kind == TEMP_PC;
 }
 
 void x86_alloc_start(X86Gen *g)
@@ -85,6 +86,10 @@ void x86_movi(X86Gen *g, int reg, uint64_t val)
 
 static void load_const(X86Gen *g, const TCGTemp *c, int reg)
 {
+    if (c->kind == TEMP_PC) {
+        x86_mov_pc(g, reg, c->val);
+        return;
+    }
     if (reg < X86_VREG0) {
         x86_movi(g, reg, c->val);
         return;
@@ -244,7 +249,7 @@ void x86_temp_copy(X86Gen *g, int temp, int reg)
 
     if (t->reg != X86_NO_REG) {
         x86_move(g, reg, t->reg);
-    } else if (tt->kind == TEMP_CONST) {
+    } else if (is_const(g, temp)) {
         load_const(g, tt, reg);
     } else if (t->disp == X86_NO_DISP) {
         /* never written: any value will do */
@@ -434,7 +439,7 @@ static bool may_be_imm(X86Gen *g, const RuleState *r, int n)
     bool last = n == r->def->nb_in - 1;
     uint64_t val;
 
-    if (r->in[n] == TCG_NONE || !is_const(g, r->in[n])) {
+    if (r->in[n] == TCG_NONE || x86_temp(g, r->in[n])->kind != TEMP_CONST) {
         return false;
     }
     val = x86_temp(g, r->in[n])->val;
@@ -541,7 +546,8 @@ static void place_inputs(X86Gen *g, RuleState *r)
         int temp = r->in[n];
         const X86Temp *t = &g->t[temp];
 
-        if (temp != TCG_NONE && t->reg != X86_NO_REG && r->def->in[n] != 'c') {
+        if (temp != TCG_NONE && t->reg != X86_NO_REG && r->def->in[n] != 'c' &&
+            (fixed_reg(r, n) < 0 || t->reg == fixed_reg(r, n))) {
             g->locked |= X86_MASK(t->reg); /* not to be evicted for another input */
         }
     }
@@ -653,6 +659,8 @@ static bool keeps_flags(X86Gen *g, const RuleState *r)
         return x86_has(X86_BMI2) && may_be_imm(g, r, 1);
     case TCG_OP_ld:
     case TCG_OP_st:
+    case TCG_OP_stv:
+        return !(op->memop & (MO_BSWAP | MO_RELEASE)) && !x86_config.softmmu;
     case TCG_OP_ld_env:
         return !(op->memop & MO_BSWAP);
     case TCG_OP_extract:

@@ -82,6 +82,15 @@ void x86_mark_fault_moved(X86Gen *g, int temp, int loc)
     mark_at(g, (uint32_t)(g->p - g->start), dirty, n);
 }
 
+void x86_mark_ool_call(X86Gen *g, vaddr pc, const X86Dirty *dirty, int n)
+{
+    vaddr here = g->pc;
+
+    g->pc = pc;
+    mark_at(g, (uint32_t)(g->p - 1 - g->start), dirty, n);
+    g->pc = here;
+}
+
 static uint64_t get(const uint8_t **p)
 {
     uint64_t v = 0;

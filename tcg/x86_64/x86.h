@@ -59,6 +59,7 @@ typedef struct X86Config {
     unsigned features;
     uint64_t guest_base; /* not 0: guest accesses take a GS prefix */
     bool fp_check;
+    bool softmmu; /* guest accesses go through the software TLB (softmmu.c) */
     const TargetOps *target;
     unsigned
         patch_span; /* an aligned block of so many bytes is written atomically, if in one store */
@@ -137,7 +138,7 @@ void x86_crypto_rules_init(void);
 
 /* ---- what vec.c and fp.c may call in the generator ---- */
 
-/* This block checks floating results (CF_FP_CHECK) instead of relying on traps. */
+/* This block compares floating results: CF_FP_CHECK, or each NaN is to be the default one. */
 bool x86_fp_check(const X86Gen *g);
 /* Floating ops; their rules, and those of vector ops, hold for some sizes and immediates only. */
 bool x86_is_fp_op(const TCGOp *op);

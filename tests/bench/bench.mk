@@ -8,7 +8,8 @@ BENCH_AARCH64   := $(BENCH_NAMES:%=$(BUILD)/bench/aarch64/%)
 # vector-* is what the compiler vectorises. f32-* and f64-* print sums that fused
 # multiply-adds, which only one of the two machines has by default, would change.
 BENCH_CFLAGS = -static -Wall -Wextra $(if $(filter vector-%,$*),-O3,-O2) \
-               $(if $(filter f32-% f64-%,$*),-ffp-contract=off)
+               $(if $(filter f32-% f64-%,$*),-ffp-contract=off) \
+               $(if $(filter %-fastmath,$*),-ffast-math)
 
 $(BENCH_NATIVE): $(BUILD)/bench/native/%: tests/bench/src/%.c tests/bench/src/bench.h tests/bench/src/vm.h
 	@mkdir -p $(@D)

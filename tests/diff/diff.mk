@@ -21,9 +21,28 @@ $(DIFF_BUILD)/runner-latimer: tests/diff/runner.c tests/diff/machine-latimer.c t
 
 diff: $(BUILD)/latimer-user $(DIFF_RUNNER) ## random instructions compared: AGAINST='qemu-aarch64 -cpu max'
 	$(if $(AGAINST),,$(error AGAINST names the other emulator, as in AGAINST='qemu-aarch64 -cpu max'))
-	python3 tests/diff/generate.py $(DIFF_JSON) $(DIFF_BUILD)/words -n $(N) -s $(SEED) -m '$(MATCH)' -x '$(EXCLUDE)'
+	python3 tests/diff/generate.py $(DIFF_JSON) $(DIFF_BUILD)/words -n $(N) -q $(SEQ) -s $(SEED) \
+	    -m '$(MATCH)' -x '$(EXCLUDE)' --report
 	SEQ=$(SEQ) $(AGAINST) $(DIFF_RUNNER) $(DIFF_BUILD)/words > $(DIFF_BUILD)/reference
 	SEQ=$(SEQ) $(BUILD)/latimer-user $(DIFF_RUNNER) $(DIFF_BUILD)/words > $(DIFF_BUILD)/ours
 	tests/diff/compare.py $(DIFF_JSON) $(DIFF_BUILD)/reference $(DIFF_BUILD)/ours
 
-.PHONY: diff
+# Ten million of each encoding group at each host level: an hour and a half on one processor.
+diff-long: $(DIFF_BUILD)/runner-latimer $(DIFF_RUNNER) ## … 10 M of each group at each host level: AGAINST=
+	tests/diff/long --build=$(BUILD) --against='$(AGAINST)'
+
+# The answers for fixed instructions of every pattern are in the sources; no other emulator is needed.
+check-diff: $(DIFF_BUILD)/runner-latimer
+	@$(TAP)diff tests/diff/answers.py check $(BUILD)
+
+record-diff: $(DIFF_BUILD)/runner-latimer $(DIFF_RUNNER) ## write those answers anew: AGAINST='qemu-aarch64 -cpu max'
+	tests/diff/answers.py record $(BUILD) '$(AGAINST)'
+
+# A table of patterns and the tests that execute them; fails if there is one without.
+coverage-isa: $(DIFF_BUILD)/runner-latimer $(BUILD)/latimer-aarch64 guest-programs ## which test executes which instruction
+	@tests/diff/coverage.py $(BUILD) $(BUILD)/latimer-aarch64 $(filter-out %/dynamic-libs,$(TCG_PATH)) \
+	    > $(BUILD)/coverage-isa.txt; status=$$?; tail -3 $(BUILD)/coverage-isa.txt; \
+	echo "the table: $(BUILD)/coverage-isa.txt"; exit $$status
+
+CHECKS += check-diff
+.PHONY: diff diff-long check-diff record-diff coverage-isa

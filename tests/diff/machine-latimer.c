@@ -53,44 +53,49 @@ void machine_init(void)
     }
 }
 
-/* The addresses that machine-native.c has: the pc is seen in X30's, ADR's and literal loads'
- * values. */
-enum { SLOT = 68 };
+/* What stopped the CPU at an instruction, as a signal. */
+static void add_exception(Outcome *out, int excp)
+{
+    switch (excp) {
+    case EXCP_FAULT:
+        outcome_add(out, cpu->fault_si_signo, cpu_get_pc(cpu), cpu->fault_addr);
+        break;
+    case EXCP_ALIGN:
+        outcome_add(out, SIGBUS, cpu_get_pc(cpu), cpu->fault_addr);
+        break;
+    case EXCP_BREAKPOINT:
+        outcome_add(out, SIGTRAP, cpu_get_pc(cpu), 0);
+        break;
+    default:
+        outcome_add(out, SIGILL, cpu_get_pc(cpu), 0);
+    }
+}
 
 Outcome machine_run(State *st, const uint32_t *insns, int n)
 {
     CPUArmState *env = (CPUArmState *)cpu;
-    Outcome out = { 0, 0 };
+    Outcome out = { 0, 0, 0 };
+    int excp;
 
     memcpy(env->x, st->x, sizeof(env->x));
     memcpy(env->v, st->v, sizeof(env->v));
-    arm_set_pstate(env, st->nzcv);
+    arm_set_pstate(env, (arm_get_pstate(env) & ~0xf0000000) | st->nzcv);
     arm_set_fpcr(env, st->fpcr);
     arm_set_fpsr(env, st->fpsr);
-    memcpy(CODE + SLOT, insns, n * sizeof(*insns));
-    CODE[SLOT + n] = 0xd4000001; /* SVC */
-    tb_invalidate_range((uintptr_t)CODE, (uintptr_t)CODE + 4096);
-    cpu_set_pc(cpu, (uintptr_t)(CODE + SLOT));
-    switch (cpu_exec(cpu)) {
-    case EXCP_SYSCALL:
-        break;
-    case EXCP_FAULT:
-        out.signo = cpu->fault_si_signo;
-        out.fault_addr = cpu->fault_addr;
-        break;
-    case EXCP_ALIGN:
-        out.signo = SIGBUS;
-        out.fault_addr = cpu->fault_addr;
-        break;
-    case EXCP_BREAKPOINT:
-        out.signo = SIGTRAP;
-        break;
-    default:
-        out.signo = SIGILL;
+    env->excl_addr = ~0ull;
+    memcpy(SLOT, insns, n * sizeof(*insns));
+    SLOT[n] = 0xd4000001; /* SVC */
+    tb_invalidate_range((uintptr_t)SLOT, (uintptr_t)(SLOT + n + 1));
+    cpu_set_pc(cpu, (uintptr_t)SLOT);
+    while ((excp = cpu_exec(cpu)) != EXCP_SYSCALL) {
+        add_exception(&out, excp);
+        env->excl_addr = ~0ull; /* as a return from a signal handler leaves it */
+        cpu_set_pc(cpu, cpu_get_pc(cpu) + 4);
     }
     memcpy(st->x, env->x, sizeof(env->x));
     memcpy(st->v, env->v, sizeof(env->v));
     st->nzcv = arm_get_pstate(env) & 0xf0000000;
     st->fpsr = arm_get_fpsr(env);
+    st->fpcr = arm_get_fpcr(env);
     return out;
 }

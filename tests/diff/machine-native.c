@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine is the one this program runs on: an Arm64, real or emulated. */
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 #include "runner.h"
 
-static volatile int signo;
-static volatile uint64_t fault_addr;
+enum { ALT_STACK_SIZE = 65536 };
+
+static Outcome outcome;
 
 extern const uint32_t blob[], blob_insn[], blob_after[], blob_end[];
 
-/* x0: State *. Runs at CODE; the word at blob_insn is replaced. */
+/* x0: State *. Runs at CODE; the word at blob_insn becomes a branch to SLOT, which comes back. */
 __asm__(
     ".global blob, blob_insn, blob_after, blob_end\n"
     ".balign 16\n"
@@ -55,7 +58,8 @@ __asm__(
     "ldp x24, x25, [x26, #192]\n"
     "ldp x27, x28, [x26, #216]\n"
     "ldp x29, x30, [x26, #232]\n"
-    "blob_insn: .fill 32, 4, 0xd503201f\n" /* MAX_INSNS of NOP */
+    "clrex\n"
+    "blob_insn: .word 0\n"
     "blob_after:\n"
     "stp x0, x1, [x26, #0]\n"
     "stp x2, x3, [x26, #16]\n"
@@ -78,6 +82,8 @@ __asm__(
     "str x1, [x26, #768]\n"
     "mrs x1, fpsr\n"
     "str x1, [x26, #776]\n"
+    "mrs x1, fpcr\n"
+    "str x1, [x26, #784]\n"
     "msr fpcr, xzr\n"
     ".irp r,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
     "str q\\r, [x26, #(256 + 16 * \\r)]\n"
@@ -100,20 +106,29 @@ __asm__(
 static void on_signal(int sig, siginfo_t *info, void *ucontext)
 {
     ucontext_t *uc = ucontext;
+    bool memory = sig == SIGSEGV || sig == SIGBUS;
 
-    signo = sig;
-    fault_addr = sig == SIGSEGV || sig == SIGBUS ? (uintptr_t)info->si_addr : 0;
-    uc->uc_mcontext.pc = (uintptr_t)(CODE + (blob_after - blob));
+    outcome_add(&outcome, sig, uc->uc_mcontext.pc, memory ? (uintptr_t)info->si_addr : 0);
+    uc->uc_mcontext.pc += 4;
+}
+
+static uint32_t branch(const uint32_t *from, const uint32_t *to)
+{
+    return 0x14000000 | ((uint32_t)(to - from) & 0x3ffffff);
 }
 
 void machine_init(void)
 {
     static const int signals[] = { SIGILL, SIGSEGV, SIGBUS, SIGTRAP, SIGFPE };
-    static uint8_t alt_stack[65536];
+    /* where hardly a random SP points: there it would count as on this stack already */
+    void *alt_stack = mmap((void *)0x5a5a00000000, ALT_STACK_SIZE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint32_t *insn = CODE + (blob_insn - blob);
 
     memcpy(CODE, blob, (blob_end - blob) * 4);
-    __builtin___clear_cache((char *)CODE, (char *)CODE + 4096);
-    sigaltstack(&(stack_t){ .ss_sp = alt_stack, .ss_size = sizeof(alt_stack) }, NULL);
+    *insn = branch(insn, SLOT);
+    __builtin___clear_cache((char *)CODE, (char *)CODE + CODE_SIZE);
+    sigaltstack(&(stack_t){ .ss_sp = alt_stack, .ss_size = ALT_STACK_SIZE }, NULL);
     for (unsigned i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
         sigaction(
             signals[i],
@@ -124,12 +139,10 @@ void machine_init(void)
 
 Outcome machine_run(State *st, const uint32_t *insns, int n)
 {
-    uint32_t *slot = CODE + (blob_insn - blob);
-
-    signo = 0;
-    fault_addr = 0;
-    memcpy(slot, insns, n * sizeof(*insns));
-    __builtin___clear_cache((char *)slot, (char *)(slot + n));
+    outcome = (Outcome){ 0, 0, 0 };
+    memcpy(SLOT, insns, n * sizeof(*insns));
+    SLOT[n] = branch(SLOT + n, CODE + (blob_after - blob));
+    __builtin___clear_cache((char *)SLOT, (char *)(SLOT + n + 1));
     ((void (*)(State *))CODE)(st);
-    return (Outcome){ signo, fault_addr };
+    return outcome;
 }

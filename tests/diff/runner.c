@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs single A64 instructions on made-up states and prints what they did, so that two machines can
- * be compared: runner INSTRUCTIONS [FIRST [LAST]]; SEQ=n in the environment: runs of n
- * instructions.
+ * Runs A64 instructions on made-up states and prints what they did, so that two machines can be
+ * compared: runner INSTRUCTIONS [FIRST [LAST]]; SEQ=n in the environment: runs of n instructions.
  *
- * INSTRUCTIONS is a file of 32-bit words (tests/diff/generate.py). For each one a line is printed:
- * index, word, signal, a hash of all that changed; with FIRST the whole state of those from FIRST
- * to LAST. X28 and SP point into memory; X27 is a small offset; X26 is the runner's own. FPCR=hex
- * in the environment is the mode.
+ * INSTRUCTIONS is a file of 32-bit words (tests/diff/generate.py). For each run a line is printed:
+ * index, first word, last signal, a hash of all that changed; with FIRST the whole state of those
+ * from FIRST to LAST. X24, X28 and SP point into memory, X27 is a small offset, X25 the address
+ * behind the run; X26 is the runner's own. FPCR=hex in the environment is the mode of all runs;
+ * with BY_WORD set a run's state follows from its first word, not from the index.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +18,7 @@
 
 static State state, before;
 static uint8_t mem_before[SCRATCH_SIZE];
-static uint64_t fault_addr;
-
-static uint64_t seed;
+static uint64_t seed = 1;
 
 static uint64_t rnd(void)
 {
@@ -114,12 +112,22 @@ static uint64_t edgy_float(void)
     }
 }
 
-static void make_state(uint64_t index)
+/* Rounding modes, FZ16, FZ, DN, AHP; half of the runs have none of them. */
+static uint32_t random_fpcr(void)
 {
-    seed = 0x9e3779b97f4a7c15 * (index + 1);
+    uint32_t r = rnd() >> 32;
+
+    return r & 1 ? r & 0x07c80000 & rnd() : 0;
+}
+
+static void make_state(uint64_t which, int n)
+{
+    seed = 0x9e3779b97f4a7c15 * (which + 1);
     for (int i = 0; i < 31; i++) {
         state.x[i] = edgy();
     }
+    state.x[24] = (uintptr_t)SCRATCH + SCRATCH_SIZE / 2 - 512;
+    state.x[25] = (uintptr_t)(SLOT + n);
     state.x[27] = (int64_t)(rnd() % 512) - 256;
     state.x[28] = (uintptr_t)SCRATCH + SCRATCH_SIZE / 2 + (rnd() & 3 ? 0 : rnd() % 64);
     state.x[31] = (uintptr_t)SCRATCH + SCRATCH_SIZE / 2 + 256;
@@ -129,7 +137,7 @@ static void make_state(uint64_t index)
     }
     state.nzcv = rnd() & 0xf0000000;
     state.fpsr = 0;
-    state.fpcr = getenv("FPCR") ? strtoull(getenv("FPCR"), NULL, 16) : 0;
+    state.fpcr = getenv("FPCR") ? strtoull(getenv("FPCR"), NULL, 16) : random_fpcr();
     for (int i = -512; i < 512; i++) {
         ((uint64_t *)(SCRATCH + SCRATCH_SIZE / 2))[i] = rnd() & 1 ? rnd() : edgy_float();
     }
@@ -148,7 +156,7 @@ static uint64_t hash(uint64_t h, const void *data, size_t size)
     return h;
 }
 
-static void print_state(void)
+static void print_state(const Outcome *out)
 {
     for (int i = 0; i < 32; i++) {
         if (i != 26) {
@@ -159,8 +167,8 @@ static void print_state(void)
         printf("  v%d %016lx:%016lx -> %016lx:%016lx\n", i, before.v[i][1], before.v[i][0],
                state.v[i][1], state.v[i][0]);
     }
-    printf("  nzcv %08lx -> %08lx, fpsr %08lx, fault at %lx\n", before.nzcv, state.nzcv, state.fpsr,
-           fault_addr);
+    printf("  nzcv %08lx -> %08lx, fpsr %08lx, fpcr %08lx, %d signals (%016lx)\n", before.nzcv,
+           state.nzcv, state.fpsr, state.fpcr, out->nb, out->hash);
     for (int i = 0; i < SCRATCH_SIZE; i += 8) {
         uint64_t *was = (uint64_t *)(mem_before + i), *is = (uint64_t *)(SCRATCH + i);
         if (*was != *is) {
@@ -171,18 +179,19 @@ static void print_state(void)
 
 static void run(long index, const uint32_t *insns, int n, int print)
 {
-    make_state(index);
-    before = state;
-    memcpy(mem_before, SCRATCH, SCRATCH_SIZE);
-    Outcome out = machine_run(&state, insns, n);
-    uint64_t h = hash(out.signo, state.x, 26 * 8);
-    h = hash(h, state.x + 27, 5 * 8);
-    h = hash(h, state.v, sizeof(state.v) + 16);
-    h = hash(h, SCRATCH + SCRATCH_SIZE / 2 - HASHED, 2 * HASHED);
-    printf("%ld %08x %d %016lx\n", index, insns[0], out.signo, h ^ out.fault_addr);
-    fault_addr = out.fault_addr;
+    make_state(getenv("BY_WORD") ? insns[0] : (uint64_t)index, n);
     if (print) {
-        print_state();
+        before = state;
+        memcpy(mem_before, SCRATCH, SCRATCH_SIZE);
+    }
+    Outcome out = machine_run(&state, insns, n);
+    uint64_t h = hash(out.hash, state.x, 26 * 8);
+    h = hash(h, state.x + 27, 5 * 8);
+    h = hash(h, state.v, sizeof(state.v) + 24);
+    h = hash(h, SCRATCH + SCRATCH_SIZE / 2 - HASHED, 2 * HASHED);
+    printf("%ld %08x %d %016lx\n", index, insns[0], out.signo, h);
+    if (print) {
+        print_state(&out);
     }
 }
 
@@ -201,7 +210,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s INSTRUCTIONS [FIRST [LAST]]\n", argv[0]);
         return 2;
     }
-    if (mmap(CODE, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+    if (mmap(CODE, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != CODE ||
         mmap(SCRATCH, SCRATCH_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
              -1, 0) != SCRATCH) {
@@ -209,6 +218,9 @@ int main(int argc, char **argv)
         return 1;
     }
     machine_init();
+    for (int i = LITERALS; i < 1024; i++) {
+        SLOT[i] = (uint32_t)rnd();
+    }
     for (long i = 0; fread(insns, 4 * n, 1, f) == 1; i++) {
         if (argc <= 2 || (i >= first && i <= last)) {
             run(i, insns, n, argc > 2);

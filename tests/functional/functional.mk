@@ -5,8 +5,11 @@ check-functional: $(if $(EMULATOR),all) ## the quick ones of Debian's programs
 	@$(TAP)functional $(FUNCTIONAL_RUN) --set=quick
 
 check-functional-slow: $(if $(EMULATOR),all) ## the slow ones
-	@$(TAP)functional-slow $(FUNCTIONAL_RUN) --set=slow
+	@$(TAP)functional-slow $(FUNCTIONAL_RUN) --set=slow --timeout=1200
+
+check-debian: $(LINKS) ## a Debian of another architecture is made and used
+	@$(TAP)debian tests/functional/debian --emulator=$(abspath $(BUILD)/latimer-aarch64)
 
 CHECKS      += check-functional
-CHECKS_SLOW += check-functional-slow
-.PHONY: check-functional check-functional-slow
+CHECKS_SLOW += check-functional-slow check-debian
+.PHONY: check-functional check-functional-slow check-debian

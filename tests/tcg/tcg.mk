@@ -14,7 +14,7 @@ $(TCG_LISTS): $(TCG_BUILD)/%: $(TCG_SRC)/%.S $(TCG_SRC)/insn.c $(TCG_SRC)/insn.i
 
 $(TCG_PROGRAMS): $(TCG_BUILD)/%: $(TCG_SRC)/%.c $(TCG_SRC)/test.h
 	@mkdir -p $(@D)
-	$(call say,GUEST)$(AARCH64_CC) $(AARCH64_CFLAGS) -o $@ $< -lm -lpthread -ldl
+	$(call say,GUEST)$(AARCH64_CC) $(AARCH64_CFLAGS) -o $@ $< -lm -lpthread -ldl -lrt
 
 guest-programs: $(TCG_LISTS) $(TCG_PROGRAMS) ## the guest test programs
 
@@ -30,6 +30,8 @@ TCG_PATH    = $(abspath $(TCG_LISTS) $(TCG_PROGRAMS))
 check-tcg: guest-programs $(if $(EMULATOR),all)
 	@failed=0; $(TAP)tcg $(TCG_RUN) $(TCG_PATH) || failed=1; \
 	$(TAP)tcg-engines $(TCG_RUN) --modes='sse4.2 avx2 interp' $(abspath $(TCG_LISTS)) || failed=1; \
+	$(TAP)tcg-models $(TCG_RUN) --emulator='$(if $(EMU),$(EMU_COMMAND) -cpu cortex-a76)' \
+	    --modes='host interp' $(abspath $(TCG_BUILD)/alignment) || failed=1; \
 	$(TAP)perfmap tests/tcg/perfmap $(EMU_PERFMAP) $(abspath $(TCG_BUILD)/flow) || failed=1; \
 	exit $$failed
 
@@ -37,13 +39,42 @@ check-bad-input: guest-programs $(if $(EMULATOR),all)
 	@$(TAP)bad-input tests/tcg/bad-input --emulator='$(if $(EMU),$(EMU_COMMAND))' \
 	    --programs=$(abspath $(TCG_BUILD))
 
+check-binfmt: guest-programs $(LINKS) ## scripts/binfmt, in a namespace of its own
+	@$(TAP)binfmt tests/tcg/binfmt $(abspath $(BUILD)/latimer-aarch64) $(abspath $(TCG_BUILD)/flow)
+
+# Ten minutes of signals, a million bad calls.
+check-stress: guest-programs $(LINKS)
+	@failed=0; \
+	STRESS_SECONDS=600 $(TAP)stress-signals $(TCG_RUN) --timeout=900 \
+	    $(abspath $(TCG_BUILD)/stress) || failed=1; \
+	FUZZ_CALLS=1000000 FUZZ_SEED=$$$$ $(TAP)stress-efault $(TCG_RUN) --timeout=900 \
+	    $(abspath $(TCG_BUILD)/efault) || failed=1; \
+	exit $$failed
+
 check-tcg-modes: guest-programs $(if $(EMULATOR),all)
 	@$(TAP)tcg-modes $(TCG_RUN) --modes=all --timeout=600 $(TCG_PATH)
+
+# The persistent cache; then some of Debian's programs fill one, and run again with each block of it
+# compared with a fresh translation.
+check-cache: guest-programs $(if $(EMULATOR),all)
+	@failed=0; $(TAP)cache tests/tcg/cache --emulator='$(if $(EMU),$(EMU_COMMAND))' \
+	    --programs=$(abspath $(TCG_BUILD)) || failed=1; \
+	export LATIMER_CACHE_DIR=$(abspath $(BUILD))/code-cache-verify; rm -rf $$LATIMER_CACHE_DIR; \
+	for cache in on verify; do \
+	    $(TAP)cache-$$cache $(FUNCTIONAL_RUN) --only='^(bash-|gawk|perl$$|python3$$|sqlite3$$|openssl$$)' || failed=1; \
+	    export LATIMER_CACHE=verify; \
+	done; exit $$failed
+
+# The lock-free stack and queue for a minute each.
+check-lockfree: guest-programs $(if $(EMULATOR),all)
+	@$(TAP)lockfree sh -c 'echo 1..1; $(EMU_COMMAND) $(TCG_BUILD)/lockfree 60 && \
+	    echo "ok 1 - lock-free stack and queue, a minute each" || echo "not ok 1 - an element was lost"'
 
 # Records the answers of the instruction lists; only with an emulator that is known to be right.
 record-insn: guest-programs
 	for list in $(TCG_LISTS); do $(EMU) $$list > $(TCG_SRC)/$${list##*/}.out || exit 1; done
 
-CHECKS      += check-tcg check-bad-input
-CHECKS_SLOW += check-tcg-modes
-.PHONY: guest-programs check-tcg check-bad-input check-tcg-modes record-insn
+CHECKS      += check-tcg check-bad-input check-cache check-binfmt
+CHECKS_SLOW += check-tcg-modes check-lockfree check-stress
+.PHONY: guest-programs check-tcg check-bad-input check-cache check-tcg-modes check-lockfree check-binfmt \
+        check-stress record-insn

@@ -91,6 +91,22 @@ void *tb_alloc(TCGContext *s, size_t size)
     return p;
 }
 
+/* What else the engine provides and lists of ops in user mode never ask for. */
+bool softmmu_run_op(const TCGOp *op, G_GNUC_UNUSED TCGValue *args, G_GNUC_UNUSED CPUState *cpu)
+{
+    g_error("%s: no softmmu here", tcg_op_defs[op->opc].name);
+}
+
+void cpu_loop_exit(G_GNUC_UNUSED CPUState *cpu, int excp)
+{
+    g_error("cpu_loop_exit %d", excp);
+}
+
+TranslationBlock *tb_find_by_host_pc(G_GNUC_UNUSED uintptr_t pc)
+{
+    g_assert_not_reached();
+}
+
 /* As the engine does: the state as it was before the guest instruction, and out of the block. */
 static void on_fpe(int sig, siginfo_t *info, void *uc)
 {
@@ -258,6 +274,7 @@ TCGContext *test_start(void)
         s = tcg_context_new(&test_target);
     }
     tcg_context_start(s, NULL);
+    s->fp_flush = s->fp_default_nan = false;
     tcg_gen_insn_start(s, 0x1000);
     return s;
 }
@@ -393,6 +410,17 @@ static void differ(TCGContext *s, const TestEngine *e, const char *what, const T
     g_assert_not_reached();
 }
 
+/*
+ * Where denormals are flushed the host does not see one beside a NaN; with its own flushing, in
+ * blocks that check, it never does, and says inexact of what was flushed (docs/tcg.md).
+ */
+static uint8_t loose_flags(const TCGContext *s, const TestEngine *e)
+{
+    return !s->fp_flush || !e->host ? 0
+           : e->traps               ? FLOAT_FLAG_INPUT_DENORMAL
+                                    : FLOAT_FLAG_INPUT_DENORMAL | FLOAT_FLAG_INEXACT;
+}
+
 void test_compare(TCGContext *s, const TestEngine *e, const char *what, const TestCPU *in,
                   const TestCPU *got, const TestCPU *expected)
 {
@@ -415,7 +443,7 @@ void test_compare(TCGContext *s, const TestEngine *e, const char *what, const Te
     if (got->pc != expected->pc) {
         differ(s, e, what, in, "pc", &got->pc, &expected->pc, 8);
     }
-    if (got->parent.fp_status.flags != expected->parent.fp_status.flags) {
+    if ((got->parent.fp_status.flags ^ expected->parent.fp_status.flags) & ~loose_flags(s, e)) {
         differ(s, e, what, in, "floating flags", &got->parent.fp_status.flags,
                &expected->parent.fp_status.flags, 1);
     }
@@ -423,13 +451,16 @@ void test_compare(TCGContext *s, const TestEngine *e, const char *what, const Te
 
 /*
  * Some traps are only the host's: minimum and maximum of a quiet NaN, an infinity rounded with
- * ties away.
+ * ties away, and what is small or inexact where denormals are flushed.
  */
 static bool may_trap_in_vain(const TCGContext *s)
 {
     for (int i = 0; i < s->nb_ops; i++) {
         const TCGOp *op = &s->ops[i];
 
+        if (s->fp_flush && tcg_op_defs[op->opc].flags & TCG_OPF_FAULT) {
+            return true;
+        }
         switch (op->opc) {
         case TCG_OP_fmin ... TCG_OP_fmaxnm:
         case TCG_OP_vfmin ... TCG_OP_vfmaxnm:
@@ -541,7 +572,8 @@ static uint64_t random_float(unsigned sz)
     static const uint32_t special32[] = { 0,          0x80000000, 1,          0x007fffff,
                                           0x00800000, 0x3f800000, 0xbf800000, 0x7f7fffff,
                                           0x7f800000, 0xff800000, 0x7f800001, 0x7fc00000,
-                                          0xffc00123, 0x4f000000, 0xcf000000, 0x5f000000 };
+                                          0x20000001, 0x1ffffffe, 0xffc00123, 0x4f000000,
+                                          0xcf000000, 0x5f000000 };
     static const uint64_t special64[] = {
         0,
         1ull << 63,
@@ -556,6 +588,8 @@ static uint64_t random_float(unsigned sz)
         0x7ff0000000000001ull,
         0x7ff8000000000000ull,
         0xfff8000000000123ull,
+        0x2000000000000001ull, /* its product with the next is rounded up to the least normal */
+        0x1ffffffffffffffeull,
         0x41e0000000000000ull,
         0x43e0000000000000ull,
         0xc3e0000000000000ull,

@@ -182,6 +182,8 @@ static const char *parse_exit(TCGParser *p, TCGOp *op, char **word)
             e.poll = true;
         } else if (!strcmp(*word, "cc_dead")) {
             e.cc_dead = true;
+        } else if (!strcmp(*word, "careful")) {
+            e.careful = true;
         } else if (!strcmp(*word, "ret") && word[1]) {
             e.ret_pc = strtoull(*++word, NULL, 0);
         } else {

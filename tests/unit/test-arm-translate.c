@@ -78,8 +78,8 @@ static void test_one_op_each(void)
         { 0x2a0103e0, "mov.32 x0, x1" },
         { 0x910003e0, "mov.64 x0, sp" },
         { 0xd2a24680, "mov.64 x0, $0x12340000" },
-        { 0xf8e00041, "atomic_rmw.u64 x1, x2, x0, add" },
-        { 0xc89ffc20, "st.u64.rel x0, [x1]" },
+        { 0x38e00041, "atomic_rmw.u8 x1, x2, x0, add" },
+        { 0x089ffc20, "st.u8.rel x0, [x1]" },
         { 0x3dc00420, "ldv.u128 v0, [x1 + 0x10]" },
     };
 
@@ -89,6 +89,20 @@ static void test_one_op_each(void)
             g_strdup_printf("%s; st_env.u32 $0x10001, #20; exit #0 main 0x10000008", cases[i].op);
         check(code, sizeof(code), expected);
     }
+}
+
+/* What a misaligned address or stack pointer may need leaves the block. */
+static void test_alignment(void)
+{
+    CHECK("exit_cond.64.tstne x2, $0x7, #0 main 0x10000000 careful; "
+          "atomic_rmw.u64 x1, x2, x0, add; st_env.u32 $0x10001, #20; exit #1 main 0x10000008",
+          0xf8e00041, SVC); /* ldaddal x0, x1, [x2] */
+    CHECK("exit_cond.64.tstne x1, $0x7, #0 main 0x10000000 careful; "
+          "st.u64.rel x0, [x1]; st_env.u32 $0x10001, #20; exit #1 main 0x10000008",
+          0xc89ffc20, SVC); /* stlr x0, [x1] */
+    CHECK("mov.64 sp, x29; exit_cond.64.tstne sp, $0xf, #0 main 0x10000004; "
+          "st_env.u32 $0x10001, #20; exit #1 main 0x10000008",
+          0x910003bf, SVC); /* mov sp, x29 */
 }
 
 static void test_branches(void)
@@ -195,6 +209,7 @@ int main(int argc, char **argv)
     tcg = tcg_context_new(&arm_target);
     tcg->cpu = cpu;
     g_test_add_func("/arm/translate/one-op-each", test_one_op_each);
+    g_test_add_func("/arm/translate/alignment", test_alignment);
     g_test_add_func("/arm/translate/branches", test_branches);
     g_test_add_func("/arm/translate/faults", test_faults);
     g_test_add_func("/arm/translate/careful", test_careful);

@@ -390,19 +390,31 @@ static bool testable(unsigned opc)
     return tcg_eval_fn[opc] != NULL;
 }
 
-static void one_size(unsigned opc, unsigned sz)
+enum { MODE_FLUSH = 1, MODE_DEFAULT_NAN = 2, NB_MODES = 4 };
+
+static void set_mode(TCGContext *s, TestCPU *cpu, unsigned mode)
+{
+    FloatStatus *st = &cpu->parent.fp_status;
+
+    s->fp_flush = st->flush_to_zero = st->flush_inputs_to_zero = mode & MODE_FLUSH;
+    s->fp_default_nan = st->default_nan = mode & MODE_DEFAULT_NAN;
+    st->round_mode = mode || g_test_rand_bit() ? g_test_rand_int_range(0, 4) : 0;
+}
+
+static void one_size(unsigned opc, unsigned sz, unsigned mode)
 {
     const TCGOpDef *def = &tcg_op_defs[opc];
     char what[64];
 
-    snprintf(what, sizeof(what), "%s, size %d", def->name, 8 << sz);
-    for (unsigned n = 0; n < 2 * NB_SHAPES; n++) {
+    snprintf(what, sizeof(what), "%s, size %d, mode %u", def->name, 8 << sz, mode);
+    for (unsigned n = 0; n < (mode ? NB_SHAPES : 2 * NB_SHAPES); n++) {
         TCGContext *s = test_start();
         TestCPU cpu[TEST_MAX_STATES], before[TEST_MAX_STATES];
         TCGOp op = build(s, opc, sz, n % NB_SHAPES);
         test_end(s);
         for (int i = 0; i < TEST_MAX_STATES; i++) {
             test_randomize(&cpu[i], float_size(opc, sz, op.imm), is_floating(def));
+            set_mode(s, &cpu[i], mode);
         }
         memcpy(before, cpu, sizeof(cpu));
         test_run_all(s, cpu, TEST_MAX_STATES, what);
@@ -418,8 +430,10 @@ static void test_op(gconstpointer data)
 
     test_sizes(opc, &first, &last);
     for (unsigned sz = first; sz <= last; sz++) {
-        if (test_size_exists(opc, sz)) {
-            one_size(opc, sz);
+        unsigned modes = is_floating(&tcg_op_defs[opc]) ? NB_MODES : 1;
+
+        for (unsigned mode = 0; mode < modes && test_size_exists(opc, sz); mode++) {
+            one_size(opc, sz, mode);
         }
     }
 }

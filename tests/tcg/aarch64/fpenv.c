@@ -149,6 +149,98 @@ static void test_flush(void)
     CHECK(d == tiny);
 }
 
+enum { FPCR_FZ = 1 << 24, FPCR_DN = 1 << 25, FPSR_UFC = 8, FPSR_IXC = 16, FPSR_IDC = 128 };
+
+static void set_fpcr(uint64_t mode)
+{
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode) : "memory");
+}
+
+static void set_fpsr(uint64_t flags)
+{
+    __asm__ volatile("msr fpsr, %0" : : "r"(flags) : "memory");
+}
+
+static uint64_t get_fpsr(void)
+{
+    uint64_t flags;
+    __asm__ volatile("mrs %0, fpsr" : "=r"(flags) : : "memory");
+    return flags;
+}
+
+/* A scalar operation on d1, d2 with clear flags; the result's bits. */
+#define OPERATE(insn, a, b)                                                    \
+    ({                                                                         \
+        double x_ = (a), y_ = (b), r_;                                         \
+        uint64_t bits_;                                                        \
+        set_fpsr(0);                                                           \
+        __asm__ volatile(insn " %d0, %d1, %d2" : "=w"(r_) : "w"(x_), "w"(y_)); \
+        memcpy(&bits_, &r_, 8);                                                \
+        bits_;                                                                 \
+    })
+
+static void test_flush_flags(void)
+{
+    volatile double denormal = tiny / 2, below_one = 1 - DBL_EPSILON / 2, nan = NAN;
+    double odd = 0x1.0000000000001p-511, even = 0x1.ffffffffffffep-512; /* product just < tiny */
+    uint64_t bits;
+
+    set_fpcr(FPCR_FZ);
+    EQUAL(OPERATE("fadd", one, one), 0x4000000000000000);
+    EQUAL(get_fpsr(), 0);
+    EQUAL(OPERATE("fdiv", one, three), 0x3fd5555555555555);
+    EQUAL(get_fpsr(), FPSR_IXC);
+    EQUAL(OPERATE("fmul", -denormal, one), 1ull << 63);
+    EQUAL(get_fpsr(), FPSR_IDC);
+    EQUAL(OPERATE("fmul", tiny, below_one), 0); /* flushed, and not inexact */
+    EQUAL(get_fpsr(), FPSR_UFC);
+    EQUAL(OPERATE("fmul", odd, even), 0); /* tiny before rounding */
+    EQUAL(get_fpsr(), FPSR_UFC);
+    EQUAL(OPERATE("fmul", tiny, one), 0x10000000000000);
+    EQUAL(get_fpsr(), 0);
+    bits = OPERATE("fdiv", denormal, zero);
+    EQUAL(bits, 0x7ff8000000000000);
+    EQUAL(get_fpsr(), FPSR_IDC | 1);
+    set_fpsr(0);
+    __asm__ volatile("frintp d7, %d1\n fmov %0, d7" : "=r"(bits) : "w"(denormal) : "v7");
+    EQUAL(bits, 0);
+    EQUAL(get_fpsr(), FPSR_IDC);
+    set_fpsr(0);
+    __asm__ volatile("fcvtpu %0, %d1" : "=r"(bits) : "w"(denormal));
+    EQUAL(bits, 0);
+    EQUAL(get_fpsr(), FPSR_IDC);
+    set_fpcr(FPCR_DN);
+    EQUAL(OPERATE("fadd", -nan, one), 0x7ff8000000000000);
+    EQUAL(get_fpsr(), 0);
+    set_fpcr(0);
+}
+
+/* As often as makes an emulator change its ways. */
+static void test_flush_often(void)
+{
+    double denormal = tiny / 4, odd = 0x1.0000000000001p-511, even = 0x1.ffffffffffffep-512;
+    uint64_t lost = 0;
+
+    set_fpcr(FPCR_FZ);
+    for (int i = 0; i < 20000; i++) {
+        double sum, product, edge, fused, max, integral;
+        uint64_t n;
+        __asm__ volatile("fadd %d0, %d7, %d7\n fmul %d1, %d7, %d8\n fmul %d2, %d9, %d10\n"
+                         "fmadd %d3, %d9, %d10, %d11\n fmax %d4, %d7, %d11\n"
+                         "frintp %d5, %d7\n fcvtps %6, %d7"
+                         : "=&w"(sum), "=&w"(product), "=&w"(edge), "=&w"(fused), "=&w"(max),
+                           "=&w"(integral), "=&r"(n)
+                         : "w"(denormal), "w"(huge), "w"(odd), "w"(even), "w"(zero));
+        lost += sum != 0 || product != 0 || edge != 0 || fused != 0 || max != 0 || integral != 0 ||
+                n != 0;
+    }
+    set_fpcr(0);
+    EQUAL(lost, 0);
+    CHECK(get_fpsr() & FPSR_IDC);
+    CHECK(get_fpsr() & FPSR_UFC);
+    CHECK(tiny / 4 + tiny / 4 == tiny / 2);
+}
+
 int main(void)
 {
     test_rounding();
@@ -157,5 +249,7 @@ int main(void)
     test_signal();
     test_threads();
     test_flush();
+    test_flush_flags();
+    test_flush_often();
     return test_end();
 }

@@ -72,7 +72,15 @@ static void test_registers(void)
     EQUAL(other, 0x123456789);
     __asm__ volatile("mrs %0, fpcr" : "=r"(other));
     EQUAL(other, 0);
-    __asm__ volatile("yield; sevl; wfe; hint #34; dmb ish; dsb sy; isb");
+    __asm__ volatile("yield; sevl; wfe; wfi; hint #34; dmb ish; dsb sy; isb");
+    if (getauxval(AT_HWCAP2) & 1ul << 31) {
+        __asm__ volatile("mrs x10, cntvct_el0\n add x10, x10, #100\n"
+                         ".inst 0xd503100a\n" /* wfet x10 */
+                         ".inst 0xd503102a"    /* wfit x10 */
+                         :
+                         :
+                         : "x10");
+    }
 }
 
 static void test_auxv(void)

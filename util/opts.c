@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* Options as key=value lists, and the tables that describe them. */
-#include "block/block.h"
+#include "util/opts.h"
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
+#include "util/value.h"
+
+GQuark opts_error_quark(void)
+{
+    return g_quark_from_static_string("opts-error");
+}
+
 typedef struct KeyValue {
     char *key;
     char *value;
+    GPtrArray *before; /* values of the same key that were given earlier; or NULL */
 } KeyValue;
 
-struct BlockOpts {
+struct Opts {
     GArray *list; /* of KeyValue */
 };
 
@@ -19,26 +27,29 @@ static void key_value_clear(void *p)
     KeyValue *kv = p;
     g_free(kv->key);
     g_free(kv->value);
+    if (kv->before) {
+        g_ptr_array_unref(kv->before);
+    }
 }
 
-BlockOpts *block_opts_new(void)
+Opts *opts_new(void)
 {
-    BlockOpts *opts = g_new0(BlockOpts, 1);
+    Opts *opts = g_new0(Opts, 1);
     opts->list = g_array_new(false, false, sizeof(KeyValue));
     g_array_set_clear_func(opts->list, key_value_clear);
     return opts;
 }
 
-BlockOpts *block_opts_copy(const BlockOpts *opts)
+Opts *opts_copy(const Opts *opts)
 {
-    BlockOpts *copy = block_opts_new();
+    Opts *copy = opts_new();
     if (opts) {
-        block_opts_merge(copy, opts);
+        opts_merge(copy, opts);
     }
     return copy;
 }
 
-void block_opts_free(BlockOpts *opts)
+void opts_free(Opts *opts)
 {
     if (opts) {
         g_array_free(opts->list, true);
@@ -46,7 +57,7 @@ void block_opts_free(BlockOpts *opts)
     }
 }
 
-static KeyValue *find(const BlockOpts *opts, const char *key)
+static KeyValue *find(const Opts *opts, const char *key)
 {
     for (unsigned i = 0; opts && i < opts->list->len; i++) {
         KeyValue *kv = &g_array_index(opts->list, KeyValue, i);
@@ -57,7 +68,7 @@ static KeyValue *find(const BlockOpts *opts, const char *key)
     return NULL;
 }
 
-void block_opts_set(BlockOpts *opts, const char *key, const char *value)
+void opts_set(Opts *opts, const char *key, const char *value)
 {
     KeyValue *old = find(opts, key);
     if (old) {
@@ -65,21 +76,57 @@ void block_opts_set(BlockOpts *opts, const char *key, const char *value)
         g_free(old->value);
         old->value = copy;
     } else {
-        KeyValue kv = { g_strdup(key), g_strdup(value) };
+        KeyValue kv = { g_strdup(key), g_strdup(value), NULL };
         g_array_append_val(opts->list, kv);
     }
 }
 
-void block_opts_setf(BlockOpts *opts, const char *key, const char *fmt, ...)
+/* As opts_set; an earlier value is remembered for opts_get_all. */
+static void add(Opts *opts, const char *key, const char *value)
+{
+    KeyValue *old = find(opts, key);
+    if (old) {
+        if (!old->before) {
+            old->before = g_ptr_array_new_with_free_func(g_free);
+        }
+        g_ptr_array_add(old->before, g_strdup(old->value));
+    }
+    opts_set(opts, key, value);
+}
+
+char **opts_get_all(const Opts *opts, const char *key)
+{
+    GPtrArray *all = g_ptr_array_new();
+    KeyValue *kv = find(opts, key);
+    for (unsigned i = 0; kv && kv->before && i < kv->before->len; i++) {
+        g_ptr_array_add(all, g_strdup(kv->before->pdata[i]));
+    }
+    if (kv) {
+        g_ptr_array_add(all, g_strdup(kv->value));
+    }
+    for (unsigned i = 0; !kv; i++) { /* a JSON list, perhaps of {"str": value} */
+        g_autofree char *plain = g_strdup_printf("%s.%u", key, i);
+        g_autofree char *str = g_strconcat(plain, ".str", NULL);
+        const char *value = opts_get(opts, plain);
+        if (!value && !(value = opts_get(opts, str))) {
+            break;
+        }
+        g_ptr_array_add(all, g_strdup(value));
+    }
+    g_ptr_array_add(all, NULL);
+    return (char **)g_ptr_array_free(all, false);
+}
+
+void opts_setf(Opts *opts, const char *key, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
     g_autofree char *value = g_strdup_vprintf(fmt, ap);
     va_end(ap);
-    block_opts_set(opts, key, value);
+    opts_set(opts, key, value);
 }
 
-void block_opts_remove(BlockOpts *opts, const char *key)
+void opts_remove(Opts *opts, const char *key)
 {
     KeyValue *kv = find(opts, key);
     if (kv) {
@@ -87,34 +134,34 @@ void block_opts_remove(BlockOpts *opts, const char *key)
     }
 }
 
-const char *block_opts_get(const BlockOpts *opts, const char *key)
+const char *opts_get(const Opts *opts, const char *key)
 {
     KeyValue *kv = find(opts, key);
     return kv ? kv->value : NULL;
 }
 
-bool block_opts_has(const BlockOpts *opts, const char *key)
+bool opts_has(const Opts *opts, const char *key)
 {
     return find(opts, key) != NULL;
 }
 
-unsigned block_opts_count(const BlockOpts *opts)
+unsigned opts_count(const Opts *opts)
 {
     return opts ? opts->list->len : 0;
 }
 
-const char *block_opts_key(const BlockOpts *opts, unsigned i)
+const char *opts_key(const Opts *opts, unsigned i)
 {
     return g_array_index(opts->list, KeyValue, i).key;
 }
 
-BlockOpts *block_opts_take_prefix(BlockOpts *opts, const char *prefix)
+Opts *opts_take_prefix(Opts *opts, const char *prefix)
 {
-    BlockOpts *taken = block_opts_new();
+    Opts *taken = opts_new();
     for (unsigned i = 0; i < opts->list->len;) {
         KeyValue *kv = &g_array_index(opts->list, KeyValue, i);
         if (g_str_has_prefix(kv->key, prefix)) {
-            block_opts_set(taken, kv->key + strlen(prefix), kv->value);
+            opts_set(taken, kv->key + strlen(prefix), kv->value);
             g_array_remove_index(opts->list, i);
         } else {
             i++;
@@ -123,12 +170,15 @@ BlockOpts *block_opts_take_prefix(BlockOpts *opts, const char *prefix)
     return taken;
 }
 
-void block_opts_merge(BlockOpts *opts, const BlockOpts *from)
+void opts_merge(Opts *opts, const Opts *from)
 {
     for (unsigned i = 0; i < from->list->len; i++) {
         KeyValue *kv = &g_array_index(from->list, KeyValue, i);
         if (!find(opts, kv->key)) {
-            block_opts_set(opts, kv->key, kv->value);
+            for (unsigned n = 0; kv->before && n < kv->before->len; n++) {
+                add(opts, kv->key, kv->before->pdata[n]);
+            }
+            add(opts, kv->key, kv->value);
         }
     }
 }
@@ -146,7 +196,7 @@ static const char *take_value(const char *p, GString *out)
     return p;
 }
 
-bool block_opts_parse(BlockOpts *opts, const char *text, const char *implied, GError **err)
+bool opts_parse(Opts *opts, const char *text, const char *implied, GError **err)
 {
     g_autoptr(GString) value = g_string_new(NULL);
     for (const char *p = text; *p; implied = NULL) {
@@ -154,20 +204,20 @@ bool block_opts_parse(BlockOpts *opts, const char *text, const char *implied, GE
         if (p[n] == '=') {
             g_autofree char *key = g_strndup(p, n);
             if (!n) {
-                g_set_error(err, BLOCK_ERROR, EINVAL, "option without a name in '%s'", text);
+                g_set_error(err, OPTS_ERROR, EINVAL, "option without a name in '%s'", text);
                 return false;
             }
             p = take_value(p + n + 1, value);
-            block_opts_set(opts, key, value->str);
+            add(opts, key, value->str);
         } else {
             p = take_value(p, value);
-            block_opts_set(opts, implied ? implied : value->str, implied ? value->str : "on");
+            add(opts, implied ? implied : value->str, implied ? value->str : "on");
         }
     }
     return true;
 }
 
-static void flatten(BlockOpts *opts, const char *prefix, const Value *v)
+static void flatten(Opts *opts, const char *prefix, const Value *v)
 {
     for (unsigned i = 0; i < v->items->len; i++) {
         const Value *item = g_ptr_array_index(v->items, i);
@@ -177,32 +227,32 @@ static void flatten(BlockOpts *opts, const char *prefix, const Value *v)
             g_autofree char *deeper = g_strconcat(key, ".", NULL);
             flatten(opts, deeper, item);
         } else if (item->type == VALUE_STRING) {
-            block_opts_set(opts, key, item->str);
+            opts_set(opts, key, item->str);
         } else if (item->type == VALUE_BOOL) {
-            block_opts_set(opts, key, item->num ? "on" : "off");
+            opts_set(opts, key, item->num ? "on" : "off");
         } else if (item->type == VALUE_INT) {
-            block_opts_setf(opts, key, "%" G_GINT64_FORMAT, item->num);
+            opts_setf(opts, key, "%" G_GINT64_FORMAT, item->num);
         } else {
-            block_opts_set(opts, key, "");
+            opts_set(opts, key, "");
         }
     }
 }
 
-bool block_opts_parse_json(BlockOpts *opts, const char *text, GError **err)
+bool opts_parse_json(Opts *opts, const char *text, GError **err)
 {
     g_autoptr(Value) v = value_parse_json(text, err);
     if (!v) {
         return false;
     }
     if (v->type != VALUE_DICT) {
-        g_set_error(err, BLOCK_ERROR, EINVAL, "JSON: an object is expected");
+        g_set_error(err, OPTS_ERROR, EINVAL, "JSON: an object is expected");
         return false;
     }
     flatten(opts, "", v);
     return true;
 }
 
-bool block_parse_size(const char *text, uint64_t *out, GError **err)
+bool parse_size(const char *text, uint64_t *out, GError **err)
 {
     static const char units[] = "BKMGTPE";
     char *end;
@@ -236,14 +286,14 @@ bool block_parse_size(const char *text, uint64_t *out, GError **err)
     *out = (whole << shift) + (uint64_t)ldexp(part, shift);
     return true;
 bad:
-    g_set_error(err, BLOCK_ERROR, EINVAL,
+    g_set_error(err, OPTS_ERROR, EINVAL,
                 "'%s' is not a size: a number from 0 to 8E, with an optional suffix of "
                 "k, M, G, T, P or E",
                 text);
     return false;
 }
 
-bool block_parse_bool(const char *text, bool *out)
+bool parse_bool(const char *text, bool *out)
 {
     static const char *const words[] = { "off", "on", "no", "yes", "false", "true", "n", "y" };
     for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
@@ -255,7 +305,7 @@ bool block_parse_bool(const char *text, bool *out)
     return false;
 }
 
-char *block_size_to_str(uint64_t bytes)
+char *size_to_str(uint64_t bytes)
 {
     static const char *const units[] = { "", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei" };
     double v = bytes;
@@ -268,7 +318,7 @@ char *block_size_to_str(uint64_t bytes)
     return g_strdup_printf("%0.3g %sB", v, units[u]);
 }
 
-static const BlockOpt *find_opt(const BlockOpt *table, const char *key)
+static const OptDef *find_opt(const OptDef *table, const char *key)
 {
     for (; table && table->name; table++) {
         if (!strcmp(table->name, key)) {
@@ -278,32 +328,32 @@ static const BlockOpt *find_opt(const BlockOpt *table, const char *key)
     return NULL;
 }
 
-static bool check_value(const BlockOpt *opt, const char *value, GError **err)
+static bool check_value(const OptDef *opt, const char *value, GError **err)
 {
     bool on;
     uint64_t num;
     char *end;
     switch (opt->type) {
-    case BLOCK_OPT_STR:
+    case OPT_STR:
         return true;
-    case BLOCK_OPT_BOOL:
-        if (block_parse_bool(value, &on)) {
+    case OPT_BOOL:
+        if (parse_bool(value, &on)) {
             return true;
         }
-        g_set_error(err, BLOCK_ERROR, EINVAL, "Parameter '%s' expects 'on' or 'off', not '%s'",
+        g_set_error(err, OPTS_ERROR, EINVAL, "Parameter '%s' expects 'on' or 'off', not '%s'",
                     opt->name, value);
         return false;
-    case BLOCK_OPT_NUM:
+    case OPT_NUM:
         errno = 0;
         (void)g_ascii_strtoull(value, &end, 0);
         if (g_ascii_isdigit(value[0]) && !*end && !errno) {
             return true;
         }
-        g_set_error(err, BLOCK_ERROR, EINVAL, "Parameter '%s' expects a number, not '%s'",
-                    opt->name, value);
+        g_set_error(err, OPTS_ERROR, EINVAL, "Parameter '%s' expects a number, not '%s'", opt->name,
+                    value);
         return false;
-    case BLOCK_OPT_SIZE:
-        if (block_parse_size(value, &num, err)) {
+    case OPT_SIZE:
+        if (parse_size(value, &num, err)) {
             return true;
         }
         g_prefix_error(err, "Parameter '%s': ", opt->name);
@@ -312,13 +362,26 @@ static bool check_value(const BlockOpt *opt, const char *value, GError **err)
     g_assert_not_reached();
 }
 
-bool block_opts_check(const BlockOpts *opts, const BlockOpt *table, GError **err)
+/* "hostfwd" of "hostfwd.3" and "hostfwd.3.str", as JSON lists give them; else NULL. */
+static char *list_base(const char *key)
 {
-    for (unsigned i = 0; i < block_opts_count(opts); i++) {
+    const char *dot = strchr(key, '.');
+    size_t digits = dot ? strspn(dot + 1, "0123456789") : 0;
+    bool list = digits && (!dot[1 + digits] || !strcmp(dot + 1 + digits, ".str"));
+    return list ? g_strndup(key, dot - key) : NULL;
+}
+
+bool opts_check(const Opts *opts, const OptDef *table, GError **err)
+{
+    for (unsigned i = 0; i < opts_count(opts); i++) {
         KeyValue *kv = &g_array_index(opts->list, KeyValue, i);
-        const BlockOpt *opt = find_opt(table, kv->key);
+        g_autofree char *base = list_base(kv->key);
+        const OptDef *opt = find_opt(table, kv->key);
+        if (!opt && base) {
+            opt = find_opt(table, base);
+        }
         if (!opt) {
-            g_set_error(err, BLOCK_ERROR, EINVAL, "Invalid parameter '%s'", kv->key);
+            g_set_error(err, OPTS_ERROR, EINVAL, "Invalid parameter '%s'", kv->key);
             return false;
         }
         if (!check_value(opt, kv->value, err)) {
@@ -328,38 +391,38 @@ bool block_opts_check(const BlockOpts *opts, const BlockOpt *table, GError **err
     return true;
 }
 
-const char *block_opt_str(const BlockOpts *opts, const BlockOpt *table, const char *key)
+const char *opt_str(const Opts *opts, const OptDef *table, const char *key)
 {
-    const BlockOpt *opt = find_opt(table, key);
-    const char *value = block_opts_get(opts, key);
+    const OptDef *opt = find_opt(table, key);
+    const char *value = opts_get(opts, key);
     g_assert(opt);
     return value ? value : opt->def;
 }
 
-bool block_opt_bool(const BlockOpts *opts, const BlockOpt *table, const char *key)
+bool opt_bool(const Opts *opts, const OptDef *table, const char *key)
 {
-    const char *value = block_opt_str(opts, table, key);
+    const char *value = opt_str(opts, table, key);
     bool on = false;
-    return value && block_parse_bool(value, &on) && on;
+    return value && parse_bool(value, &on) && on;
 }
 
-uint64_t block_opt_num(const BlockOpts *opts, const BlockOpt *table, const char *key)
+uint64_t opt_num(const Opts *opts, const OptDef *table, const char *key)
 {
-    const char *value = block_opt_str(opts, table, key);
+    const char *value = opt_str(opts, table, key);
     uint64_t num = 0;
     if (!value) {
         return 0;
     }
-    if (find_opt(table, key)->type == BLOCK_OPT_SIZE) {
-        return block_parse_size(value, &num, NULL) ? num : 0;
+    if (find_opt(table, key)->type == OPT_SIZE) {
+        return parse_size(value, &num, NULL) ? num : 0;
     }
     return g_ascii_strtoull(value, NULL, 0);
 }
 
-bool block_opt_enum(const BlockOpts *opts, const BlockOpt *table, const char *key,
-                    const char *const *names, int *out, GError **err)
+bool opt_enum(const Opts *opts, const OptDef *table, const char *key, const char *const *names,
+              int *out, GError **err)
 {
-    const char *value = block_opt_str(opts, table, key);
+    const char *value = opt_str(opts, table, key);
     *out = 0;
     if (!value) {
         return true;
@@ -371,24 +434,24 @@ bool block_opt_enum(const BlockOpts *opts, const BlockOpt *table, const char *ke
         }
     }
     g_autofree char *all = g_strjoinv(", ", (char **)names);
-    g_set_error(err, BLOCK_ERROR, EINVAL, "Parameter '%s' does not accept value '%s' (one of: %s)",
+    g_set_error(err, OPTS_ERROR, EINVAL, "Parameter '%s' does not accept value '%s' (one of: %s)",
                 key, value, all);
     return false;
 }
 
 static int compare_opts(const void *a, const void *b)
 {
-    const BlockOpt *const *x = a, *const *y = b;
+    const OptDef *const *x = a, *const *y = b;
     return strcmp((*x)->name, (*y)->name);
 }
 
-char *block_opt_table_help(const BlockOpt *table)
+char *opt_table_help(const OptDef *table)
 {
     static const char *const types[] = {
-        [BLOCK_OPT_STR] = "str",
-        [BLOCK_OPT_BOOL] = "bool (on/off)",
-        [BLOCK_OPT_NUM] = "num",
-        [BLOCK_OPT_SIZE] = "size",
+        [OPT_STR] = "str",
+        [OPT_BOOL] = "bool (on/off)",
+        [OPT_NUM] = "num",
+        [OPT_SIZE] = "size",
     };
     g_autoptr(GPtrArray) rows = g_ptr_array_new();
     GString *out = g_string_new(NULL);
@@ -397,7 +460,7 @@ char *block_opt_table_help(const BlockOpt *table)
     }
     g_ptr_array_sort(rows, compare_opts);
     for (unsigned i = 0; i < rows->len; i++) {
-        const BlockOpt *opt = g_ptr_array_index(rows, i);
+        const OptDef *opt = g_ptr_array_index(rows, i);
         g_autofree char *name = g_strdup_printf("%s=<%s>", opt->name, types[opt->type]);
         g_string_append_printf(out, "  %-22s - %s\n", name, opt->help);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The value tree: building it, printing it for people and as JSON, parsing JSON. */
-#include "block/value.h"
-#include "block/block.h"
+#include "util/value.h"
+#include "util/opts.h"
 #include <errno.h>
 #include <string.h>
 
@@ -193,7 +193,7 @@ static void json_space(JsonParser *j)
 static void *json_fail(JsonParser *j, const char *what)
 {
     if (j->err && !*j->err) {
-        g_set_error(j->err, BLOCK_ERROR, EINVAL, "JSON: %s at character %td", what,
+        g_set_error(j->err, OPTS_ERROR, EINVAL, "JSON: %s at character %td", what,
                     j->p - j->start + 1);
     }
     return NULL;

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Blocks to and from the persistent cache: which mappings of files have code, finding a block when
+ * none is in memory, and keeping the new ones when the process ends.
+ */
+#include <elf.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "persist.h"
+#include "util/log.h"
+
+enum {
+    SAVE_MIN = 24,        /* fewer new blocks are not worth a visit to the disk */
+    PC_RELATIVE_FROM = 1, /* in units of 4 GiB: below are programs that cannot move */
+};
+
+typedef struct Region {
+    vaddr start, end;
+    uint64_t offset; /* of start in the file */
+    PersistFile *file;
+} Region;
+
+static struct {
+    enum { UNDECIDED, OFF, ON } state; /* mappings are noted before it is decided */
+    pthread_mutex_t lock;
+    char *dir;
+    int dir_state; /* 0: not looked at, 1: good, -1: bad */
+    uint64_t key;
+    pid_t pid;
+    GArray *regions;         /* of Region */
+    guint last;              /* the region that was asked for last */
+    PersistFile *files;      /* for ever */
+    _Atomic unsigned fresh;  /* new blocks that could be kept */
+    _Atomic unsigned loaded; /* blocks found */
+} cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* ---- what translations depend on ---- */
+
+static uint64_t mix(uint64_t h, const void *data, size_t size)
+{
+    const uint8_t *p = data;
+
+    while (size--) {
+        h = (h ^ *p++) * UINT64_C(0x100000001b3); /* FNV-1a */
+    }
+    return h ^ h >> 32;
+}
+
+/* The linker's build id of the emulator; false: it has none. */
+static bool mix_build_id(uint64_t *h)
+{
+    extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
+    const char *image = (const char *)&__ehdr_start;
+    const Elf64_Phdr *ph = (const Elf64_Phdr *)(image + __ehdr_start.e_phoff);
+    uint64_t base = 0;
+
+    for (int i = 0; i < __ehdr_start.e_phnum; i++) {
+        if (ph[i].p_type == PT_LOAD && ph[i].p_offset == 0) {
+            base = ph[i].p_vaddr;
+        }
+    }
+    for (int i = 0; i < __ehdr_start.e_phnum; i++) {
+        const char *p = image + (ph[i].p_vaddr - base), *end = p + ph[i].p_memsz;
+
+        while (ph[i].p_type == PT_NOTE && p + sizeof(Elf64_Nhdr) < end) {
+            const Elf64_Nhdr *n = (const Elf64_Nhdr *)p;
+            const char *desc = p + sizeof(*n) + ROUND_UP(n->n_namesz, 4);
+
+            if (n->n_type == NT_GNU_BUILD_ID) {
+                *h = mix(*h, desc, n->n_descsz);
+                return true;
+            }
+            p = desc + ROUND_UP(n->n_descsz, 4);
+        }
+    }
+    return false;
+}
+
+void persist_init(void)
+{
+    const TCGConfig *c = &engine.config;
+    uint64_t h = UINT64_C(0xcbf29ce484222325), backend = tcg_backend_code_key();
+
+    if (!c->cache_dir || c->interp || c->verify || c->no_chain || c->no_optimize || c->max_insns ||
+        log_enabled(LOG_IN_ASM | LOG_OP | LOG_OP_OPT | LOG_OUT_ASM) || !mix_build_id(&h)) {
+        cache.state = OFF;
+        return;
+    }
+    h = mix(h, engine.target->name, strlen(engine.target->name));
+    h = mix(h, c->cpu_model, strlen(c->cpu_model));
+    cache.key = mix(h, &backend, sizeof(backend));
+    cache.dir = g_strdup(c->cache_dir);
+    cache.pid = getpid();
+    cache.state = ON;
+}
+
+/* ---- mappings ---- */
+
+static PersistFile *file_of(uint64_t id)
+{
+    PersistFile *f = cache.files;
+
+    while (f && f->id != id) {
+        f = f->next;
+    }
+    if (!f) {
+        f = g_new0(PersistFile, 1);
+        f->id = id;
+        f->next = cache.files;
+        cache.files = f;
+    }
+    return f;
+}
+
+void persist_forget(vaddr start, vaddr end)
+{
+    if (cache.state == OFF || !cache.regions) {
+        return;
+    }
+    pthread_mutex_lock(&cache.lock);
+    for (guint i = cache.regions->len; i--;) {
+        Region r = g_array_index(cache.regions, Region, i);
+
+        if (r.start >= end || r.end <= start) {
+            continue;
+        }
+        g_array_remove_index_fast(cache.regions, i);
+        if (r.start < start) {
+            Region low = { r.start, start, r.offset, r.file };
+            g_array_append_val(cache.regions, low);
+        }
+        if (r.end > end) {
+            Region high = { end, r.end, r.offset + (end - r.start), r.file };
+            g_array_append_val(cache.regions, high);
+        }
+    }
+    pthread_mutex_unlock(&cache.lock);
+}
+
+void persist_add(int fd, vaddr start, vaddr end, uint64_t offset)
+{
+    struct stat st;
+
+    if (cache.state == OFF || fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        return;
+    }
+    const uint64_t id[] = { st.st_dev,         st.st_ino,          st.st_size,
+                            st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ctim.tv_sec,
+                            st.st_ctim.tv_nsec };
+    persist_forget(start, end);
+    pthread_mutex_lock(&cache.lock);
+    if (!cache.regions) {
+        cache.regions = g_array_new(false, false, sizeof(Region));
+    }
+    Region r = { start, end, offset, file_of(mix(UINT64_C(0xcbf29ce484222325), id, sizeof(id))) };
+    g_array_append_val(cache.regions, r);
+    pthread_mutex_unlock(&cache.lock);
+}
+
+/* With the lock held. */
+static const Region *region_of(vaddr pc)
+{
+    const Region *r = (const Region *)cache.regions->data;
+
+    if (cache.last < cache.regions->len &&
+        pc - r[cache.last].start < r[cache.last].end - r[cache.last].start) {
+        return &r[cache.last];
+    }
+    for (guint i = 0; i < cache.regions->len; i++) {
+        if (pc - r[i].start < r[i].end - r[i].start) {
+            cache.last = i;
+            return &r[i];
+        }
+    }
+    return NULL;
+}
+
+static bool get_region(vaddr pc, Region *r)
+{
+    if (cache.state != ON || !cache.regions) {
+        return false;
+    }
+    pthread_mutex_lock(&cache.lock);
+    const Region *found = region_of(pc);
+    if (found) {
+        *r = *found;
+        if (!r->file->opened) {
+            if (!cache.dir_state) {
+                cache.dir_state = persist_dir_usable(cache.dir) ? 1 : -1;
+            }
+            r->file->opened = true;
+            if (cache.dir_state > 0) {
+                persist_file_open(r->file, cache.dir, cache.key);
+            }
+        }
+    }
+    pthread_mutex_unlock(&cache.lock);
+    return found != NULL;
+}
+
+enum { PAGE_MODE = GUEST_PAGE_EXEC | GUEST_PAGE_BTI };
+
+static bool range_fits(const Region *r, vaddr start, vaddr end, int page_flags)
+{
+    return start >= r->start && start < end && end <= r->end &&
+           (guest_page_flags(start) & PAGE_MODE) == page_flags &&
+           (guest_page_flags(end - 1) & PAGE_MODE) == page_flags;
+}
+
+static bool make_key(PersistKey *key, const Region *r, vaddr pc, uint32_t flags, uint32_t cflags)
+{
+    int page_flags = guest_page_flags(pc) & PAGE_MODE;
+
+    *key = (PersistKey){ pc - r->start + r->offset, flags, (uint16_t)cflags, (uint16_t)page_flags };
+    return page_flags & GUEST_PAGE_EXEC && !(cflags & ~(uint32_t)CF_FP_CHECK);
+}
+
+static const char *guest_bytes(vaddr addr)
+{
+    return (const char *)(uintptr_t)(addr + engine.config.guest_base);
+}
+
+/* ---- from the file ---- */
+
+/* Is the guest code that e was made of what is in memory now? */
+static bool same_guest(const PersistEntry *e, const Region *r, vaddr pc)
+{
+    const char *want = (const char *)e + persist_parts(e).guest;
+
+    if (pc >> 32 < PC_RELATIVE_FROM && pc != e->pc) {
+        return false;
+    }
+    for (int i = 0; i < e->nb_ranges; i++) {
+        vaddr start = pc + e->ranges[i].start;
+
+        if (!range_fits(r, start, start + e->ranges[i].size, e->key.page_flags) ||
+            memcmp(guest_bytes(start), want, e->ranges[i].size)) {
+            return false;
+        }
+        want += e->ranges[i].size;
+    }
+    return true;
+}
+
+static const PersistEntry *find_entry(const Region *r, const PersistKey *key, vaddr pc)
+{
+    const PersistEntry *e;
+    unsigned turn = 0;
+
+    while ((e = persist_file_find(r->file, key, &turn))) {
+        if (same_guest(e, r, pc)) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+/* The next place in the region's code where e's code may go; NULL: it has no room. */
+static uint8_t *place_code(TCGCodeRegion *code, const PersistEntry *e)
+{
+    uintptr_t mask = tcg_backend_code_align() - 1;
+    uintptr_t at = (uintptr_t)code->ptr + code->rx_delta - (uintptr_t)engine.rx;
+
+    at += (e->code_at - at) & mask;
+    return at + e->code_size > (size_t)(code->end - engine.rw) ? NULL : engine.rw + at;
+}
+
+static void load_slots(TranslationBlock *tb, const PersistEntry *e, const PersistSlot *from)
+{
+    for (int i = 0; i < e->nb_slots; i++) {
+        tb->slots[i] = (TBSlot){ .tb = tb,
+                                 .pc = tb->pc + from[i].pc,
+                                 .jmp_offset = from[i].jmp_offset,
+                                 .stub_offset = from[i].stub_offset,
+                                 .likely = from[i].taken };
+    }
+    tb->nb_slots = e->nb_slots;
+}
+
+static int64_t host_delta(const PersistEntry *e)
+{
+    return (int64_t)((uintptr_t)&engine - e->host);
+}
+
+static TranslationBlock *load(TCGContext *s, const PersistEntry *e, uint8_t *at, vaddr pc)
+{
+    PersistParts parts = persist_parts(e);
+    const char *from = (const char *)e;
+    TranslationBlock *tb = tb_alloc(s, sizeof(*tb) + e->nb_slots * sizeof(TBSlot) +
+                                           e->nb_ops * sizeof(TCGOp) + e->side_size + 1);
+    TCGOp *ops = (TCGOp *)((TBSlot *)(tb + 1) + e->nb_slots);
+
+    *tb = (TranslationBlock){ .pc = pc,
+                              .flags = e->key.flags,
+                              .cflags = e->key.cflags,
+                              .nb_insns = e->nb_insns,
+                              .nb_ranges = e->nb_ranges,
+                              .tc = at + s->code->rx_delta,
+                              .tc_size = e->code_size,
+                              .slots = (TBSlot *)(tb + 1),
+                              .side_table = (uint8_t *)(ops + e->nb_ops),
+                              .side_size = e->side_size };
+    for (int i = 0; i < e->nb_ranges; i++) {
+        tb->ranges[i].start = pc + e->ranges[i].start;
+        tb->ranges[i].end = tb->ranges[i].start + e->ranges[i].size;
+    }
+    load_slots(tb, e, (const PersistSlot *)(from + parts.slots));
+    memcpy(ops, from + parts.ops, e->nb_ops * sizeof(TCGOp));
+    memcpy(tb->side_table, from + parts.side, e->side_size);
+    memcpy(at, from + parts.code, e->code_size);
+    tcg_backend_move(at, (const TCGMove *)(from + parts.moves), e->nb_moves,
+                     &(TCGMoveDelta){ .pc = (int64_t)(pc - e->pc),
+                                      .host = host_delta(e),
+                                      .code = (at - engine.rw) - (int64_t)e->code_at,
+                                      .slots = tb->slots,
+                                      .ops = ops });
+    s->code->ptr = at + e->code_size;
+    return tb;
+}
+
+TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags)
+{
+    TCGContext *s = cpu->tcg;
+    const PersistEntry *e;
+    PersistKey key;
+    uint8_t *at;
+    Region r;
+
+    if (engine.config.cache_verify || !get_region(pc, &r) || !r.file->map ||
+        !make_key(&key, &r, pc, flags, cflags) || !(e = find_entry(&r, &key, pc))) {
+        return NULL;
+    }
+    at = place_code(s->code, e);
+    if (!at) {
+        code_region_next(cpu);
+        at = place_code(s->code, e);
+        if (!at) {
+            return NULL;
+        }
+    }
+    atomic_fetch_add_explicit(&cache.loaded, 1, memory_order_relaxed);
+    return load(s, e, at, pc);
+}
+
+void persist_begin_block(TCGContext *s, vaddr pc, uint32_t flags, uint32_t cflags)
+{
+    const PersistEntry *e;
+    PersistKey key;
+    Region r;
+
+    s->relocatable = get_region(pc, &r) && make_key(&key, &r, pc, flags, cflags);
+    s->pc_relative = s->relocatable && pc >> 32 >= PC_RELATIVE_FROM;
+    if (engine.config.cache_verify && s->relocatable && r.file->map &&
+        (e = find_entry(&r, &key, pc))) {
+        s->code->ptr = place_code(s->code, e) ?: s->code->ptr; /* so that it can be compared */
+    }
+}
+
+/* ---- to the file ---- */
+
+static uint64_t sum_guest(const TranslationBlock *tb)
+{
+    uint64_t h = 0;
+
+    for (int i = 0; i < tb->nb_ranges; i++) {
+        const char *p = guest_bytes(tb->ranges[i].start), *end = guest_bytes(tb->ranges[i].end);
+
+        for (; end - p >= 8; p += 8) {
+            uint64_t word;
+
+            memcpy(&word, p, 8);
+            h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+            h ^= h >> 32;
+        }
+        h = mix(h, p, (size_t)(end - p));
+    }
+    return h;
+}
+
+static bool all_fit(const TranslationBlock *tb, const Region *r, int page_flags)
+{
+    for (int i = 0; i < tb->nb_ranges; i++) {
+        if (!range_fits(r, tb->ranges[i].start, tb->ranges[i].end, page_flags)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void verify(const TranslationBlock *tb, const Region *r, const PersistKey *key)
+{
+    const PersistEntry *e = r->file->map ? find_entry(r, key, tb->pc) : NULL;
+    const char *from = (const char *)e;
+    g_autofree uint8_t *code = NULL;
+    const uint8_t *now = tb->tc + (engine.rw - engine.rx);
+
+    if (!e || ((now - engine.rw) ^ e->code_at) & (tcg_backend_code_align() - 1)) {
+        return; /* the region was full: other padding */
+    }
+    PersistParts parts = persist_parts(e);
+    code = g_memdup2(from + parts.code, e->code_size);
+    tcg_backend_move(code, (const TCGMove *)(from + parts.moves), e->nb_moves,
+                     &(TCGMoveDelta){ .pc = (int64_t)(tb->pc - e->pc),
+                                      .host = host_delta(e),
+                                      .code = (now - engine.rw) - (int64_t)e->code_at,
+                                      .slots = tb->slots,
+                                      .ops = tb->moves->ops });
+    if (e->code_size != tb->tc_size || memcmp(code, now, tb->tc_size) ||
+        e->side_size != tb->side_size || memcmp(from + parts.side, tb->side_table, tb->side_size) ||
+        e->nb_ops != tb->moves->nb_ops ||
+        memcmp(from + parts.ops, tb->moves->ops, e->nb_ops * sizeof(TCGOp))) {
+        g_error("cache=verify: the block at 0x%" PRIx64 " (file offset 0x%" PRIx64
+                ") is another one in %s",
+                tb->pc, key->offset, cache.dir);
+    }
+}
+
+void persist_new_block(TCGContext *s, TranslationBlock *tb)
+{
+    PersistKey key;
+    Region r;
+
+    if (!tb->moves) {
+        return;
+    }
+    /* Translation itself may change the mode (a thread's first guarded page): then it has to be
+     * done again. */
+    if (!get_region(tb->pc, &r) || !make_key(&key, &r, tb->pc, tb->flags, tb->cflags) ||
+        !all_fit(tb, &r, key.page_flags) || engine.target->tb_flags(s->cpu) != tb->flags) {
+        tb->moves = NULL;
+        return;
+    }
+    if (engine.config.cache_verify) {
+        verify(tb, &r, &key);
+    }
+    tb->moves->guest_sum = sum_guest(tb);
+    atomic_fetch_add(&cache.fresh, 1);
+}
+
+static void save_guest(const TranslationBlock *tb, PersistEntry *e, char *to)
+{
+    for (int i = 0; i < tb->nb_ranges; i++) {
+        e->ranges[i].start = (int32_t)(tb->ranges[i].start - tb->pc);
+        e->ranges[i].size = (uint32_t)(tb->ranges[i].end - tb->ranges[i].start);
+        if (to) {
+            memcpy(to, guest_bytes(tb->ranges[i].start), e->ranges[i].size);
+            to += e->ranges[i].size;
+        }
+        e->guest_size += to ? 0 : e->ranges[i].size;
+    }
+}
+
+static void save(PersistFile *f, const TranslationBlock *tb, const PersistKey *key)
+{
+    const TBMoves *m = tb->moves;
+    PersistEntry head = { .key = *key,
+                          .pc = tb->pc,
+                          .host = (uintptr_t)&engine,
+                          .code_at = (uint64_t)(tb->tc - engine.rx),
+                          .code_size = tb->tc_size,
+                          .side_size = tb->side_size,
+                          .nb_insns = tb->nb_insns,
+                          .nb_ranges = tb->nb_ranges,
+                          .nb_slots = tb->nb_slots,
+                          .nb_moves = m->nb_moves,
+                          .nb_ops = m->nb_ops };
+
+    save_guest(tb, &head, NULL);
+    PersistParts parts = persist_parts(&head);
+    head.size = ROUND_UP(parts.end, PERSIST_ALIGN);
+    PersistEntry *e = persist_writer_room(f->writer, head.size);
+    char *to = (char *)e;
+    if (!e) {
+        return;
+    }
+    PersistSlot *slots = (PersistSlot *)(to + parts.slots);
+
+    *e = head;
+    save_guest(tb, e, to + parts.guest);
+    memcpy(to + parts.code, tb->tc, tb->tc_size);
+    tcg_backend_unchain((uint8_t *)to + parts.code, tb->slots, tb->nb_slots);
+    for (int i = 0; i < tb->nb_slots; i++) {
+        slots[i] = (PersistSlot){ (int32_t)(tb->slots[i].pc - tb->pc), tb->slots[i].jmp_offset,
+                                  tb->slots[i].stub_offset, tb->slots[i].target != NULL };
+    }
+    memcpy(to + parts.ops, m->ops, m->nb_ops * sizeof(TCGOp));
+    memcpy(to + parts.moves, m->moves, m->nb_moves * sizeof(TCGMove));
+    memcpy(to + parts.side, tb->side_table, tb->side_size);
+    persist_writer_add(f->writer);
+}
+
+/* Calls fn for each block in the region that can be kept. */
+static void each_fresh(CodeRegion *code, void (*fn)(PersistFile *f, const TranslationBlock *tb,
+                                                    const PersistKey *key))
+{
+    uint32_t n = atomic_load(&code->nb_tbs);
+
+    for (uint32_t i = code->nb_saved; i < n; i++) {
+        const TranslationBlock *tb = code->tbs[i];
+        const Region *r = tb->moves && !tb->invalid ? region_of(tb->pc) : NULL;
+        PersistKey key;
+
+        if (r && make_key(&key, r, tb->pc, tb->flags, tb->cflags) &&
+            all_fit(tb, r, key.page_flags)) {
+            fn(r->file, tb, &key);
+        }
+    }
+}
+
+static void count(PersistFile *f, const TranslationBlock *tb, const PersistKey *key)
+{
+    (void)tb;
+    (void)key;
+    f->nb_fresh++;
+}
+
+static void save_if_same(PersistFile *f, const TranslationBlock *tb, const PersistKey *key)
+{
+    if (f->writer && sum_guest(tb) == tb->moves->guest_sum) {
+        save(f, tb, key);
+    }
+}
+
+static void save_all(void)
+{
+    for (int n = 0; n < engine.nb_regions; n++) {
+        each_fresh(&engine.regions[n], count);
+    }
+    for (PersistFile *f = cache.files; f; f = f->next) {
+        f->writer =
+            f->nb_fresh ? persist_writer_new(f->id, cache.dir, cache.key, f->nb_fresh) : NULL;
+        f->nb_fresh = 0;
+    }
+    for (int n = 0; n < engine.nb_regions; n++) {
+        each_fresh(&engine.regions[n], save_if_same);
+        engine.regions[n].nb_saved = atomic_load(&engine.regions[n].nb_tbs);
+    }
+    for (PersistFile *f = cache.files; f; f = f->next) {
+        if (f->writer) {
+            persist_writer_end(f->writer);
+        }
+    }
+}
+
+void persist_save(void)
+{
+    if (log_enabled(LOG_CACHE)) {
+        log_printf(LOG_CACHE, "cache: %s, %u blocks found, %u new ones\n",
+                   cache.state == ON ? cache.dir : "off", cache.loaded, cache.fresh);
+    }
+    /* In a child of vfork all of this is the parent's. */
+    if (cache.state != ON || atomic_load(&cache.fresh) < SAVE_MIN || cache.dir_state < 1 ||
+        cache.pid != getpid()) {
+        return;
+    }
+    pthread_mutex_lock(&engine.lock);
+    pthread_mutex_lock(&cache.lock);
+    atomic_store(&cache.fresh, 0);
+    save_all();
+    pthread_mutex_unlock(&cache.lock);
+    pthread_mutex_unlock(&engine.lock);
+}
+
+/* ---- fork ---- */
+
+void persist_fork_prepare(void)
+{
+    pthread_mutex_lock(&cache.lock);
+}
+
+void persist_fork_parent(void)
+{
+    pthread_mutex_unlock(&cache.lock);
+}
+
+/* What the parent has found it will keep itself. */
+void persist_fork_child(void)
+{
+    pthread_mutex_init(&cache.lock, NULL);
+    atomic_store(&cache.fresh, 0);
+    cache.pid = getpid();
+    for (int n = 0; cache.state == ON && n < engine.nb_regions; n++) {
+        engine.regions[n].nb_saved = atomic_load(&engine.regions[n].nb_tbs);
+    }
+}

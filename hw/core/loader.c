@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* Files into guest memory: kept, and written again at each reset. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+#include "hw/machine.h"
+
+typedef struct Blob {
+    char *name;
+    GBytes *data;
+    hwaddr addr;
+    struct Blob *next;
+} Blob;
+
+static Blob *blobs;
+
+bool loader_add(const char *name, GBytes *data, hwaddr addr, GError **err)
+{
+    uint64_t size = g_bytes_get_size(data);
+    for (Blob *b = blobs; b; b = b->next) {
+        if (addr < b->addr + g_bytes_get_size(b->data) && b->addr < addr + size) {
+            g_set_error(err, HW_ERROR, 0, "%s at %#" PRIx64 " would overlap %s at %#" PRIx64, name,
+                        addr, b->name, b->addr);
+            return false;
+        }
+    }
+    Blob *b = g_new(Blob, 1);
+    *b = (Blob){ g_strdup(name), g_bytes_ref(data), addr, blobs };
+    blobs = b;
+    return true;
+}
+
+void loader_reset(AddressSpace *as)
+{
+    for (Blob *b = blobs; b; b = b->next) {
+        gsize size;
+        const void *data = g_bytes_get_data(b->data, &size);
+        address_space_write_rom(as, b->addr, data, size);
+    }
+}
+
+void loader_foreach(void (*fn)(const char *name, hwaddr addr, uint64_t size, void *opaque),
+                    void *opaque)
+{
+    for (Blob *b = blobs; b; b = b->next) {
+        fn(b->name, b->addr, g_bytes_get_size(b->data), opaque);
+    }
+}
+
+GBytes *loader_inflate(const void *data, size_t len, GError **err)
+{
+    z_stream z = { .next_in = (Bytef *)data, .avail_in = (uInt)MIN(len, UINT32_MAX) };
+    enum { LIMIT = 1u << 30, CHUNK = 1 << 20 };
+    GByteArray *out = g_byte_array_new();
+    int res = inflateInit2(&z, 16 + MAX_WBITS);
+    while (res == Z_OK && out->len < LIMIT) {
+        guint at = out->len;
+        g_byte_array_set_size(out, at + CHUNK);
+        z.next_out = out->data + at;
+        z.avail_out = CHUNK;
+        res = inflate(&z, Z_NO_FLUSH);
+        g_byte_array_set_size(out, at + CHUNK - z.avail_out);
+    }
+    inflateEnd(&z);
+    if (res != Z_STREAM_END) {
+        g_byte_array_free(out, TRUE);
+        g_set_error(err, HW_ERROR, 0, "bad or too large gzip data");
+        return NULL;
+    }
+    return g_byte_array_free_to_bytes(out);
+}
+
+GBytes *loader_read_file(const char *path, GError **err)
+{
+    g_autoptr(GError) e = NULL;
+    GMappedFile *file = g_mapped_file_new(path, FALSE, &e);
+    if (!file) {
+        g_set_error(err, HW_ERROR, 0, "cannot read '%s': %s", path,
+                    e->code == G_FILE_ERROR_NOENT ? "No such file or directory" : e->message);
+        return NULL;
+    }
+    GBytes *bytes = g_mapped_file_get_bytes(file);
+    g_mapped_file_unref(file);
+    gsize len;
+    const uint8_t *data = g_bytes_get_data(bytes, &len);
+    if (len > 18 && data[0] == 0x1f && data[1] == 0x8b) {
+        GBytes *unpacked = loader_inflate(data, len, err);
+        g_prefix_error(err, "'%s': ", path);
+        g_bytes_unref(bytes);
+        return unpacked;
+    }
+    return bytes;
+}
+
+/* ---- folders with the emulator's own files ----------------------------------------------- */
+
+static GPtrArray *data_dirs;
+
+void data_dir_add(const char *dir)
+{
+    if (!data_dirs) {
+        data_dirs = g_ptr_array_new();
+    }
+    g_ptr_array_add(data_dirs, g_strdup(dir));
+}
+
+void data_dirs_print(FILE *f)
+{
+    for (guint i = 0; data_dirs && i < data_dirs->len; i++) {
+        fprintf(f, "%s\n", (char *)data_dirs->pdata[i]);
+    }
+}
+
+char *data_file_find(const char *name)
+{
+    if (access(name, R_OK) == 0) {
+        return g_strdup(name);
+    }
+    for (guint i = 0; data_dirs && i < data_dirs->len; i++) {
+        char *path = g_build_filename(data_dirs->pdata[i], name, NULL);
+        if (access(path, R_OK) == 0) {
+            return path;
+        }
+        g_free(path);
+    }
+    return NULL;
+}

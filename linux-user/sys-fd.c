@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors that are the emulator's own. They have high numbers, and for the guest they are not
+ * there: it cannot use or close them, and does not see them in /proc/self/fd. When it wants one of
+ * the numbers for itself, ours moves away.
+ */
+#include "linux-user/syscalls.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum { OWN_FD_LOWEST = 900 };
+
+bool own_fds_any;
+static int own_fds[NB_OWN_FDS] = { [0 ... NB_OWN_FDS - 1] = -1 };
+
+int own_fd(OwnFd which)
+{
+    return own_fds[which];
+}
+
+bool own_fd_is(int fd)
+{
+    for (int n = 0; n < NB_OWN_FDS; n++) {
+        if (fd >= 0 && own_fds[n] == fd) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int own_fd_set(OwnFd which, int fd)
+{
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, OWN_FD_LOWEST);
+
+    if (high >= 0) { /* a low limit of descriptors leaves it where it is */
+        close(fd);
+        fd = high;
+    }
+    own_fds[which] = fd;
+    own_fds_any = true;
+    return fd;
+}
+
+void own_fd_close(OwnFd which)
+{
+    if (own_fds[which] >= 0) {
+        close(own_fds[which]);
+        own_fds[which] = -1;
+    }
+}
+
+int64_t sys_dup3(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    (void)ts;
+    if (own_fds_any && own_fd_is((int)a[0])) {
+        return -EBADF;
+    }
+    for (int n = 0; n < NB_OWN_FDS; n++) {
+        if (own_fds[n] >= 0 && own_fds[n] == (int)a[1]) {
+            int moved = fcntl(own_fds[n], F_DUPFD_CLOEXEC, OWN_FD_LOWEST);
+
+            if (moved < 0) {
+                return -EBUSY;
+            }
+            own_fds[n] = moved; /* the old one is replaced by the call */
+        }
+    }
+    return safe_syscall(__NR_dup3, a);
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* The ranges between our own descriptors. */
+int64_t sys_close_range(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    uint64_t first = (uint32_t)a[0], last = (uint32_t)a[1];
+    int sorted[NB_OWN_FDS];
+    int64_t res = 0;
+
+    (void)ts;
+    if (!own_fds_any || first > last) {
+        return safe_syscall(__NR_close_range, a);
+    }
+    memcpy(sorted, own_fds, sizeof(sorted));
+    qsort(sorted, NB_OWN_FDS, sizeof(int), compare_ints);
+    for (int n = 0; n < NB_OWN_FDS && res == 0; n++) {
+        if (sorted[n] >= 0 && (uint64_t)sorted[n] >= first && (uint64_t)sorted[n] <= last) {
+            if ((uint64_t)sorted[n] > first) {
+                res = safe_call(__NR_close_range, first, (uint64_t)sorted[n] - 1, a[2]);
+            }
+            first = (uint64_t)sorted[n] + 1;
+        }
+    }
+    return res == 0 && first <= last ? safe_call(__NR_close_range, first, last, a[2]) : res;
+}
+
+/* ---- /proc/self/fd
+ * ---------------------------------------------------------------------------------------------- */
+
+static bool is_own_fd_folder(int fd)
+{
+    char link[64], name[64];
+    struct statfs fs;
+    ssize_t n;
+    int pid, tid;
+
+    if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC) {
+        return false;
+    }
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, name, sizeof(name) - 1);
+    name[n < 0 ? 0 : n] = 0;
+    n = strlen(name);
+    return (n > 3 && !strcmp(name + n - 3, "/fd")) || (n > 7 && !strcmp(name + n - 7, "/fdinfo"))
+               ? sscanf(name, "/proc/%d/task/%d/", &pid, &tid) >= 1 && pid == getpid()
+               : false;
+}
+
+/* struct linux_dirent64 is the same everywhere. */
+int64_t sys_getdents64(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    int64_t res = safe_syscall(__NR_getdents64, a), kept = 0;
+    uint8_t *buf = g2h(a[1]);
+
+    (void)ts;
+    if (res <= 0 || !own_fds_any || !is_own_fd_folder((int)a[0])) {
+        return res;
+    }
+    for (int64_t at = 0; at < res;) {
+        struct dirent64 *entry = (struct dirent64 *)(buf + at);
+        unsigned len = entry->d_reclen;
+
+        if (!isdigit((unsigned char)entry->d_name[0]) || !own_fd_is(atoi(entry->d_name))) {
+            memmove(buf + kept, entry, len);
+            kept += len;
+        }
+        at += len;
+    }
+    return kept ? kept : sys_getdents64(ts, a); /* nothing left is not the end */
+}
+
+/* ---- our own program, for an execve where neither /proc nor our file is in sight
+ * -------------------------------------------------------------------------------- */
+
+static void open_self(void)
+{
+    if (own_fd(OWN_FD_SELF) < 0) {
+        int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+
+        if (fd >= 0) {
+            own_fd_set(OWN_FD_SELF, fd);
+        }
+    }
+}
+
+/* chroot, pivot_root, setns, unshare: afterwards the file names may mean something else. */
+int64_t sys_new_root(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    open_self();
+    return safe_syscall(host_nr_of(ts), a);
+}

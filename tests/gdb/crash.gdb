@@ -1,0 +1,10 @@
+# A crash is seen where it happened.
+#args crash
+continue
+#expect Program received signal SIGSEGV
+backtrace
+#expect #0 .*main
+print $_siginfo._sifields._sigfault.si_addr
+#expect 0x8
+continue
+#expect Program terminated with signal SIGSEGV

@@ -1,0 +1,12 @@
+# A loop that makes no system calls is stopped.
+#args spin
+python
+import threading, time
+threading.Timer(1.0, lambda: gdb.post_event(lambda: gdb.execute("interrupt"))).start()
+end
+continue
+#expect (received signal SIGINT|stopped)
+print counter > 1000
+#expect = 1$
+kill
+#expect killed

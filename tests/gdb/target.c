@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* What the scripts in this folder debug. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+volatile int counter, seen;
+volatile int guarded[4];
+
+static void handler(int sig)
+{
+    seen = sig;
+}
+
+__attribute__((noinline)) int work(int n)
+{
+    counter += n;
+    return counter * 2;
+}
+
+__attribute__((noinline)) double mean(double a, double b)
+{
+    return (a + b) / 2;
+}
+
+static void *thread_main(void *arg)
+{
+    for (int i = 0; i < 3; i++) {
+        work((int)(long)arg);
+        usleep(1000);
+    }
+    return arg;
+}
+
+static void run_threads(void)
+{
+    pthread_t thread[2];
+
+    for (long n = 0; n < 2; n++) {
+        pthread_create(&thread[n], NULL, thread_main, (void *)(n + 10));
+    }
+    for (int n = 0; n < 2; n++) {
+        pthread_join(thread[n], NULL);
+    }
+}
+
+static int run_fork(char *self)
+{
+    int status;
+    pid_t child = fork();
+
+    if (child == 0) {
+        work(100);
+        execl(self, self, "leaf", (char *)NULL);
+        _exit(1);
+    }
+    waitpid(child, &status, 0);
+    return WEXITSTATUS(status);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "leaf")) {
+        return work(3);
+    }
+    if (argc > 1 && !strcmp(argv[1], "spin")) {
+        for (;;) {
+            counter++;
+        }
+    }
+    if (argc > 1 && !strcmp(argv[1], "crash")) {
+        guarded[2] = 77;
+        *(volatile int *)8 = work(1);
+    }
+    signal(SIGUSR1, handler);
+    signal(SIGRTMIN + 2, handler);
+    work((int)mean(1, 3));
+    guarded[1] = 5;
+    guarded[2] = guarded[1] + 1;
+    raise(SIGUSR1);
+    raise(SIGRTMIN + 2);
+    run_threads();
+    printf("child %d counter %d seen %d\n", run_fork(argv[0]), counter, seen);
+    return 5;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/* /proc/self shows the program and not the emulator; none of its descriptors or threads; limits. */
+#include "test.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* Entries of a folder but . and ..; the descriptor that reads it counts. */
+static int count_entries(const char *name)
+{
+    DIR *dir = opendir(name);
+    int count = 0;
+
+    NEED(dir);
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+        count += e->d_name[0] != '.';
+    }
+    closedir(dir);
+    return count;
+}
+
+static char *read_file(const char *name)
+{
+    static char text[1 << 20];
+    int fd = open(name, O_RDONLY);
+    ssize_t len = 0, n;
+
+    NEED(fd >= 0);
+    while ((n = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
+        len += n;
+    }
+    close(fd);
+    text[len] = 0;
+    return text;
+}
+
+static void ignore(int sig)
+{
+    (void)sig;
+}
+
+static unsigned long field(const char *text, const char *name, int base)
+{
+    const char *at = strstr(text, name);
+    NEED(at);
+    return strtoul(at + strlen(name), NULL, base);
+}
+
+static void test_status(void)
+{
+    char name[64];
+    const char *text;
+    sigset_t set;
+
+    signal(SIGUSR1, ignore);
+    signal(SIGUSR2, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGSEGV);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    snprintf(name, sizeof(name), "/proc/%d/task/%d/status", getpid(), gettid());
+    text = read_file(name);
+    EQUAL(field(text, "SigBlk:", 16), 1ul << (SIGSEGV - 1) | 1ul << (SIGUSR1 - 1));
+    EQUAL(field(text, "SigCgt:", 16), 1ul << (SIGUSR1 - 1));
+    CHECK(field(text, "SigIgn:", 16) & 1ul << (SIGUSR2 - 1));
+    EQUAL(field(text, "Threads:", 10), 1);
+    CHECK(field(text, "VmSize:", 10) < 64 << 10);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void test_maps(void)
+{
+    char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char start[40];
+    const char *line;
+
+    mprotect(page, 4096, PROT_READ | PROT_EXEC);
+    snprintf(start, sizeof(start), "%lx-%lx r-xp", (long)page, (long)page + 4096);
+    CHECK(strstr(read_file("/proc/self/maps"), start));
+    line = strstr(read_file("/proc/self/smaps"), start);
+    CHECK(line && strstr(line, "Rss:"));
+    CHECK(!strstr(read_file("/proc/self/smaps"), "latimer"));
+    CHECK(!strstr(read_file("/proc/self/maps"), "latimer"));
+    long pages = strtol(read_file("/proc/self/statm"), NULL, 10);
+    mmap(NULL, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EQUAL(strtol(read_file("/proc/self/statm"), NULL, 10), pages + 256);
+    munmap(page, 8192);
+}
+
+static void *meet(void *arg)
+{
+    pthread_barrier_wait(arg);
+    pthread_barrier_wait(arg);
+    return NULL;
+}
+
+static void test_threads(void)
+{
+    pthread_barrier_t barrier;
+    pthread_t thread;
+
+    EQUAL(count_entries("/proc/self/task"), 1);
+    pthread_barrier_init(&barrier, NULL, 2);
+    pthread_create(&thread, NULL, meet, &barrier);
+    pthread_barrier_wait(&barrier);
+    EQUAL(count_entries("/proc/self/task"), 2);
+    pthread_barrier_wait(&barrier);
+    pthread_join(thread, NULL);
+}
+
+/* After unshare the emulator holds its own file open, for an execve where it cannot be named. */
+static void test_descriptors(void)
+{
+    static bool open_before[1024];
+    int before = count_entries("/proc/self/fd"), status;
+    pid_t child;
+
+    for (int fd = 0; fd < 1024; fd++) {
+        open_before[fd] = fcntl(fd, F_GETFD) >= 0;
+    }
+    EQUAL(unshare(0), 0);
+    EQUAL(count_entries("/proc/self/fd"), before);
+    EQUAL(count_entries("/proc/self/fdinfo"), before);
+    for (int fd = 0; fd < 1024; fd++) {
+        EQUAL(fcntl(fd, F_GETFD) >= 0, open_before[fd]);
+    }
+    child = fork();
+    if (child == 0) {
+        for (int fd = 3; fd < 1000; fd++) { /* whatever was there has to give way */
+            EQUAL(dup2(1, fd), fd);
+        }
+        EQUAL(syscall(SYS_close_range, 3, ~0u, 0), 0);
+        EQUAL(count_entries("/proc/self/fd"), 4);
+        execl("/proc/self/exe", "proc", "child", (char *)NULL);
+        _exit(9);
+    }
+    EQUAL(waitpid(child, &status, 0), child);
+    EQUAL(status, 0);
+}
+
+/* In a chroot with nothing in it but a program there is no /proc and no emulator. */
+static void test_chroot(char *self)
+{
+    char folder[] = "/tmp/proc.XXXXXX", copy[64];
+    int status, in, out;
+    ssize_t n;
+    pid_t child;
+
+    NEED(mkdtemp(folder));
+    snprintf(copy, sizeof(copy), "%s/prog", folder);
+    in = open(self, O_RDONLY);
+    out = open(copy, O_CREAT | O_WRONLY, 0755);
+    NEED(in >= 0 && out >= 0);
+    while ((n = sendfile(out, in, NULL, 1 << 20)) > 0) {
+    }
+    close(in);
+    close(out);
+    child = fork();
+    if (child == 0) {
+        if (chroot(folder) < 0 && (unshare(CLONE_NEWUSER) < 0 || chroot(folder) < 0)) {
+            _exit(77); /* neither root nor user namespaces */
+        }
+        NEED(chdir("/") == 0);
+        execl("/prog", "prog", "again", (char *)NULL);
+        _exit(9);
+    }
+    EQUAL(waitpid(child, &status, 0), child);
+    CHECK(status == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 77));
+    unlink(copy);
+    rmdir(folder);
+}
+
+static void test_limits(void)
+{
+    struct rlimit limit, old;
+    int status;
+    pid_t child = fork();
+
+    if (child == 0) {
+        NEED(getrlimit(RLIMIT_AS, &old) == 0);
+        limit = (struct rlimit){ 64 << 20, old.rlim_max };
+        EQUAL(setrlimit(RLIMIT_AS, &limit), 0);
+        EQUAL(getrlimit(RLIMIT_AS, &limit), 0);
+        EQUAL(limit.rlim_cur, 64 << 20);
+        CHECK(strstr(read_file("/proc/self/limits"), "67108864"));
+        CHECK(mmap(NULL, 80 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+        EQUAL(errno, ENOMEM);
+        void *some = mmap(NULL, 32 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK(some != MAP_FAILED);
+        CHECK(mremap(some, 32 << 20, 80 << 20, MREMAP_MAYMOVE) == MAP_FAILED);
+        CHECK(sbrk(80 << 20) == (void *)-1);
+        munmap(some, 32 << 20);
+        CHECK(mmap(NULL, 32 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+        _exit(test_end());
+    }
+    EQUAL(waitpid(child, &status, 0), child);
+    EQUAL(status, 0);
+}
+
+/* A structure that points at the emulator, or nowhere. */
+static void test_ioctl(void)
+{
+    struct ifconf conf = { .ifc_len = 400, .ifc_buf = (char *)0x555555554000 };
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    NEED(fd >= 0);
+    EQUAL(ioctl(fd, 0x8912 /* SIOCGIFCONF */, &conf), -1);
+    EQUAL(errno, EFAULT);
+    EQUAL(ioctl(fd, 0x8912, (void *)0x7fffffffe000), -1);
+    EQUAL(errno, EFAULT);
+    close(fd);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) {
+        return strcmp(argv[1], "again") ? 0 : execl("/prog", "prog", "child", (char *)NULL);
+    }
+    test_status();
+    test_maps();
+    test_threads();
+    test_descriptors();
+    test_chroot(argv[0]);
+    test_limits();
+    test_ioctl();
+    return test_end();
+}

@@ -99,4 +99,15 @@ for aio in threads io_uring native; do
         skip "aio=$aio: $(head -1 log)"
     fi
 done
+
+# The host copies from file to file.
+rm -f host.raw
+run "convert -C" "$img" convert -C -f raw -O raw all.raw host.raw
+run "convert -C, the same" cmp all.raw host.raw
+run "convert -C from qcow2" "$img" convert -C -f qcow2 -O raw top.qcow2 host.raw
+run "convert -C, the same" "$img" compare -f raw -F qcow2 host.raw top.qcow2
+run "convert -C to qcow2" "$img" convert -C -f raw -O qcow2 all.raw host.qcow2
+run "convert -C, the same" "$img" compare -f raw -F qcow2 all.raw host.qcow2
+refused "convert -C -c" "copy offloading when -c" "$img" convert -C -c -O qcow2 all.raw host.qcow2
+refused "convert -C -S" "copy offloading when -S" "$img" convert -C -S 4k -O qcow2 all.raw host.qcow2
 finish

@@ -32,6 +32,7 @@ typedef struct Convert {
     int64_t ext_end;
     gint64 started;
     ImgProgress progress;
+    gint offload; /* the host may copy */
 } Convert;
 
 typedef enum PieceKind { PIECE_DATA, PIECE_ZERO, PIECE_SKIP } PieceKind;
@@ -198,6 +199,22 @@ static void keep_rate(Convert *c, int64_t done)
     }
 }
 
+/* Did the host copy it by itself? It keeps trying until once it could not. */
+static bool offloaded(Convert *c, int64_t off, int64_t len, int *ret)
+{
+    int i = source_of(c, off);
+    if (!g_atomic_int_get(&c->offload) || c->src_start[i]) {
+        return false; /* only a first source has the target's offsets */
+    }
+    *ret = block_copy_range(c->src[i], c->dst, off, len);
+    if (*ret == -ENOTSUP) {
+        g_atomic_int_set(&c->offload, false);
+        *ret = 0;
+        return false;
+    }
+    return true;
+}
+
 static gpointer worker(gpointer opaque)
 {
     Convert *c = opaque;
@@ -212,7 +229,8 @@ static gpointer worker(gpointer opaque)
     while ((len = take_piece(c, &off, &kind))) {
         int ret = 0;
         g_mutex_unlock(&c->lock);
-        if (kind == PIECE_DATA) {
+        bool copied = kind == PIECE_DATA && offloaded(c, off, len, &ret);
+        if (kind == PIECE_DATA && !copied) {
             ret = read_sources(c, off, buf, len);
         }
         if (c->ordered) {
@@ -223,7 +241,7 @@ static gpointer worker(gpointer opaque)
             ret = ret ? ret : c->ret;
             g_mutex_unlock(&c->lock);
         }
-        ret = ret ? ret : write_piece(c, off, buf, len, kind);
+        ret = ret || copied ? ret : write_piece(c, off, buf, len, kind);
         g_mutex_lock(&c->lock);
         c->ret = c->ret ? c->ret : ret;
         c->written = off + len;
@@ -301,7 +319,7 @@ typedef struct Args {
     const char *out_fmt, *backing, *backing_fmt, *snapshot, *cache;
     char *options;
     bool compress, no_create, unordered, quiet, salvage, target_zero, bitmaps, skip_broken;
-    bool target_image_opts, offload;
+    bool target_image_opts, offload, sparse_given;
     uint64_t sparse, rate;
     int threads;
     ImgProgress progress;
@@ -309,7 +327,9 @@ typedef struct Args {
 
 static bool parse_sparse(const ImgOption *o, const char *arg)
 {
-    uint64_t *sparse = o->out;
+    Args *a = o->out;
+    uint64_t *sparse = &a->sparse;
+    a->sparse_given = true;
     if (!img_parse_size("buffer size for sparse output", arg, sparse)) {
         return false;
     }
@@ -346,7 +366,7 @@ static int parse(Args *a, int argc, char **argv)
         IMG_OPT('c', NULL, IMG_ON, &a->compress),
         IMG_OPT('o', NULL, IMG_OPTIONS, &a->options),
         IMG_OPT('l', NULL, IMG_STR, &a->snapshot),
-        IMG_OPT('S', NULL, IMG_CALL_ARG, &a->sparse, .call = parse_sparse),
+        IMG_OPT('S', NULL, IMG_CALL_ARG, a, .call = parse_sparse),
         IMG_OPT('p', NULL, IMG_ON, &a->progress.on),
         IMG_OPT('t', NULL, IMG_STR, &a->cache),
         IMG_OPT('T', NULL, IMG_STR, &a->src.cache),
@@ -377,7 +397,10 @@ static int check_args(const Args *a, int nfiles)
     if (nfiles < 2) {
         return img_usage("convert", "Must specify image file name");
     }
-    if (a->target_image_opts && !a->no_create) {
+    if (a->offload && (a->sparse_given || a->compress)) {
+        bad = a->compress ? "Cannot enable copy offloading when -c is used"
+                          : "Cannot enable copy offloading when -S is used";
+    } else if (a->target_image_opts && !a->no_create) {
         bad = "--target-image-opts requires use of -n flag";
     } else if (a->target_zero && !a->no_create) {
         bad = "--target-is-zero requires use of -n flag";
@@ -502,6 +525,7 @@ static int convert(Convert *c, Args *a, char **files, int nfiles)
     c->sparse = a->sparse;
     c->chunk = MAX(CHUNK, c->sparse);
     c->rate = a->rate;
+    c->offload = a->offload;
     c->progress = a->progress;
     int64_t cluster = block_cluster_size(c->dst);
     c->unit = c->compress ? MAX(cluster, BLOCK_SECTOR) : 1;

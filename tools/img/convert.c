@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 enum {
-    CHUNK = 256 << 10, /* bytes at a time: what a core's own cache holds */
+    CHUNK = 1 << 20, /* bytes at a time: a core's own cache holds most of it, and turns are few */
     MAX_SPARSE = 2 << 20,
     MAX_THREADS = 16,
 };

@@ -32,6 +32,7 @@ enum {
 
 typedef struct TaskState TaskState;
 typedef struct UserArch UserArch;
+typedef struct SeccompFilter SeccompFilter;
 
 typedef struct GuestSigaction {
     uint64_t handler; /* SIG_DFL, SIG_IGN or a guest address */
@@ -79,6 +80,8 @@ struct TaskState {
     siginfo_t fault_info[NB_FAULT_SIGNALS];
     void *host_altstack;
     char **exec_args;       /* of the execve that this thread is in; a vfork's parent frees them */
+    const SeccompFilter *seccomp;
+    bool seccomp_strict;
     struct GDBTask *gdb;    /* with -g: gdb.c */
     sigjmp_buf *thread_end; /* of a thread that pthread_create made; NULL in the first */
 };
@@ -90,6 +93,7 @@ struct UserArch {
     const TargetOps *target;
     const char *uname_machine;
     uint16_t elf_machine;
+    uint32_t audit_arch; /* AUDIT_ARCH_* */
     const uint16_t *syscall_table; /* guest number -> CALL_*, 0 where there is none */
     int nb_syscalls;
     uint32_t sigreturn_code[2]; /* instructions of the trampoline */

@@ -516,6 +516,24 @@ static void save_region(CodeRegion *code)
     code->nb_saved = n;
 }
 
+/* All or, when guest code cannot be read any more (its file was made shorter), nothing. */
+static void save_regions(void)
+{
+    sigjmp_buf failed;
+
+    if (sigsetjmp(failed, 0) == 0) {
+        code_read_guard = &failed;
+        for (int n = 0; n < engine.nb_regions; n++) {
+            save_region(&engine.regions[n]);
+        }
+    } else {
+        for (PersistFile *f = cache.files; f; f = f->next) {
+            f->fresh_size = 0;
+        }
+    }
+    code_read_guard = NULL;
+}
+
 void persist_save(void)
 {
     if (log_enabled(LOG_CACHE)) {
@@ -530,9 +548,7 @@ void persist_save(void)
     pthread_mutex_lock(&cache.lock);
     atomic_store(&cache.fresh, 0);
     if (cache.dir_state > 0) {
-        for (int n = 0; n < engine.nb_regions; n++) {
-            save_region(&engine.regions[n]);
-        }
+        save_regions();
     }
     pthread_mutex_unlock(&engine.lock);
     for (PersistFile *f = cache.files; f; f = f->next) {

@@ -17,7 +17,7 @@ endif
 SUBDIRS = $(patsubst %/,%,$(wildcard $(1)/*/))
 MODULES = util fpu disas tcg $(call SUBDIRS,tcg) accel accel/tcg gdbstub target $(call SUBDIRS,target) \
           linux-user $(call SUBDIRS,linux-user) block $(call SUBDIRS,block) $(call SUBDIRS,tools) \
-          net chardev system $(call SUBDIRS,hw)
+          net chardev monitor system $(call SUBDIRS,hw)
 MAINS   = linux-user/main.c system/main.c $(wildcard tools/latimer-*.c)
 
 # ---- flags
@@ -63,7 +63,7 @@ TOOLS := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/latimer-*.c))
 EMULATOR := $(if $(wildcard linux-user/main.c),$(BUILD)/latimer-user)
 LINKS := $(if $(EMULATOR),$(TARGETS:%=$(BUILD)/latimer-%))
 # Device types register themselves, so that these objects are linked whole.
-SYSTEM_OBJS  := $(filter $(addprefix $(BUILD)/,hw/% chardev/% net/% system/%),$(OBJS))
+SYSTEM_OBJS  := $(filter $(addprefix $(BUILD)/,hw/% chardev/% net/% monitor/% system/%),$(OBJS))
 SYSTEM       := $(if $(wildcard system/main.c),$(BUILD)/latimer-system)
 SYSTEM_LINKS := $(if $(SYSTEM),$(TARGETS:%=$(BUILD)/latimer-system-%))
 UNIT  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test-*.c))

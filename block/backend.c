@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests of a device: submitted, run by a worker, and finished in the loop by error policy. */
+#include "block/aio.h"
 #include "block/backend-int.h"
 #include "block/bytes.h"
 #include <errno.h>
@@ -18,6 +19,8 @@ struct BlockRequest {
     BlockDone *done;
     void *opaque;
     BlockRequest *next; /* among those held */
+    AioRequest aio;     /* while the kernel has it */
+    BlockHold hold;
     struct iovec *iov;
     struct iovec some[INLINE_IOV];
 };
@@ -183,10 +186,78 @@ static void run(BlockWork *work)
     block_loop_post(blk->loop, finish, r, ret);
 }
 
+static void let_go(BlockRequest *r)
+{
+    if (r->hold.holder) {
+        r->hold.holder->drv->unhold(&r->hold);
+        r->hold.holder = NULL;
+    }
+    block_gate_leave(r->blk->loop);
+}
+
+/* In the loop. What did not go through as a whole, a worker does. */
+static void aio_done(AioRequest *aio, int64_t ret)
+{
+    BlockRequest *r = (BlockRequest *)((char *)aio - offsetof(BlockRequest, aio));
+    let_go(r);
+    if (ret != r->len) {
+        block_loop_work(r->blk->loop, &r->work);
+        return;
+    }
+    account(r->blk, r, 0);
+    finish(r, 0);
+}
+
+/* Down to the file, as long as nothing on the way has to wait or to be changed. */
+static BlockNode *find_file(BlockRequest *r, int64_t *off)
+{
+    BlockNode *node = r->blk->root;
+    bool write = r->kind == REQ_WRITE;
+    *off = r->off;
+    while (node && !node->drv->submit) {
+        bool plain =
+            !write || (!node->watchers && !node->detect_zeroes && node->flags & BLOCK_RDWR);
+        if (!plain || !node->drv->hold || r->hold.holder || *off < 0 ||
+            *off > node->size - r->len || !node->drv->hold(node, *off, r->len, write, &r->hold)) {
+            return NULL;
+        }
+        *off = r->hold.off;
+        node = r->hold.file;
+    }
+    return node;
+}
+
+static bool start_aio(BlockRequest *r)
+{
+    BlockBackend *blk = r->blk;
+    bool write = r->kind == REQ_WRITE;
+    if ((r->kind != REQ_READ && !write) || blk->copy_on_read ||
+        (write && (blk->read_only || !blk->write_cache)) || !block_gate_try_enter(blk->loop)) {
+        return false;
+    }
+    int64_t off;
+    BlockNode *file = find_file(r, &off);
+    r->aio = (AioRequest){
+        .done = aio_done, .fd = -1, .write = write, .off = off, .iov = r->iov, .niov = r->niov
+    };
+    if (file && file->flags & BLOCK_AIO_URING) {
+        r->aio.uring = block_loop_aio(blk->loop, true);
+    } else if (file && file->flags & BLOCK_AIO_NATIVE) {
+        r->aio.native = block_loop_aio(blk->loop, false);
+    }
+    if (file && file->drv->submit(file, &r->aio)) {
+        return true;
+    }
+    let_go(r);
+    return false;
+}
+
 static void start(BlockRequest *r)
 {
     g_atomic_int_inc(&r->blk->in_flight);
-    block_loop_work(r->blk->loop, &r->work);
+    if (!start_aio(r)) {
+        block_loop_work(r->blk->loop, &r->work);
+    }
 }
 
 static void submit(BlockBackend *blk, Kind kind, int64_t off, int64_t len, const struct iovec *iov,

@@ -1,6 +1,6 @@
 # The libraries of the image tools, and their checks.
-TOOL_LIBS   += $(shell pkg-config --libs libzstd libcurl nettle gnutls 2>/dev/null)
-CHECKS      += check-block check-nbd check-http
+TOOL_LIBS   += $(shell pkg-config --libs libzstd libcurl nettle gnutls liburing 2>/dev/null)
+CHECKS      += check-block check-crypt check-jobs check-nbd check-http
 CHECKS_SLOW += check-block-slow
 
 check-block: $(BUILD)/latimer-img $(BUILD)/latimer-io
@@ -9,14 +9,25 @@ check-block: $(BUILD)/latimer-img $(BUILD)/latimer-io
 check-nbd: $(BUILD)/latimer-img $(BUILD)/latimer-io $(BUILD)/latimer-nbd
 	@$(TAP)nbd tests/block/nbd.sh $(BUILD)
 
+check-crypt: $(BUILD)/latimer-img $(BUILD)/latimer-io
+	@$(TAP)crypt tests/block/crypt.sh $(BUILD)
+
+check-jobs: $(BUILD)/latimer-img $(BUILD)/latimer-io
+	@$(TAP)jobs tests/block/jobs.sh $(BUILD)
+
 check-http: $(BUILD)/latimer-img
 	@$(TAP)http tests/block/http.sh $(BUILD)
 
-# The unit tests of the same names do a little of this every day.
-check-block-slow: $(BUILD)/tests/unit/test-block-crash $(BUILD)/tests/unit/test-block-fuzz
+# The unit tests of the same names do a little of this every day. The damaged images go through a
+# build with AddressSanitizer.
+check-block-slow: $(BUILD)/tests/unit/test-block-crash $(BUILD)/latimer-img $(BUILD)/latimer-io
+	@./configure --build-dir=$(BUILD)-sanitize --enable-sanitizers --enable-debug --cc='$(CC)' > /dev/null
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-sanitize $(BUILD)-sanitize/tests/unit/test-block-fuzz
 	@failed=0; \
 	BLOCK_CRASH_ROUNDS=20 $(TAP)block-crash $(BUILD)/tests/unit/test-block-crash --tap || failed=1; \
-	BLOCK_FUZZ_ROUNDS=20000 $(TAP)block-fuzz $(BUILD)/tests/unit/test-block-fuzz --tap || failed=1; \
+	BLOCK_FUZZ_ROUNDS=10000 ASAN_OPTIONS=detect_leaks=0:max_allocation_size_mb=256 \
+	    $(TAP)block-fuzz $(BUILD)-sanitize/tests/unit/test-block-fuzz --tap || failed=1; \
+	BLOCK_ALL_CIPHERS=1 $(TAP)crypt-all tests/block/crypt.sh $(BUILD) || failed=1; \
 	exit $$failed
 
-.PHONY: check-block check-nbd check-http check-block-slow
+.PHONY: check-block check-crypt check-jobs check-nbd check-http check-block-slow

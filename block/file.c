@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The host's files and block devices: `file` and `host_device`. */
+#include "block/aio.h"
 #include "block/block.h"
 #include "block/bytes.h"
 #include "block/filelock.h"
@@ -9,6 +10,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,7 +27,7 @@ typedef struct FileState {
 static const BlockOpt file_open_opts[] = {
     { "filename", BLOCK_OPT_STR, NULL, "Path of the image file" },
     { "locking", BLOCK_OPT_STR, "auto", "File locking mode: on, off or auto" },
-    { "aio", BLOCK_OPT_STR, "threads", "Host I/O: threads" },
+    { "aio", BLOCK_OPT_STR, NULL, "Host I/O: threads, native or io_uring" },
     { 0 },
 };
 
@@ -53,7 +55,7 @@ static bool file_parse_filename(const char *filename, BlockOpts *opts, GError **
     return true;
 }
 
-static bool file_check_opts(BlockOpts *opts, bool *lock, GError **err)
+static bool file_check_opts(BlockNode *node, BlockOpts *opts, bool *lock, GError **err)
 {
     static const char *const lock_modes[] = { "auto", "on", "off", NULL };
     int mode;
@@ -62,11 +64,27 @@ static bool file_check_opts(BlockOpts *opts, bool *lock, GError **err)
         return false;
     }
     *lock = mode != 2;
-    if (strcmp(aio, "threads")) {
-        g_set_error(err, BLOCK_ERROR, ENOTSUP, "not implemented: aio=%s; use aio=threads", aio);
+    if (aio && !block_parse_aio(aio, &node->flags)) {
+        g_set_error(err, BLOCK_ERROR, EINVAL, "invalid aio option '%s'", aio);
+        return false;
+    }
+    if (node->flags & BLOCK_AIO_NATIVE && !(node->flags & BLOCK_DIRECT)) {
+        g_set_error(err, BLOCK_ERROR, EINVAL,
+                    "aio=native was specified, but it requires cache.direct=on, which was not "
+                    "specified.");
         return false;
     }
     return true;
+}
+
+/* Asked for, so it must be there. */
+static bool aio_works(unsigned flags, GError **err)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+    BlockAio *aio = block_aio_new(flags & BLOCK_AIO_URING, fd, err);
+    block_aio_free(aio);
+    close(fd);
+    return aio != NULL;
 }
 
 static bool file_open(BlockNode *node, BlockOpts *opts, GError **err)
@@ -80,7 +98,7 @@ static bool file_open(BlockNode *node, BlockOpts *opts, GError **err)
         g_set_error(err, BLOCK_ERROR, EINVAL, "Parameter 'filename' is missing");
         return false;
     }
-    if (!file_check_opts(opts, &lock, err)) {
+    if (!file_check_opts(node, opts, &lock, err)) {
         return false;
     }
     g_mutex_init(&s->direct_lock);
@@ -108,6 +126,9 @@ static bool file_open(BlockNode *node, BlockOpts *opts, GError **err)
     }
     if (lock && !(node->flags & BLOCK_FORCE_SHARE) && S_ISREG(st.st_mode) &&
         !file_lock(s->fd, rdwr, path, err)) {
+        goto fail;
+    }
+    if (node->flags & (BLOCK_AIO_NATIVE | BLOCK_AIO_URING) && !aio_works(node->flags, err)) {
         goto fail;
     }
     return true;
@@ -254,6 +275,24 @@ static int file_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, i
                         int64_t len)
 {
     return file_rwv(node, off, iov, niov, len, true);
+}
+
+static bool file_submit(BlockNode *node, AioRequest *r)
+{
+    FileState *s = node->state;
+    BlockAio *aio = node->flags & BLOCK_AIO_URING    ? r->uring
+                    : node->flags & BLOCK_AIO_NATIVE ? r->native
+                                                     : NULL;
+    if (!aio) {
+        return false;
+    }
+    for (int i = 0; i < r->niov; i++) {
+        if (direct_misaligned(node, r->off, r->iov[i].iov_base, r->iov[i].iov_len)) {
+            return false;
+        }
+    }
+    r->fd = s->fd;
+    return r->niov <= IOV_MAX && block_aio_submit(aio, r);
 }
 
 static int do_fallocate(int fd, int mode, int64_t off, int64_t len)
@@ -459,14 +498,14 @@ static bool file_create(const char *filename, BlockOpts *opts, GError **err)
     return ret == 0;
 }
 
-#define FILE_METHODS                                                                               \
-    .is_protocol = true, .state_size = sizeof(FileState), .open_opts = file_open_opts,             \
-    .create_opts = file_create_opts, .parse_filename = file_parse_filename, .open = file_open,     \
-    .close = file_close, .create = file_create, .pread = file_pread, .pwrite = file_pwrite,        \
-    .preadv = file_preadv, .pwritev = file_pwritev, .write_zeroes = file_write_zeroes,             \
-    .discard = file_discard, .flush = file_flush, .status = file_status,                           \
-    .getlength = file_getlength, .allocated_size = file_allocated_size, .truncate = file_truncate, \
-    .has_zero_init = file_has_zero_init
+#define FILE_METHODS                                                                           \
+    .is_protocol = true, .state_size = sizeof(FileState), .open_opts = file_open_opts,         \
+    .create_opts = file_create_opts, .parse_filename = file_parse_filename, .open = file_open, \
+    .close = file_close, .create = file_create, .pread = file_pread, .pwrite = file_pwrite,    \
+    .submit = file_submit, .preadv = file_preadv, .pwritev = file_pwritev,                     \
+    .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush,           \
+    .status = file_status, .getlength = file_getlength, .allocated_size = file_allocated_size, \
+    .truncate = file_truncate, .has_zero_init = file_has_zero_init
 
 const BlockDriver block_driver_file = { .name = "file", .prefixes = file_prefixes, FILE_METHODS };
 const BlockDriver block_driver_host_device = { .name = "host_device",

@@ -212,7 +212,12 @@ Value *block_jobs_query(BlockSystem *sys)
         value_set_bool(v, "paused", job->paused);
         value_set_bool(v, "ready", job->ready);
         value_set_string(v, "io-status", job->io_error ? "failed" : "ok");
-        value_set_string(v, "status", job->paused ? "paused" : job->ready ? "ready" : "running");
+        value_set_string(v, "status",
+                         job->cancelled    ? "aborting"
+                         : job->completing ? "waiting"
+                         : job->paused     ? "paused"
+                         : job->ready      ? "ready"
+                                           : "running");
         g_mutex_unlock(&job->lock);
     }
     return list;
@@ -315,13 +320,14 @@ JobErrorAction job_error(BlockJob *job, bool source, int ret)
     value_set_string(data, "device", job->id);
     value_set_string(data, "operation", source ? "read" : "write");
     value_set_string(data, "action", block_on_error_names[on]);
+    /* Paused before anybody hears of it: who hears may resume at once. */
+    g_mutex_lock(&job->lock);
+    job->paused |= on == BLOCK_ON_ERROR_STOP && !job->cancelled;
+    job->io_error = on == BLOCK_ON_ERROR_STOP;
+    g_mutex_unlock(&job->lock);
     event_from_thread(job, "BLOCK_JOB_ERROR", data);
     if (on != BLOCK_ON_ERROR_STOP) {
         return on == BLOCK_ON_ERROR_IGNORE ? JOB_IGNORE : JOB_FAIL;
     }
-    g_mutex_lock(&job->lock);
-    job->paused = !job->cancelled;
-    job->io_error = true;
-    g_mutex_unlock(&job->lock);
     return job_pause_point(job, 0) ? JOB_RETRY : JOB_FAIL;
 }

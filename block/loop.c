@@ -21,6 +21,9 @@ struct BlockLoop {
     GArray *done;    /* Completion */
     GArray *running; /* the one that block_loop_run works on, kept for its memory */
 
+    BlockAio *aio[2]; /* native, io_uring; made under the lock */
+    bool no_aio[2];
+
     GMutex work_lock; /* of the four below */
     GCond work_there;
     BlockWork *first, **last;
@@ -59,6 +62,8 @@ void block_loop_free(BlockLoop *loop)
     for (unsigned i = 0; i < loop->workers->len; i++) {
         g_thread_join(g_ptr_array_index(loop->workers, i));
     }
+    block_aio_free(loop->aio[0]);
+    block_aio_free(loop->aio[1]);
     g_ptr_array_free(loop->workers, true);
     g_array_free(loop->done, true);
     g_array_free(loop->running, true);
@@ -90,9 +95,23 @@ void block_loop_post(BlockLoop *loop, BlockDone *fn, void *opaque, int ret)
     g_mutex_unlock(&loop->lock);
 }
 
-unsigned block_loop_run(BlockLoop *loop)
+BlockAio *block_loop_aio(BlockLoop *loop, bool uring)
 {
-    uint64_t count;
+    BlockAio *aio = __atomic_load_n(&loop->aio[uring], __ATOMIC_ACQUIRE);
+    if (aio || loop->no_aio[uring]) {
+        return aio;
+    }
+    g_mutex_lock(&loop->lock);
+    if (!loop->aio[uring]) {
+        __atomic_store_n(&loop->aio[uring], block_aio_new(uring, loop->fd, NULL), __ATOMIC_RELEASE);
+        loop->no_aio[uring] = !loop->aio[uring];
+    }
+    g_mutex_unlock(&loop->lock);
+    return loop->aio[uring];
+}
+
+static unsigned run_posted(BlockLoop *loop)
+{
     g_mutex_lock(&loop->lock);
     if (!loop->done->len) {
         g_mutex_unlock(&loop->lock);
@@ -102,9 +121,6 @@ unsigned block_loop_run(BlockLoop *loop)
     GArray *batch = loop->done;
     loop->done = loop->running ? loop->running : g_array_new(false, false, sizeof(Completion));
     loop->running = NULL;
-    if (read(loop->fd, &count, sizeof(count)) < 0) {
-        g_assert(errno == EAGAIN);
-    }
     g_mutex_unlock(&loop->lock);
     unsigned n = batch->len;
     for (unsigned i = 0; i < n; i++) {
@@ -120,6 +136,26 @@ unsigned block_loop_run(BlockLoop *loop)
     }
     g_mutex_unlock(&loop->lock);
     return n;
+}
+
+unsigned block_loop_run(BlockLoop *loop)
+{
+    uint64_t count;
+    unsigned n = 0;
+    /* First, so that what comes from now on is seen the next time. */
+    if (read(loop->fd, &count, sizeof(count)) < 0) {
+        g_assert(errno == EAGAIN || errno == EINTR);
+    }
+    for (int i = 0; i < 2; i++) {
+        BlockAio *aio = __atomic_load_n(&loop->aio[i], __ATOMIC_ACQUIRE);
+        if (aio) {
+            block_aio_collect(aio);
+            n += block_aio_reap(aio);
+            n += run_posted(loop);
+            block_aio_kick(aio);
+        }
+    }
+    return n + run_posted(loop);
 }
 
 unsigned block_loop_wait(BlockLoop *loop, int ms)
@@ -175,6 +211,15 @@ void block_gate_enter(BlockLoop *loop)
     }
     loop->inside++;
     g_mutex_unlock(&loop->gate_lock);
+}
+
+bool block_gate_try_enter(BlockLoop *loop)
+{
+    g_mutex_lock(&loop->gate_lock);
+    bool open = !loop->closed;
+    loop->inside += open;
+    g_mutex_unlock(&loop->gate_lock);
+    return open;
 }
 
 void block_gate_leave(BlockLoop *loop)

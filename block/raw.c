@@ -122,6 +122,14 @@ static int raw_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, in
     return block_pwritev(node->file, off + ((RawState *)node->state)->offset, iov, niov);
 }
 
+static bool raw_hold(BlockNode *node, int64_t off, int64_t len, bool write, BlockHold *out)
+{
+    (void)len;
+    out->file = node->file;
+    out->off = off + ((RawState *)node->state)->offset;
+    return !(write && node->probed);
+}
+
 static int raw_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned flags)
 {
     return block_write_zeroes(node->file, off + ((RawState *)node->state)->offset, len, flags);
@@ -219,6 +227,7 @@ const BlockDriver block_driver_raw = {
     .pread = raw_pread,
     .pwrite = raw_pwrite,
     .preadv = raw_preadv,
+    .hold = raw_hold,
     .pwritev = raw_pwritev,
     .write_zeroes = raw_write_zeroes,
     .discard = raw_discard,

@@ -221,9 +221,9 @@ BlockBackend *block_system_find_backend(BlockSystem *sys, const char *name)
 
 BlockNode *block_system_node(BlockSystem *sys, const char *name, GError **err)
 {
-    BlockDrive *d = block_system_find_drive(sys, name);
-    BlockNode *node = d ? d->blk->root : block_find_node(name);
-    if (d && !node) {
+    BlockBackend *blk = block_system_find_backend(sys, name);
+    BlockNode *node = blk ? blk->root : block_find_node(name);
+    if (blk && !node) {
         g_set_error(err, BLOCK_ERROR, ENOMEDIUM, "Device '%s' has no medium", name);
     } else if (!node) {
         not_found(err, name);

@@ -328,7 +328,8 @@ TlsSession *tls_start(const char *creds_id, int fd, bool server, const char *hos
         tls_check_endpoint(creds_id, server, err) ? tls_opts_get(creds_id, err) : NULL;
     TlsSession *s = g_new0(TlsSession, 1);
     if (!opts || !creds_load(&s->creds, opts, err) ||
-        failed(err, gnutls_init(&s->tls, server ? GNUTLS_SERVER : GNUTLS_CLIENT),
+        failed(err,
+               gnutls_init(&s->tls, (server ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_NO_SIGNAL),
                "Cannot initialize TLS session") ||
         !session_set(s, err)) {
         goto fail;

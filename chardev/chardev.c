@@ -38,13 +38,19 @@ bool char_connect(CharFrontend *fe, Chardev *c, const CharUser *user, void *opaq
     fe->chardev = c;
     c->fe[c->nb_fe++] = fe;
     if (c->mux) {
-        mux_set_focus(c, c->nb_fe - 1);
+        mux_set_focus(c, c->nb_fe == 1 ? 0 : c->mux_state.focus); /* the first keeps it */
     }
     if (c->open && user->event) {
         user->event(opaque, CHAR_EVENT_OPENED);
     }
     char_accept_input(fe);
     return true;
+}
+
+bool char_has_focus(const CharFrontend *fe)
+{
+    Chardev *c = fe->chardev;
+    return c && (!c->mux || c->fe[c->mux_state.focus] == fe);
 }
 
 void char_disconnect(CharFrontend *fe)

@@ -5,6 +5,7 @@
 #include "linux-user/symbols.h"
 #include "linux-user/user.h"
 #include "util/log.h"
+#include "util/version.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -15,10 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#ifndef LATIMER_VERSION
-#define LATIMER_VERSION "0.1"
-#endif
 
 /* What the command line says beside UserProcess. */
 static struct {
@@ -463,18 +460,18 @@ static const char *cache_dir(void)
     return NULL;
 }
 
-/* A page of guest code that returns from signal handlers. */
-static void map_trampoline(void)
+static void map_vdso(void)
 {
+    const UserVdso *vdso = proc.arch->vdso;
     int64_t page =
         guest_mmap(0, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (page < 0) {
         fatal(126, "no memory for the guest: %s (see ulimit -v)", g_strerror(-page));
     }
-    memcpy(g2h(page), proc.arch->sigreturn_code, sizeof(proc.arch->sigreturn_code));
+    memcpy(g2h(page), vdso->image, vdso->size);
     guest_mprotect(page, GUEST_PAGE_SIZE, PROT_READ | PROT_EXEC);
-    proc.trampoline = page;
+    proc.vdso = page;
 }
 
 static void load(LinuxProgram *prog)
@@ -596,7 +593,7 @@ int main(int argc, char **argv)
 
     load(&prog);
     cpu = create_cpu();
-    map_trampoline();
+    map_vdso();
     if (!setup_stack(&prog, cpu, &err)) {
         fatal(126, "%s", err->message);
     }

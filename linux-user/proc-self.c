@@ -60,7 +60,7 @@ static void print_map_line(FILE *out, uint64_t start, uint64_t end, bool shared,
                     (int)strcspn(rest, "\n"), rest);
     const char *name = start <= proc.start_stack && proc.start_stack < end        ? "[stack]"
                        : start >= proc.start_brk && end <= (uint64_t)guest_brk(0) ? "[heap]"
-                       : start == proc.trampoline                                 ? "[vdso]"
+                       : start == proc.vdso                                       ? "[vdso]"
                                                                                   : NULL;
 
     if (anonymous && name) {

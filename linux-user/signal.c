@@ -355,7 +355,8 @@ static void enter_handler(TaskState *ts, const siginfo_t *info, const GuestSigac
         force_segv(ts, info->si_signo); /* the alternate stack is full */
         return;
     }
-    if (!ts->arch->setup_frame(ts, info->si_signo, info, act, oldmask, sp, proc.trampoline)) {
+    if (!ts->arch->setup_frame(ts, info->si_signo, info, act, oldmask, sp,
+                               proc.vdso + ts->arch->vdso->rt_sigreturn)) {
         force_segv(ts, info->si_signo);
         return;
     }

@@ -89,6 +89,7 @@ static int fill_auxv(uint64_t (*av)[2], const LinuxProgram *prog, CPUState *cpu,
     AUX(AT_HWCAP2, proc.arch->hwcap(cpu, 2));
     AUX(AT_EXECFN, execfn);
     AUX(AT_PLATFORM, platform);
+    AUX(AT_SYSINFO_EHDR, proc.vdso);
     AUX(AT_MINSIGSTKSZ, proc.arch->minsigstksz);
     AUX(AT_NULL, 0);
 #undef AUX

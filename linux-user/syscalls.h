@@ -79,6 +79,8 @@ SyscallFn sys_rt_sigaction, sys_rt_sigprocmask, sys_rt_sigpending, sys_rt_sigsus
     sys_rt_sigreturn, sys_sigaltstack, sys_restart_syscall;
 SyscallFn sys_sendmsg, sys_recvmsg, sys_sendmmsg, sys_recvmmsg;
 SyscallFn sys_clock_gettime, sys_gettimeofday;
+uint64_t quick_syscall(CPUState *cpu, uint64_t nr, uint64_t a,
+                       uint64_t b); /* CPUState.quick_syscall */
 SyscallFn sys_semctl, sys_shmat, sys_shmdt;
 SyscallFn sys_getrlimit, sys_keyctl;
 SyscallFn sys_uname, sys_prctl, sys_getrandom, sys_prlimit64, sys_setrlimit, sys_seccomp;

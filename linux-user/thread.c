@@ -33,6 +33,8 @@ TaskState *task_new(CPUState *cpu, const UserArch *arch, SigHand *sighand)
     ts->sighand = sighand;
     ts->altstack.ss_flags = SS_DISABLE;
     cpu->opaque = ts;
+    cpu->quick_page = proc.vdso;
+    cpu->quick_syscall = quick_syscall;
     return ts;
 }
 

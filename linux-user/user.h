@@ -88,6 +88,12 @@ struct TaskState {
 
 extern __thread TaskState *current_task;
 
+/* A shared object of at most a page for the guest, AT_SYSINFO_EHDR. */
+typedef struct UserVdso {
+    const void *image;
+    size_t size, rt_sigreturn; /* bytes; where in it handlers return to */
+} UserVdso;
+
 /* What differs between guest architectures in user mode. */
 struct UserArch {
     const TargetOps *target;
@@ -96,7 +102,7 @@ struct UserArch {
     uint32_t audit_arch; /* AUDIT_ARCH_* */
     const uint16_t *syscall_table; /* guest number -> CALL_*, 0 where there is none */
     int nb_syscalls;
-    uint32_t sigreturn_code[2]; /* instructions of the trampoline */
+    const UserVdso *vdso;
     int minsigstksz;
 
     void (*init_cpu)(CPUState *cpu, uint64_t pc, uint64_t sp);
@@ -106,7 +112,7 @@ struct UserArch {
     uint64_t (*get_sp)(CPUState *cpu);
     void (*clone_regs)(CPUState *child, uint64_t sp, bool set_tls, uint64_t tls);
     uint64_t (*hwcap)(CPUState *cpu, int which); /* 1, 2 */
-    /* False if the frame cannot be written. trampoline: address of sigreturn_code. */
+    /* False if the frame cannot be written. trampoline: address of the vDSO's rt_sigreturn. */
     bool (*setup_frame)(TaskState *ts, int sig, const siginfo_t *info, const GuestSigaction *act,
                         uint64_t oldmask, uint64_t sp, uint64_t trampoline);
     /* Restores everything from the frame; false if it is bad. */
@@ -137,7 +143,7 @@ typedef struct UserProcess {
     uint64_t guest_limit; /* guest_end - GUEST_GAP: no mapping above this */
     uint64_t stack_size;
     bool strace;
-    uint64_t trampoline;
+    uint64_t vdso;
     uint64_t seed;
     bool has_seed;
     /* of the loaded image, for /proc/self */

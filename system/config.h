@@ -17,8 +17,9 @@ typedef struct SystemConfig {
     const char *kernel, *initrd, *append, *dtb, *bios;
     const char *name, *uuid, *rtc, *icount, *boot;
     const char *pidfile, *display;
-    GPtrArray *accels, *objects, *chardevs, *drives, *devices, *netdevs, *nics, *serials, *monitors,
-        *qmps, *gdbs, *globals, *fw_cfgs; /* of const char *; NULL is never in them */
+    GPtrArray *accels, *objects, *chardevs, *drives, *devices, *netdevs, *nics, *nets, *mons,
+        *serials, *monitors, *qmps, *gdbs, *globals,
+        *fw_cfgs; /* of const char *; NULL is never in them */
     /* drives: "drive:…", "blockdev:…" or "OPTION:FILE" of a shortcut, in the order given. */
     RunActions actions;
     bool nographic, nodefaults, stopped, daemonize, snapshot;

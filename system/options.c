@@ -6,10 +6,7 @@
 #include "hw/machine.h"
 #include "system/config.h"
 #include "util/log.h"
-
-#ifndef LATIMER_VERSION
-#define LATIMER_VERSION "0.1"
-#endif
+#include "util/version.h"
 
 typedef struct Option {
     const char *name;
@@ -218,13 +215,6 @@ static bool opt_data_dir(SystemConfig *c, const char *arg, GError **err)
     return true;
 }
 
-static bool opt_nic(SystemConfig *c, const char *arg, GError **err)
-{
-    (void)err;
-    g_ptr_array_add(c->nics, (gpointer)arg);
-    return true;
-}
-
 static bool opt_readconfig(SystemConfig *c, const char *arg, GError **err);
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -290,8 +280,8 @@ static const Option options[] = {
     { "pflash", "FILE", DRIVE("pflash"), .doc = "a flash chip's content" },
     { "snapshot", NULL, FLAG(snapshot), .doc = "writes to disks go to temporary files" },
     { "netdev", "KIND,id=ID[,…]", LIST(netdevs), .doc = "a network back end" },
-    { "nic", "none|KIND[,…]", opt_nic, .doc = "a network back end and a device on it" },
-    { "net", "none", opt_nic, .doc = NULL },
+    { "nic", "none|KIND[,…]", LIST(nics), .doc = "a network back end and a NIC on it" },
+    { "net", "nic|KIND[,…]", LIST(nets), .doc = "a NIC or a back end on hub 0, as of old" },
 
     GROUP("Character devices"),
     { "chardev", "KIND,id=ID[,…]", opt_chardev, .doc = "a character back end; 'help' lists kinds" },
@@ -299,6 +289,7 @@ static const Option options[] = {
       "pipe:NAME, pty, tcp:HOST:PORT[,server=on], telnet:…, unix:NAME[,server=on], null, none, "
       "or a chardev's id" },
     { "monitor", "DEV", LIST(monitors), .doc = "where the monitor listens" },
+    { "mon", "chardev=ID[,mode=readline|control]", LIST(mons), .doc = "a monitor at a chardev" },
     { "qmp", "DEV", LIST(qmps), .doc = "where the machine protocol listens" },
     { "nographic", NULL, FLAG(nographic), .doc = "no window: the first serial port is on the terminal" },
     { "display", "none", opt_display, .doc = "no window" },
@@ -360,7 +351,7 @@ static void init_lists(SystemConfig *c)
     GPtrArray **const lists[] = { &c->machine_props, &c->accels,   &c->objects, &c->chardevs,
                                   &c->drives,        &c->devices,  &c->netdevs, &c->nics,
                                   &c->serials,       &c->monitors, &c->qmps,    &c->gdbs,
-                                  &c->globals,       &c->fw_cfgs };
+                                  &c->globals,       &c->fw_cfgs,  &c->nets,    &c->mons };
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
         *lists[i] = g_ptr_array_new();
     }

@@ -6,7 +6,10 @@
 #include <string.h>
 #include "hw/machine.h"
 #include "hw/mainloop.h"
+#include "hw/nvram/fw_cfg.h"
 #include "hw/rtc.h"
+#include "monitor/monitor.h"
+#include "net/net.h"
 #include "system/config.h"
 #include "util/opts.h"
 
@@ -305,30 +308,90 @@ static bool add_serial(const char *text, GError **err)
     return true;
 }
 
+static bool on_terminal(const SystemConfig *c)
+{
+    return c->nographic || (!c->display && !c->daemonize);
+}
+
 static bool add_serials(const SystemConfig *c, GError **err)
 {
-    bool on_terminal = c->nographic || (!c->display && !c->daemonize);
     if (!c->serials->len && !c->nodefaults) {
-        return add_serial(on_terminal ? "mon:stdio" : "null", err);
+        return add_serial(on_terminal(c) ? "mon:stdio" : "null", err);
     }
     return each(c->serials, "serial", add_serial, err);
 }
 
+/* ---- monitors and networks ------------------------------------------------------------------- */
+
+static bool add_monitors(GPtrArray *list, const char *option, MonitorKind kind, GError **err)
+{
+    for (guint i = 0; i < list->len; i++) {
+        const char *text = list->pdata[i];
+        g_autofree char *id = g_strdup_printf("compat_%s%u", option, i);
+        g_autoptr(GError) e = NULL;
+        Chardev *c = chardev_add_short(text, id, &e);
+        if (e || (c && !monitor_add(c, kind, &e))) {
+            g_propagate_prefixed_error(err, g_steal_pointer(&e), "-%s %s: ", option, text);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* -serial mon:…: a monitor shares it with the port. */
+static bool add_shared_monitor(const char *text, unsigned serial, GError **err)
+{
+    return !g_str_has_prefix(text, "mon:") || !machine->serials[serial] ||
+           monitor_add(machine->serials[serial], MONITOR_HMP, err);
+}
+
+static bool add_shared_monitors(const SystemConfig *c, GError **err)
+{
+    for (guint i = 0; i < c->serials->len; i++) {
+        if (!add_shared_monitor(c->serials->pdata[i], i, err)) {
+            return false;
+        }
+    }
+    return c->serials->len || c->nodefaults || !on_terminal(c) ||
+           add_shared_monitor("mon:stdio", 0, err);
+}
+
+static bool add_all_monitors(const SystemConfig *c, GError **err)
+{
+    monitor_init();
+    return add_monitors(c->monitors, "monitor", MONITOR_HMP, err) &&
+           add_monitors(c->qmps, "qmp", MONITOR_QMP, err) &&
+           each(c->mons, "mon", monitor_add_from_text, err) && add_shared_monitors(c, err);
+}
+
+static void *resolve_netdev(const char *id, G_GNUC_UNUSED Device *dev, GError **err)
+{
+    NetClient *nc = net_client_find(id, 0, false);
+    if (!nc) {
+        g_set_error(err, HW_ERROR, 0, "there is no netdev '%s'", id);
+    } else if (nc->peer) {
+        g_set_error(err, HW_ERROR, 0, "netdev '%s' is in use by '%s'", id, nc->peer->name);
+        nc = NULL;
+    }
+    return nc;
+}
+
+static const char *netdev_name(void *object)
+{
+    return ((NetClient *)object)->name;
+}
+
+static bool add_networks(const SystemConfig *c, GError **err)
+{
+    static const PropResolver resolver = { resolve_netdev, netdev_name, NULL };
+    property_set_resolver(PROP_NETDEV, &resolver);
+    return each(c->netdevs, "netdev", net_add_netdev, err) &&
+           each(c->nets, "net", net_add_legacy, err) && each(c->nics, "nic", net_add_nic, err);
+}
+
 static bool check_missing(const SystemConfig *c, GError **err)
 {
-    for (guint i = 0; i < c->monitors->len; i++) {
-        if (strcmp(c->monitors->pdata[i], "none")) {
-            return missing("-monitor", err);
-        }
-    }
-    for (guint i = 0; i < c->nics->len; i++) {
-        if (strcmp(c->nics->pdata[i], "none")) {
-            return missing("-nic", err);
-        }
-    }
-    return (!c->qmps->len || missing("-qmp", err)) && (!c->gdbs->len || missing("-gdb", err)) &&
-           (!c->netdevs->len || missing("-netdev", err)) &&
-           (!c->snapshot || missing("-snapshot", err));
+    return (!c->gdbs->len || missing("-gdb", err)) && (!c->snapshot || missing("-snapshot", err));
 }
 
 /* ---- devices ----------------------------------------------------------------------------- */
@@ -352,7 +415,9 @@ static bool add_drive_devices(GError **err)
             return false;
         }
         const char *type = bus_find(NULL, "pci") ? "virtio-blk-pci" : "virtio-blk-device";
-        g_autofree char *text = g_strdup_printf("%s,drive=%s", type, d->id);
+        g_autofree char *text =
+            g_strdup_printf("%s,drive=%s%s%s", type, d->id, d->serial ? ",serial=" : "",
+                            d->serial ? d->serial : "");
         if (!device_add_from_text(text, err)) {
             return false;
         }
@@ -371,6 +436,32 @@ static bool add_global(const char *text, GError **err)
     g_autofree char *prop = g_strndup(dot + 1, (size_t)(eq - dot - 1));
     device_add_global(type, prop, eq + 1);
     return true;
+}
+
+static bool add_fw_cfg(const char *text, GError **err)
+{
+    static const OptDef rows[] = { { "name", OPT_STR, NULL, "" },
+                                   { "file", OPT_STR, NULL, "" },
+                                   { "string", OPT_STR, NULL, "" },
+                                   { NULL, 0, NULL, NULL } };
+    Device *fw_cfg = fw_cfg_find();
+    Opts *opts = opts_new();
+    bool ok = opts_parse(opts, text, "name", err) && opts_check(opts, rows, err);
+    const char *name = ok ? opts_get(opts, "name") : NULL;
+    const char *file = ok ? opts_get(opts, "file") : NULL;
+    const char *string = ok ? opts_get(opts, "string") : NULL;
+    g_autoptr(GBytes) data = NULL;
+    if (ok && (!fw_cfg || !name || !file == !string)) {
+        g_set_error(err, HW_ERROR, 0,
+                    fw_cfg ? "it needs name=, and file= or string=" : "this machine has no fw_cfg");
+        ok = false;
+    }
+    if (ok) {
+        data = file ? loader_read_file(file, err) : g_bytes_new(string, strlen(string));
+        ok = data && fw_cfg_add_file(fw_cfg, name, data, NULL, NULL, err);
+    }
+    opts_free(opts);
+    return ok;
 }
 
 static bool start_vcpus(GError **err)
@@ -394,12 +485,14 @@ bool system_start(SystemConfig *c, GError **err)
     if (!set_cpus(c, err) || !set_memory(c, err) || !set_rest(c, err) || !set_accel(c, err) ||
         !check_missing(c, err) || !each(c->globals, "global", add_global, err) ||
         !each(c->chardevs, "chardev", add_chardev, err) || !add_drives(c, err) ||
-        !add_serials(c, err) || !ops->init(machine, err) ||
+        !add_serials(c, err) || !add_networks(c, err) || !ops->init(machine, err) ||
         !device_realize(&machine->parent, NULL, err) ||
+        !each(c->fw_cfgs, "fw_cfg", add_fw_cfg, err) ||
         !each(c->devices, "device", add_device, err) || !add_drive_devices(err) ||
-        !ops->finish(machine, err)) {
+        !ops->finish(machine, err) || !add_all_monitors(c, err)) {
         return false;
     }
+    net_check(stderr);
     vm_reset();
     if (!start_vcpus(err) || (c->pidfile && !pidfile_write(c->pidfile, err))) {
         return false;
@@ -416,6 +509,7 @@ void system_stop(void)
     if (machine->drives) {
         block_system_drain(machine->drives);
     }
+    net_cleanup();
     chardev_exit();
     if (machine->drives) {
         block_system_free(machine->drives);

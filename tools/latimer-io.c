@@ -94,8 +94,8 @@ int main(int argc, char **argv)
             }
             break;
         case 'i':
-            if (strcmp(optarg, "threads")) {
-                return usage("not implemented: aio other than threads");
+            if (!block_parse_aio(optarg, &io.flags)) {
+                return usage("unknown aio mode");
             }
             break;
         case 'U':

@@ -157,12 +157,23 @@ void cpu_pass_epoch(CPUState *cpu)
     }
 }
 
-/* The top of the loop: no code is under way, nothing of the engine's is held. */
+static bool polls_fail(const CPUState *cpu)
+{
+    return cpu->exit_request || *(volatile const uintptr_t *)&cpu->ret_sp_limit == UINTPTR_MAX ||
+           *(JumpCacheEntry *volatile const *)&cpu->jump_cache != cpu->jump_cache_own;
+}
+
+/*
+ * The top of the loop: no code is under way, nothing of the engine's is held. What was asked for is
+ * looked at after the polls were made to pass again; if they never failed, none needs a fence.
+ */
 static void quiet_point(CPUState *cpu)
 {
-    resume_polls(cpu);
-    cpu->exit_request = 0;
-    atomic_thread_fence(memory_order_seq_cst);
+    if (polls_fail(cpu)) {
+        resume_polls(cpu);
+        cpu->exit_request = 0;
+        atomic_thread_fence(memory_order_seq_cst);
+    }
     cpu_pass_epoch(cpu);
     if (cpu->ret_sp <= (uintptr_t)cpu->ret_stack + RET_STACK_ROOM) {
         tcg_backend_reset_ret_stack(cpu);
@@ -205,6 +216,8 @@ static void remember_jump(CPUState *cpu, TranslationBlock *tb)
 
     if (cpu->mmu) {
         code_remember_jump(cpu, tb);
+    } else if (entry->pc == tb->pc && entry->code == tb->tc) {
+        return;
     }
     entry->code = tb->tc;
     atomic_store((_Atomic vaddr *)&entry->pc, tb->pc);
@@ -354,7 +367,8 @@ int cpu_exec(CPUState *cpu)
             }
             break;
         }
-        if (atomic_exchange((_Atomic bool *)&cpu->interrupt_request, false)) {
+        if (atomic_load((_Atomic bool *)&cpu->interrupt_request)) {
+            atomic_store((_Atomic bool *)&cpu->interrupt_request, false);
             excp = EXCP_INTERRUPT;
             break;
         }
@@ -364,7 +378,7 @@ int cpu_exec(CPUState *cpu)
         }
         last = exec_once(cpu, last);
     }
-    atomic_store((_Atomic bool *)&cpu->in_code, false);
+    atomic_store_explicit((_Atomic bool *)&cpu->in_code, false, memory_order_release);
     return excp;
 }
 

@@ -27,6 +27,7 @@ enum {
     MAX_INDEX_BITS = 20,
     MAX_PROBES = 64,
     MAX_FILE = 64 << 20,
+    WRITER_BUFFER = 256 << 10,
     VERSION = 1,
 };
 #define MAX_DIR  (UINT64_C(1) << 30)
@@ -230,181 +231,6 @@ void persist_file_open(PersistFile *f, const char *dir, uint64_t key)
     }
 }
 
-/* ---- adding ---- */
-
-static bool write_all(int fd, const void *data, size_t size, off_t at)
-{
-    const char *p = data;
-
-    while (size) {
-        ssize_t n = pwrite(fd, p, size, at);
-
-        if (n <= 0) {
-            return false;
-        }
-        p += n;
-        at += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
-/* A slot of the index for the hash, or -1. */
-static ssize_t free_slot(const uint64_t *index, unsigned bits, uint64_t h)
-{
-    uint64_t mask = (UINT64_C(1) << bits) - 1;
-
-    for (unsigned turn = 0; turn < MAX_PROBES; turn++) {
-        uint64_t at = ((h >> (64 - bits)) + turn) & mask;
-
-        if (!(uint32_t)index[at]) {
-            return (ssize_t)at;
-        }
-    }
-    return -1;
-}
-
-/* Does the file hold a translation of the same guest code? */
-static bool holds(const PersistFile *f, const PersistEntry *e)
-{
-    uint32_t guest = persist_parts(e).guest;
-    const PersistEntry *old;
-    unsigned turn = 0;
-
-    while ((old = persist_file_find(f, &e->key, &turn))) {
-        if (old->guest_size == e->guest_size &&
-            !memcmp(old->ranges, e->ranges, sizeof(e->ranges)) &&
-            !memcmp((const char *)old + persist_parts(old).guest, (const char *)e + guest,
-                    e->guest_size)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Takes out of f->fresh what the file has by now; how many are left. */
-static unsigned drop_known(PersistFile *f)
-{
-    uint8_t *from = (uint8_t *)f->fresh, *to = from, *end = from + f->fresh_size;
-    unsigned count = 0;
-
-    while (from < end) {
-        const PersistEntry *e = (const PersistEntry *)from;
-        uint32_t size = e->size;
-
-        if (!holds(f, e)) {
-            memmove(to, from, size);
-            to += size;
-            count++;
-        }
-        from += size;
-    }
-    f->fresh_size = (size_t)(to - (uint8_t *)f->fresh);
-    return count;
-}
-
-/* Enters f->fresh, which lies at `at` of the data. False: there is no room in the index. */
-static bool enter_fresh(const PersistFile *f, uint64_t *index, unsigned bits, uint64_t at)
-{
-    const uint8_t *p = (const uint8_t *)f->fresh, *end = p + f->fresh_size;
-
-    while (p < end) {
-        const PersistEntry *e = (const PersistEntry *)p;
-        uint64_t h = hash(&e->key);
-        ssize_t slot = free_slot(index, bits, h);
-
-        if (slot < 0) {
-            return false;
-        }
-        index[slot] = word_of(h, at);
-        at += e->size;
-        p += e->size;
-    }
-    return true;
-}
-
-/* Behind the end of an existing file. */
-static bool append(PersistFile *f, int fd)
-{
-    size_t index_size = (size_t)8 << f->index_bits;
-    size_t used = ROUND_UP(f->size - data_start(f->index_bits), (size_t)PERSIST_ALIGN);
-    g_autofree uint64_t *index = g_memdup2(f->index, index_size);
-
-    if (!enter_fresh(f, index, f->index_bits, used)) {
-        return false;
-    }
-    if (!write_all(fd, f->fresh, f->fresh_size, (off_t)(data_start(f->index_bits) + used))) {
-        return true; /* the disk is full, or the like: nothing points at what was written */
-    }
-    for (size_t at = 0; at < index_size; at += HEADER_SIZE) {
-        if (memcmp((const char *)index + at, (const char *)f->index + at, HEADER_SIZE)) {
-            write_all(fd, (const char *)index + at, HEADER_SIZE, (off_t)(HEADER_SIZE + at));
-        }
-    }
-    return true;
-}
-
-static unsigned count_entries(const PersistFile *f)
-{
-    unsigned n = 0;
-
-    for (size_t i = 0; f->map && i < (size_t)1 << f->index_bits; i++) {
-        n += (uint32_t)f->index[i] != 0;
-    }
-    return n;
-}
-
-/* The old entries in the new index; those that find no place are forgotten. */
-static void enter_old(const PersistFile *f, uint64_t *index, unsigned bits)
-{
-    for (size_t i = 0; i < (size_t)1 << f->index_bits; i++) {
-        uint64_t word = f->index[i];
-        ssize_t slot = (uint32_t)word ? free_slot(index, bits, word) : -1;
-
-        if (slot >= 0) {
-            index[slot] = word;
-        }
-    }
-}
-
-/* A new file in the old one's place, with what that held if `keep`. */
-static void rewrite(PersistFile *f, const char *name, uint64_t key, unsigned count, bool keep)
-{
-    size_t used = keep ? ROUND_UP(f->size - data_start(f->index_bits), (size_t)PERSIST_ALIGN) : 0;
-    unsigned total = count + (keep ? count_entries(f) : 0);
-    Header h = { .magic = MAGIC, .id = f->id, .key = key, .version = VERSION };
-    g_autofree char *temp = g_strdup_printf("%s.%d", name, getpid());
-    g_autofree uint64_t *index = NULL;
-    size_t start;
-    bool ok;
-    int fd;
-
-    h.index_bits = MIN_INDEX_BITS;
-    while (h.index_bits < MAX_INDEX_BITS && total > 1u << (h.index_bits - 2)) {
-        h.index_bits++;
-    }
-    start = data_start(h.index_bits);
-    index = g_malloc0((size_t)8 << h.index_bits);
-    if (keep) {
-        enter_old(f, index, h.index_bits);
-    }
-    if (!enter_fresh(f, index, h.index_bits, used)) {
-        return;
-    }
-    fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return;
-    }
-    ok = write_all(fd, &h, sizeof(h), 0) &&
-         write_all(fd, index, (size_t)8 << h.index_bits, HEADER_SIZE) &&
-         (!keep || write_all(fd, f->data, f->size - data_start(f->index_bits), (off_t)start)) &&
-         write_all(fd, f->fresh, f->fresh_size, (off_t)(start + used));
-    close(fd);
-    if (!ok || rename(temp, name)) {
-        unlink(temp);
-    }
-}
-
 /* ---- the folder ---- */
 
 typedef struct DirFile {
@@ -452,64 +278,253 @@ static void tidy_dir(const char *dir)
     }
 }
 
-/* ---- */
+/* ---- adding ---- */
+
+struct PersistWriter {
+    PersistFile old; /* what is there; no map: nothing */
+    char name[PATH_MAX], temp[PATH_MAX];
+    int fd;
+    bool rewrite; /* fd is temp, which is going to replace what is there */
+    bool failed;
+    uint64_t *index;
+    unsigned index_bits, nb_added;
+    uint64_t used; /* bytes of data, with what is in the buffer */
+    size_t fill;
+    uint8_t buffer[WRITER_BUFFER] __attribute__((aligned(PERSIST_ALIGN)));
+};
+
+static bool write_all(int fd, const void *data, size_t size, uint64_t at)
+{
+    const char *p = data;
+
+    while (size) {
+        ssize_t n = pwrite(fd, p, size, (off_t)at);
+
+        if (n <= 0) {
+            return false;
+        }
+        p += n;
+        at += (uint64_t)n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+/* Enters an index word at a free place. */
+static bool enter(uint64_t *index, unsigned bits, uint64_t word)
+{
+    uint64_t mask = (UINT64_C(1) << bits) - 1, first = word >> (64 - bits);
+
+    for (unsigned turn = 0; turn < MAX_PROBES; turn++) {
+        uint64_t *at = &index[(first + turn) & mask];
+
+        if (!(uint32_t)*at) {
+            *at = word;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Does the file hold a translation of the same guest code? */
+static bool holds(const PersistFile *f, const PersistEntry *e)
+{
+    uint32_t guest = persist_parts(e).guest;
+    const PersistEntry *old;
+    unsigned turn = 0;
+
+    while ((old = persist_file_find(f, &e->key, &turn))) {
+        if (old->guest_size == e->guest_size &&
+            !memcmp(old->ranges, e->ranges, sizeof(e->ranges)) &&
+            !memcmp((const char *)old + persist_parts(old).guest, (const char *)e + guest,
+                    e->guest_size)) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* Nothing may reach a size at which the kernel sends SIGXFSZ. */
-static bool size_allowed(size_t size)
+static uint64_t size_limit(void)
 {
     struct rlimit limit;
 
-    return size <= MAX_FILE &&
-           (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur > size + (1 << 20));
+    if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur > MAX_FILE) {
+        return MAX_FILE;
+    }
+    return limit.rlim_cur;
 }
 
-/* The file as it is now, locked; -1: there is none or it cannot be had. */
-static int reopen(PersistFile *f, const char *name, uint64_t key, bool *busy)
+static void flush(PersistWriter *w)
 {
-    int fd = open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    uint64_t at = data_start(w->index_bits) + w->used - w->fill;
+
+    if (at + w->fill > size_limit() || !write_all(w->fd, w->buffer, w->fill, at)) {
+        w->failed = true; /* the disk is full, or the like */
+    }
+    w->fill = 0;
+}
+
+PersistEntry *persist_writer_room(PersistWriter *w, size_t size)
+{
+    if (size > sizeof(w->buffer)) {
+        return NULL;
+    }
+    if (size > sizeof(w->buffer) - w->fill) {
+        flush(w);
+    }
+    return memset(w->buffer + w->fill, 0, size);
+}
+
+void persist_writer_add(PersistWriter *w)
+{
+    PersistEntry *e = (PersistEntry *)(w->buffer + w->fill);
+
+    e->sum = persist_sum(e);
+    if (!w->failed && !holds(&w->old, e) &&
+        enter(w->index, w->index_bits, word_of(hash(&e->key), w->used))) {
+        w->fill += e->size;
+        w->used += e->size;
+        w->nb_added++;
+    }
+}
+
+/* Nothing points at what was written until now; from the first changed page on it does. */
+static void write_index(const PersistWriter *w)
+{
+    const char *old = w->rewrite ? NULL : (const char *)w->old.index, *new = (char *)w->index;
+
+    for (size_t at = 0; at < (size_t)8 << w->index_bits; at += HEADER_SIZE) {
+        if (!old || memcmp(new + at, old + at, HEADER_SIZE)) {
+            write_all(w->fd, new + at, HEADER_SIZE, HEADER_SIZE + at);
+        }
+    }
+}
+
+void persist_writer_end(PersistWriter *w)
+{
+    if (w->fill) {
+        flush(w);
+    }
+    if (!w->failed && w->nb_added) {
+        write_index(w);
+    }
+    if (w->rewrite && (w->failed || !w->nb_added || rename(w->temp, w->name))) {
+        unlink(w->temp);
+    }
+    close(w->fd);
+    unmap(&w->old);
+    g_free(w->index);
+    g_free(w);
+}
+
+/* ---- beginning to add ---- */
+
+/* The file as it is now, locked. False: somebody else writes it or has just replaced it. */
+static bool open_old(PersistWriter *w, uint64_t key)
+{
     struct stat by_fd, by_name;
 
-    *busy = false;
-    if (fd < 0) {
-        *busy = errno != ENOENT;
-        return -1;
+    w->fd = open(w->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (w->fd < 0) {
+        return errno == ENOENT;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &by_fd) || stat(name, &by_name) ||
+    if (flock(w->fd, LOCK_EX | LOCK_NB) || fstat(w->fd, &by_fd) || stat(w->name, &by_name) ||
         by_fd.st_ino != by_name.st_ino) {
-        *busy = true; /* somebody else writes it or has just replaced it */
-    } else if (map_file(f, fd, key)) {
-        return fd;
+        return false;
     }
-    close(fd);
-    return -1;
+    map_file(&w->old, w->fd, key);
+    return true;
 }
 
-void persist_file_append(PersistFile *old, const char *dir, uint64_t key)
+static unsigned count_entries(const PersistFile *f)
 {
-    PersistFile f = { .id = old->id, .fresh = old->fresh, .fresh_size = old->fresh_size };
-    char name[PATH_MAX];
-    unsigned count;
-    bool busy;
-    int fd;
+    unsigned n = 0;
 
-    file_name(name, sizeof(name), &f, dir, key);
-    fd = reopen(&f, name, key, &busy);
-    if (busy) {
-        return;
+    for (size_t i = 0; f->map && i < (size_t)1 << f->index_bits; i++) {
+        n += (uint32_t)f->index[i] != 0;
     }
-    count = drop_known(&f);
-    if (!count || !size_allowed(f.size + f.fresh_size)) {
-        /* nothing to do, or no room */
-    } else if (fd < 0) {
+    return n;
+}
+
+static uint64_t used_data(const PersistFile *f)
+{
+    return f->map ? ROUND_UP(f->size - data_start(f->index_bits), (uint64_t)PERSIST_ALIGN) : 0;
+}
+
+/* A new file with what is in the old one, and its index large enough. */
+static bool start_rewrite(PersistWriter *w, uint64_t key, unsigned total)
+{
+    const PersistFile *old = &w->old;
+    Header h = { MAGIC, old->id, key, VERSION, MIN_INDEX_BITS };
+
+    while (h.index_bits < MAX_INDEX_BITS && total > 1u << (h.index_bits - 1)) {
+        h.index_bits++;
+    }
+    w->rewrite = true;
+    w->index_bits = h.index_bits;
+    w->index = g_malloc0((size_t)8 << h.index_bits);
+    for (size_t i = 0; old->map && i < (size_t)1 << old->index_bits; i++) {
+        if ((uint32_t)old->index[i]) {
+            enter(w->index, w->index_bits, old->index[i]);
+        }
+    }
+    w->fd = open(w->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return w->fd >= 0 && data_start(h.index_bits) + w->used < size_limit() &&
+           write_all(w->fd, &h, sizeof(h), 0) &&
+           (!old->map || write_all(w->fd, old->data, old->size - data_start(old->index_bits),
+                                   data_start(h.index_bits)));
+}
+
+static bool start(PersistWriter *w, const char *dir, uint64_t key, unsigned count)
+{
+    unsigned total;
+    int locked;
+    bool ok;
+
+    if (!open_old(w, key)) {
+        return false;
+    }
+    total = count + count_entries(&w->old);
+    if (total > (w->old.map ? w->old.size : 0) / sizeof(PersistEntry) + count) {
+        unmap(&w->old); /* more than can be there: the index is damaged */
+        total = count;
+    }
+    w->used = used_data(&w->old);
+    if (w->old.map && total <= 1u << (w->old.index_bits - 1)) {
+        w->index_bits = w->old.index_bits;
+        w->index = g_memdup2(w->old.index, (size_t)8 << w->index_bits);
+        return true;
+    }
+    locked = w->fd;
+    if (!w->old.map) {
         tidy_dir(dir);
-        rewrite(&f, name, key, count, false);
-    } else if (!append(&f, fd)) {
-        bool sane = count_entries(&f) * sizeof(PersistEntry) <= f.size;
+    }
+    ok = start_rewrite(w, key, total);
+    if (locked >= 0) {
+        close(locked);
+    }
+    return ok;
+}
 
-        rewrite(&f, name, key, count, sane);
+PersistWriter *persist_writer_new(uint64_t id, const char *dir, uint64_t key, unsigned count)
+{
+    PersistWriter *w = g_malloc(sizeof(*w));
+
+    memset(w, 0, offsetof(PersistWriter, buffer));
+    w->old.id = id;
+    file_name(w->name, sizeof(w->name), &w->old, dir, key);
+    g_snprintf(w->temp, sizeof(w->temp), "%.*s.%d", (int)sizeof(w->temp) - 16, w->name, getpid());
+    if (!start(w, dir, key, count)) {
+        w->failed = true;
+        if (w->fd >= 0) {
+            persist_writer_end(w);
+        } else {
+            unmap(&w->old);
+            g_free(w->index);
+            g_free(w);
+        }
+        return NULL;
     }
-    unmap(&f);
-    if (fd >= 0) {
-        close(fd);
-    }
+    return w;
 }

@@ -367,10 +367,10 @@ static uint64_t sum_guest(const TranslationBlock *tb)
     for (int i = 0; i < tb->nb_ranges; i++) {
         const char *p = guest_bytes(tb->ranges[i].start), *end = guest_bytes(tb->ranges[i].end);
 
-        for (; end - p >= 4; p += 4) {
-            uint32_t word;
+        for (; end - p >= 8; p += 8) {
+            uint64_t word;
 
-            memcpy(&word, p, 4);
+            memcpy(&word, p, 8);
             h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
             h ^= h >> 32;
         }
@@ -452,17 +452,6 @@ static void save_guest(const TranslationBlock *tb, PersistEntry *e, char *to)
     }
 }
 
-static void *reserve(PersistFile *f, size_t size)
-{
-    if (f->fresh_room - f->fresh_size < size) {
-        f->fresh_room = MAX(2 * f->fresh_room, ROUND_UP(size, (size_t)256 * 1024));
-        f->fresh = g_realloc(f->fresh, f->fresh_room);
-    }
-    void *p = (char *)f->fresh + f->fresh_size;
-    f->fresh_size += size;
-    return memset(p, 0, size);
-}
-
 static void save(PersistFile *f, const TranslationBlock *tb, const PersistKey *key)
 {
     const TBMoves *m = tb->moves;
@@ -481,8 +470,11 @@ static void save(PersistFile *f, const TranslationBlock *tb, const PersistKey *k
     save_guest(tb, &head, NULL);
     PersistParts parts = persist_parts(&head);
     head.size = ROUND_UP(parts.end, PERSIST_ALIGN);
-    char *to = reserve(f, head.size);
-    PersistEntry *e = (PersistEntry *)to;
+    PersistEntry *e = persist_writer_room(f->writer, head.size);
+    char *to = (char *)e;
+    if (!e) {
+        return;
+    }
     PersistSlot *slots = (PersistSlot *)(to + parts.slots);
 
     *e = head;
@@ -496,10 +488,12 @@ static void save(PersistFile *f, const TranslationBlock *tb, const PersistKey *k
     memcpy(to + parts.ops, m->ops, m->nb_ops * sizeof(TCGOp));
     memcpy(to + parts.moves, m->moves, m->nb_moves * sizeof(TCGMove));
     memcpy(to + parts.side, tb->side_table, tb->side_size);
-    e->sum = persist_sum(e);
+    persist_writer_add(f->writer);
 }
 
-static void save_region(CodeRegion *code)
+/* Calls fn for each block in the region that can be kept. */
+static void each_fresh(CodeRegion *code, void (*fn)(PersistFile *f, const TranslationBlock *tb,
+                                                    const PersistKey *key))
 {
     uint32_t n = atomic_load(&code->nb_tbs);
 
@@ -509,14 +503,27 @@ static void save_region(CodeRegion *code)
         PersistKey key;
 
         if (r && make_key(&key, r, tb->pc, tb->flags, tb->cflags) &&
-            all_fit(tb, r, key.page_flags) && sum_guest(tb) == tb->moves->guest_sum) {
-            save(r->file, tb, &key);
+            all_fit(tb, r, key.page_flags)) {
+            fn(r->file, tb, &key);
         }
     }
-    code->nb_saved = n;
 }
 
-/* All or, when guest code cannot be read any more (its file was made shorter), nothing. */
+static void count(PersistFile *f, const TranslationBlock *tb, const PersistKey *key)
+{
+    (void)tb;
+    (void)key;
+    f->nb_fresh++;
+}
+
+static void save_if_same(PersistFile *f, const TranslationBlock *tb, const PersistKey *key)
+{
+    if (f->writer && sum_guest(tb) == tb->moves->guest_sum) {
+        save(f, tb, key);
+    }
+}
+
+/* Ends early when guest code cannot be read any more, because its file was made shorter. */
 static void save_regions(void)
 {
     sigjmp_buf failed;
@@ -524,14 +531,29 @@ static void save_regions(void)
     if (sigsetjmp(failed, 0) == 0) {
         code_read_guard = &failed;
         for (int n = 0; n < engine.nb_regions; n++) {
-            save_region(&engine.regions[n]);
-        }
-    } else {
-        for (PersistFile *f = cache.files; f; f = f->next) {
-            f->fresh_size = 0;
+            each_fresh(&engine.regions[n], save_if_same);
+            engine.regions[n].nb_saved = atomic_load(&engine.regions[n].nb_tbs);
         }
     }
     code_read_guard = NULL;
+}
+
+static void save_all(void)
+{
+    for (int n = 0; n < engine.nb_regions; n++) {
+        each_fresh(&engine.regions[n], count);
+    }
+    for (PersistFile *f = cache.files; f; f = f->next) {
+        f->writer =
+            f->nb_fresh ? persist_writer_new(f->id, cache.dir, cache.key, f->nb_fresh) : NULL;
+        f->nb_fresh = 0;
+    }
+    save_regions();
+    for (PersistFile *f = cache.files; f; f = f->next) {
+        if (f->writer) {
+            persist_writer_end(f->writer);
+        }
+    }
 }
 
 void persist_save(void)
@@ -541,25 +563,16 @@ void persist_save(void)
                    cache.state == ON ? cache.dir : "off", cache.loaded, cache.fresh);
     }
     /* In a child of vfork all of this is the parent's. */
-    if (cache.state != ON || atomic_load(&cache.fresh) < SAVE_MIN || cache.pid != getpid()) {
+    if (cache.state != ON || atomic_load(&cache.fresh) < SAVE_MIN || cache.dir_state < 1 ||
+        cache.pid != getpid()) {
         return;
     }
     pthread_mutex_lock(&engine.lock);
     pthread_mutex_lock(&cache.lock);
     atomic_store(&cache.fresh, 0);
-    if (cache.dir_state > 0) {
-        save_regions();
-    }
-    pthread_mutex_unlock(&engine.lock);
-    for (PersistFile *f = cache.files; f; f = f->next) {
-        if (f->fresh_size) {
-            persist_file_append(f, cache.dir, cache.key);
-        }
-        g_free(f->fresh);
-        f->fresh = NULL;
-        f->fresh_size = f->fresh_room = 0;
-    }
+    save_all();
     pthread_mutex_unlock(&cache.lock);
+    pthread_mutex_unlock(&engine.lock);
 }
 
 /* ---- fork ---- */

@@ -60,8 +60,8 @@ typedef struct PersistFile {
     const uint64_t *index;
     unsigned index_bits;
     const uint8_t *data;
-    uint64_t *fresh; /* persist_save: entries to be added, one after another */
-    size_t fresh_size, fresh_room;
+    unsigned nb_fresh;            /* persist_save: so many entries are to be added, */
+    struct PersistWriter *writer; /* with this */
 } PersistFile;
 
 /* dir: an absolute name; key: what all translations depend on. Never fails: there may be no file.
@@ -69,8 +69,18 @@ typedef struct PersistFile {
 void persist_file_open(PersistFile *f, const char *dir, uint64_t key);
 /* An intact entry with the key, beginning with *turn = 0, or NULL. */
 const PersistEntry *persist_file_find(const PersistFile *f, const PersistKey *key, unsigned *turn);
-/* Adds f->fresh, makes the file if there is none; gives up quietly on any trouble. */
-void persist_file_append(PersistFile *f, const char *dir, uint64_t key);
+
+/*
+ * Adding up to `count` entries to a guest file's cache file, which is made if there is none. NULL:
+ * not now. For each entry room, then add, which drops it if the file has it; end gives up quietly
+ * on any trouble.
+ */
+typedef struct PersistWriter PersistWriter;
+PersistWriter *persist_writer_new(uint64_t id, const char *dir, uint64_t key, unsigned count);
+/* Zeros, for an entry of this size; NULL if it is too large. */
+PersistEntry *persist_writer_room(PersistWriter *w, size_t size);
+void persist_writer_add(PersistWriter *w);
+void persist_writer_end(PersistWriter *w);
 /* True if the folder is ours alone; makes it if it is missing. */
 bool persist_dir_usable(const char *dir);
 

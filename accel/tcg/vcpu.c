@@ -233,6 +233,7 @@ static void *vcpu_thread(void *arg)
     VCPU *v = arg;
 
     vcpu_set_current(v);
+    v->thread_id = gettid();
     for (;;) {
         vcpu_enter(v, true);
         run(v);
@@ -250,6 +251,7 @@ static void *round_robin_thread(G_GNUC_UNUSED void *arg)
                 continue;
             }
             vcpu_set_current(v);
+            v->thread_id = gettid();
             if (vcpu_enter(v, false)) {
                 atomic_store(&tcg.turn, v);
                 run(v);
@@ -318,7 +320,12 @@ static bool tcg_vcpu_start(VCPU *v, GError **err)
 
 static void tcg_kick(VCPU *v)
 {
+    VCPU *turn = atomic_load(&tcg.turn);
+
     cpu_request_exit(v->cpu);
+    if (turn && turn != v) { /* it is v's turn soon */
+        cpu_request_exit(turn->cpu);
+    }
 }
 
 static void tcg_synchronize(G_GNUC_UNUSED VCPU *v)

@@ -17,7 +17,8 @@ enum {
     MAX_KEY = 64,
     SLOT_ALIGN = 8, /* sectors */
     MIN_ITERATIONS = 1000,
-    MAX_STRIPES = 1 << 16, /* more than anybody writes; bounds the memory a header asks for */
+    MAX_ITERATIONS = 1 << 25, /* some ten seconds, for each slot: a header must not take hours */
+    MAX_STRIPES = 1 << 16,    /* more than anybody writes; bounds the memory a header asks for */
     SLOT_ACTIVE = 0x00ac71f3,
     SLOT_INACTIVE = 0x0000dead,
 };
@@ -108,7 +109,8 @@ static bool read_slots(Luks *l, const uint8_t *h, uint64_t room, GError **err)
         if (!s->active && active != SLOT_INACTIVE) {
             return bad(err, EINVAL, "LUKS header: key slot %u is neither in use nor free", i);
         }
-        if (!s->stripes || s->stripes > MAX_STRIPES || (s->active && !s->iterations)) {
+        if (!s->stripes || s->stripes > MAX_STRIPES ||
+            (s->active && (!s->iterations || s->iterations > MAX_ITERATIONS))) {
             return bad(err, EINVAL,
                        "LUKS header: key slot %u is corrupted (stripes %u, "
                        "iterations %u)",
@@ -163,8 +165,9 @@ static bool read_header(Luks *l, BlockNode *file, uint64_t base, uint64_t room, 
         return bad(err, ENOTSUP, "LUKS header: cipher '%s' with a key of %u bytes is not supported",
                    name, l->key_bytes);
     }
-    if (!l->digest_iterations) {
-        return bad(err, EINVAL, "LUKS header: the key digest has no iterations");
+    if (!l->digest_iterations || l->digest_iterations > MAX_ITERATIONS) {
+        return bad(err, EINVAL, "LUKS header: the key digest has %u iterations, not 1 to %d",
+                   l->digest_iterations, MAX_ITERATIONS);
     }
     return read_slots(l, h, MIN(room, (uint64_t)l->payload * CIPHER_SECTOR), err);
 }
@@ -320,7 +323,7 @@ static uint32_t count_iterations(int hash, unsigned ms, unsigned out_len)
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
         double took = (b.tv_sec - a.tv_sec) + (b.tv_nsec - a.tv_nsec) / 1e9;
         if (took >= sample || n >= 1U << 30) {
-            return CLAMP(n * want / took, MIN_ITERATIONS, UINT32_MAX);
+            return CLAMP(n * want / took, MIN_ITERATIONS, MAX_ITERATIONS);
         }
     }
 }

@@ -29,8 +29,9 @@ typedef struct Luks Luks;
         { p "new-secret", BLOCK_OPT_STR, NULL,                                                     \
           "New secret to set in the matching keyslots. Empty string to erase" },                   \
         { p "old-secret", BLOCK_OPT_STR, NULL, "Select all keyslots that match this password" },   \
+        { p "keyslot", BLOCK_OPT_NUM, NULL, "Select a single keyslot to modify explicitly" },      \
     {                                                                                              \
-        p "keyslot", BLOCK_OPT_NUM, NULL, "Select a single keyslot to modify explicitly"           \
+        p "iter-time", BLOCK_OPT_NUM, NULL, "Time to spend in PBKDF in milliseconds"               \
     }
 
 /* Reads the header and, unless `key_secret` is NULL, gets the master key with that secret. `room`

@@ -67,6 +67,11 @@ static Slice *add(MetaCache *c, uint64_t off)
     return s;
 }
 
+bool meta_cache_has(const MetaCache *c, uint64_t off)
+{
+    return g_hash_table_contains(c->slices, &off);
+}
+
 uint8_t *meta_cache_get(MetaCache *c, uint64_t off, int *ret)
 {
     Slice *s = find(c, off);

@@ -239,8 +239,8 @@ static void qcow2_info(BlockNode *node, Value *dict)
     Qcow2 *s = node->state;
     Value *d = dict;
     value_set_string(d, "compat", s->version >= 3 ? "1.1" : "0.10");
+    value_set_string(d, "compression-type", compression[s->compression]);
     if (s->version >= 3) {
-        value_set_string(d, "compression-type", compression[s->compression]);
         value_set_bool(d, "lazy-refcounts", s->compat & QCOW2_COMPAT_LAZY);
         qcow2_bitmap_info(s, d);
     }
@@ -271,6 +271,8 @@ const BlockDriver block_driver_qcow2 = {
     .pread = qcow2_pread,
     .pwrite = qcow2_pwrite,
     .preadv = qcow2_preadv,
+    .hold = qcow2_hold,
+    .unhold = qcow2_unhold,
     .pwritev = qcow2_pwritev,
     .copy_up = qcow2_copy_up,
     .pwrite_compressed = qcow2_pwrite_compressed,

@@ -5,6 +5,13 @@
 #include "block/qcow2/qcow2.h"
 
 #define COPY_UP_BYTES (1 << 20) /* copied under one lock */
+#define LOCK_SPINS    200       /* a few microseconds */
+
+#if defined(__x86_64__)
+#define spin_hint() __builtin_ia32_pause()
+#else
+#define spin_hint() __asm__ volatile("" ::: "memory")
+#endif
 
 static int zero_range(Qcow2 *s, uint64_t off, uint64_t len, bool unmap);
 
@@ -26,11 +33,28 @@ void qcow2_range_lock(Qcow2 *s, RangeLock *r, uint64_t off, uint64_t len, RangeK
     r->kind = kind;
     g_mutex_lock(&s->range_lock);
     while (conflicts(s, r)) {
+        s->range_waiters++;
         g_cond_wait(&s->range_free, &s->range_lock);
+        s->range_waiters--;
     }
     r->next = s->ranges;
     s->ranges = r;
     g_mutex_unlock(&s->range_lock);
+}
+
+static bool range_trylock(Qcow2 *s, RangeLock *r, uint64_t off, uint64_t len, RangeKind kind)
+{
+    r->start = ROUND_DOWN(off, s->cluster_size);
+    r->end = ROUND_UP(off + len, s->cluster_size);
+    r->kind = kind;
+    g_mutex_lock(&s->range_lock);
+    bool ok = !conflicts(s, r);
+    if (ok) {
+        r->next = s->ranges;
+        s->ranges = r;
+    }
+    g_mutex_unlock(&s->range_lock);
+    return ok;
 }
 
 void qcow2_range_unlock(Qcow2 *s, RangeLock *r)
@@ -41,7 +65,9 @@ void qcow2_range_unlock(Qcow2 *s, RangeLock *r)
         p = &(*p)->next;
     }
     *p = r->next;
-    g_cond_broadcast(&s->range_free);
+    if (s->range_waiters) {
+        g_cond_broadcast(&s->range_free); /* a system call, so not for nobody */
+    }
     g_mutex_unlock(&s->range_lock);
 }
 
@@ -416,6 +442,63 @@ int qcow2_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, int nio
     }
     qcow2_range_unlock(s, &r);
     return ret == -ENOTSUP ? ret : settle_locked(s, ret);
+}
+
+/* Is all of a range in one piece, in clusters that are ours? The lock is held; nothing is read. */
+static bool in_one_piece(Qcow2 *s, uint64_t off, uint64_t len, bool write, uint64_t *host)
+{
+    ClusterRun run;
+    uint64_t slice = meta_cache_slice(s->l2_cache) / s->l2_entry_size * s->cluster_size;
+    if (!qcow2_l2_cached(s, off) || !qcow2_l2_cached(s, off + len - 1) || len > slice ||
+        qcow2_map(s, off, len, &run)) {
+        return false;
+    }
+    *host = run.host;
+    return run.type == CLUSTER_NORMAL && run.len >= len &&
+           (!write || (run.copied && !hits_metadata(s, run.host, len)));
+}
+
+/* Others hold the lock for a look at a table, or for as long as the disk takes: the first is worth
+ * waiting for. */
+static bool lock_soon(Qcow2 *s)
+{
+    for (int i = 0; i < LOCK_SPINS; i++) {
+        if (g_mutex_trylock(&s->lock)) {
+            return true;
+        }
+        spin_hint();
+    }
+    return false;
+}
+
+bool qcow2_hold(BlockNode *node, int64_t off, int64_t len, bool write, BlockHold *out)
+{
+    Qcow2 *s = node->state;
+    RangeLock *r = (RangeLock *)out->lock;
+    uint64_t host;
+    _Static_assert(sizeof(RangeLock) <= sizeof(out->lock), "BlockHold.lock is too small");
+    if (s->cipher || !len || (write && s->nb_bitmaps) ||
+        !range_trylock(s, r, off, len, RANGE_SHARED)) {
+        return false;
+    }
+    bool ok = lock_soon(s);
+    if (ok) {
+        ok = in_one_piece(s, off, len, write, &host);
+        g_mutex_unlock(&s->lock);
+    }
+    if (!ok) {
+        qcow2_range_unlock(s, r);
+        return false;
+    }
+    out->holder = node;
+    out->file = s->data;
+    out->off = host;
+    return true;
+}
+
+void qcow2_unhold(BlockHold *hold)
+{
+    qcow2_range_unlock(hold->holder->state, (RangeLock *)hold->lock);
 }
 
 /* One stretch of a range under its exclusive lock: copied if the backing shows through. */

@@ -49,6 +49,13 @@ int qcow2_l2_get(Qcow2 *s, uint64_t off, uint64_t *entry, uint64_t *bitmap)
     return ret;
 }
 
+bool qcow2_l2_cached(Qcow2 *s, uint64_t off)
+{
+    unsigned within;
+    int64_t table = table_of(s, off);
+    return table > 0 && meta_cache_has(s->l2_cache, table + slice_off(s, off, &within));
+}
+
 /* Makes the L2 table for `off` exist and ours alone: a new one, or a copy of one that a snapshot
  * shares. */
 static int64_t own_table(Qcow2 *s, uint64_t off)

@@ -159,6 +159,7 @@ typedef struct Qcow2 {
     GMutex range_lock;
     GCond range_free;
     RangeLock *ranges;
+    unsigned range_waiters;
 
     /* The last compressed cluster read */
     GMutex comp_lock;
@@ -185,6 +186,8 @@ void meta_cache_free(MetaCache *c);
 unsigned meta_cache_slice(const MetaCache *c);
 /* The slice at `off` (a multiple of slice), read if need be. NULL and -errno in *ret. */
 uint8_t *meta_cache_get(MetaCache *c, uint64_t off, int *ret);
+/* Is it in memory? */
+bool meta_cache_has(const MetaCache *c, uint64_t off);
 /* A zeroed, dirty slice at `off`. */
 uint8_t *meta_cache_zero(MetaCache *c, uint64_t off);
 void meta_cache_dirty(MetaCache *c, uint64_t off);
@@ -229,6 +232,8 @@ typedef struct ClusterRun {
     uint64_t entry; /* the first L2 entry */
 } ClusterRun;
 int qcow2_l2_get(Qcow2 *s, uint64_t off, uint64_t *entry, uint64_t *bitmap);
+/* Can an entry be had without reading the disk? */
+bool qcow2_l2_cached(Qcow2 *s, uint64_t off);
 int qcow2_l2_set(Qcow2 *s, uint64_t off, uint64_t entry, uint64_t bitmap);
 /* What lies at [off, off + len), cut where it changes in kind or place. */
 int qcow2_map(Qcow2 *s, uint64_t off, uint64_t len, ClusterRun *out);
@@ -263,6 +268,8 @@ int qcow2_pread(BlockNode *node, int64_t off, void *buf, int64_t len);
 int qcow2_pwrite(BlockNode *node, int64_t off, const void *buf, int64_t len);
 int qcow2_preadv(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len);
 int qcow2_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len);
+bool qcow2_hold(BlockNode *node, int64_t off, int64_t len, bool write, BlockHold *out);
+void qcow2_unhold(BlockHold *hold);
 int qcow2_copy_up(BlockNode *node, int64_t off, int64_t len);
 int qcow2_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned flags);
 int qcow2_discard(BlockNode *node, int64_t off, int64_t len);

@@ -172,12 +172,11 @@ static bool load_kernel(Machine *m, ArmBoot *b, uint64_t *end, GError **err)
 bool arm_boot_load(Machine *m, ArmBoot *b, GError **err)
 {
     uint64_t end = b->ram_start;
-    b->dtb_addr = b->ram_start; /* firmware looks there */
-    if (m->kernel && !load_kernel(m, b, &end, err)) {
+    if (!load_kernel(m, b, &end, err)) {
         g_prefix_error(err, "-kernel %s: ", m->kernel);
         return false;
     }
-    if (m->initrd && m->kernel) {
+    if (m->initrd) {
         g_autoptr(GError) e = NULL;
         GMappedFile *file = g_mapped_file_new(m->initrd, FALSE, &e);
         if (!file) {
@@ -251,6 +250,6 @@ bool arm_boot_finish_dtb(Machine *m, const ArmBoot *b, void *dtb, GError **err)
     }
     g_autoptr(GBytes) data = g_bytes_new(dtb, fdt_totalsize(dtb));
     /* An ELF program that lies where firmware would find the device tree goes without. */
-    bool ok = place(b, "device tree", data, b->dtb_addr, m->kernel && !b->is_linux ? NULL : err);
-    return ok || (m->kernel && !b->is_linux);
+    bool ok = place(b, "device tree", data, b->dtb_addr, b->entry && !b->is_linux ? NULL : err);
+    return ok || (b->entry && !b->is_linux);
 }

@@ -112,6 +112,20 @@ static bool make_gic(VirtMachine *m, GError **err)
     return sysbus_realize(&m->gic->parent, &m->system, at, err);
 }
 
+/* Messages of PCI devices. */
+static bool make_msi(VirtMachine *m, GError **err)
+{
+    if (m->gic_version != 2) {
+        return true;
+    }
+    SysBusDevice *v2m = (SysBusDevice *)device_new(device_type_find("arm-gicv2m"), NULL);
+    hwaddr at[SYSBUS_MAX_MMIO] = { m->map[VIRT_GIC_V2M].base };
+    for (int i = 0; i < SYSBUS_MAX_IRQ; i++) {
+        v2m->irq[i] = gic_spi(m->gic, VIRT_IRQ_V2M + i);
+    }
+    return sysbus_realize(v2m, &m->system, at, err);
+}
+
 static void connect_cpus(VirtMachine *m)
 {
     static const struct {
@@ -153,10 +167,31 @@ static bool make_uart(VirtMachine *m, GError **err)
            sysbus_realize(uart, &m->system, at, err);
 }
 
+/* The last slot's bus comes first, so that the first device lands where it does elsewhere. */
+static bool make_virtio(VirtMachine *m, GError **err)
+{
+    const DeviceType *type = device_type_find("virtio-mmio");
+    for (int i = VIRT_NB_VIRTIO - 1; i >= 0; i--) {
+        SysBusDevice *dev = (SysBusDevice *)device_new(type, NULL);
+        VirtRange r = m->map[VIRT_VIRTIO];
+        hwaddr at[SYSBUS_MAX_MMIO] = { r.base + (unsigned)i * r.size };
+        char index[8];
+        snprintf(index, sizeof(index), "%d", i);
+        dev->irq[0] = gic_spi(m->gic, VIRT_IRQ_VIRTIO + i);
+        if (!device_set_prop(&dev->parent, "index", index, err) ||
+            !sysbus_realize(dev, &m->system, at, err)) {
+            return false;
+        }
+    }
+    m->has_virtio = true;
+    return true;
+}
+
 static bool make_devices(VirtMachine *m, GError **err)
 {
     return make_uart(m, err) && make_device(m, "pl031", VIRT_RTC, VIRT_IRQ_RTC, err) &&
-           (m->gpio = make_device(m, "pl061", VIRT_GPIO, VIRT_IRQ_GPIO, err));
+           (m->gpio = make_device(m, "pl061", VIRT_GPIO, VIRT_IRQ_GPIO, err)) &&
+           virt_make_flash(m, err) && virt_make_fw_cfg(m, err) && make_virtio(m, err);
 }
 
 enum { POWER_LINE = 3, POWER_PRESS_NS = 100000000 };
@@ -222,7 +257,7 @@ static bool virt_init(Machine *machine, GError **err)
     }
     memory_transaction_begin();
     memory_region_add(&m->system, m->map[VIRT_RAM].base, ram, 0);
-    bool ok = make_cpus(m, err) && make_gic(m, err);
+    bool ok = make_cpus(m, err) && make_gic(m, err) && make_msi(m, err);
     if (ok) {
         connect_cpus(m);
         ok = make_devices(m, err);
@@ -264,7 +299,10 @@ static bool virt_finish(Machine *machine, GError **err)
     m->boot.ram_start = m->map[VIRT_RAM].base;
     m->boot.ram_size = m->map[VIRT_RAM].size;
     m->boot.entry = m->map[VIRT_FLASH].base;
-    if (!arm_boot_load(machine, &m->boot, err)) {
+    m->boot.dtb_addr = m->boot.ram_start; /* firmware looks there */
+    bool direct = machine->kernel && !virt_has_firmware(m);
+    if (direct ? !arm_boot_load(machine, &m->boot, err)
+               : machine->kernel && !virt_offer_kernel(m, err)) {
         return false;
     }
     g_autofree void *dtb = get_dtb(m, err);
@@ -278,7 +316,7 @@ static bool virt_finish(Machine *machine, GError **err)
         printf("dtb dumped to %s\n", machine->dumpdtb);
         exit(0);
     }
-    if (machine->kernel) {
+    if (direct) {
         arm_cpu_set_boot(m->cpus[0], m->boot.entry, m->boot.is_linux ? m->boot.dtb_addr : 0);
     }
     return true;

@@ -73,11 +73,16 @@ typedef struct VirtMachine {
     MemoryRegion system;
     AddressSpace memory;
     ArmBoot boot;
-    Device *gpio;
+    Device *gpio, *fw_cfg;
+    SysBusDevice *flash[2];
     IRQLine power_key;
     Timer power_timer; /* of the key's release */
 } VirtMachine;
 
+bool virt_make_flash(VirtMachine *m, GError **err);
+bool virt_make_fw_cfg(VirtMachine *m, GError **err);
+bool virt_has_firmware(const VirtMachine *m);
+bool virt_offer_kernel(VirtMachine *m, GError **err);
 /* A device tree of what there is, in a g_malloc'd buffer with room for more. */
 void *virt_make_dtb(VirtMachine *m, GError **err);
 

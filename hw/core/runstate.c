@@ -37,6 +37,7 @@ static struct {
     _Atomic int stop_state;
     Listener *powerdown;
     StateListener *listeners;
+    void (*event)(const char *name, const char *cause);
 } run;
 
 static const char *const state_names[] = {
@@ -61,6 +62,18 @@ void run_state_add_listener(void (*fn)(void *opaque, RunState state), void *opaq
     StateListener *l = g_new(StateListener, 1);
     *l = (StateListener){ fn, opaque, run.listeners };
     run.listeners = l;
+}
+
+void run_set_event_hook(void (*fn)(const char *name, const char *cause))
+{
+    run.event = fn;
+}
+
+static void tell(const char *name, const char *cause)
+{
+    if (run.event) {
+        run.event(name, cause);
+    }
 }
 
 static void set_state(RunState state)
@@ -165,10 +178,13 @@ const char *run_shutdown_cause(void)
 
 static bool do_shutdown(int *exit_status)
 {
-    if (run.actions.pause_on_shutdown) {
+    const char *cause = run_shutdown_cause();
+    if (run.actions.pause_on_shutdown && g_str_has_prefix(cause, "guest")) {
+        tell("SHUTDOWN", cause);
         vm_stop(RUN_STATE_SHUTDOWN);
         return false;
     }
+    tell("SHUTDOWN", cause);
     *exit_status = atomic_load(&run.exit_status);
     return true;
 }
@@ -206,11 +222,13 @@ bool run_requests(int *exit_status)
         vm_stop((RunState)atomic_load(&run.stop_state));
     }
     if (what & REQ_POWERDOWN) {
+        tell("POWERDOWN", NULL);
         for (Listener *l = run.powerdown; l; l = l->next) {
             l->fn(l->opaque);
         }
     }
     if (what & REQ_RESET && !run.actions.shutdown_on_reset) {
+        tell("RESET", atomic_load(&run.reset_cause));
         vm_reset();
     }
     return false;

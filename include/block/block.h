@@ -126,6 +126,15 @@ typedef struct BlockBitmap {
     unsigned long *bits; /* NULL while not loaded */
 } BlockBitmap;
 
+/* A range whose bytes lie in a row at `off` of `file`, and stay there until they are let go. It may
+ * be in a list of the holder's, so it stays where it is. */
+typedef struct BlockHold {
+    BlockNode *holder, *file;
+    int64_t off;
+    _Alignas(8) char lock[32]; /* the holder's */
+} BlockHold;
+struct AioRequest;
+
 /* A format (bytes of a child node) or a protocol (bytes from the host or the network).
  * What a driver lacks is NULL. I/O calls return 0 or -errno; ranges are within the node's size
  * and, for formats, any byte alignment. Calls that take a GError return false after setting it. */
@@ -152,6 +161,12 @@ struct BlockDriver {
     /* Vectors; without them, or where they say -ENOTSUP, the bytes go through one buffer. */
     int (*preadv)(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len);
     int (*pwritev)(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len);
+    /* For I/O that does not wait. `hold` fails where it would have to wait, or to change anything
+     * first; a node that holds nothing leaves holder NULL. */
+    bool (*hold)(BlockNode *node, int64_t off, int64_t len, bool write, BlockHold *out);
+    void (*unhold)(BlockHold *hold);
+    /* Submits to the kernel, with `off`, `iov` and `write` set; false: not this way. */
+    bool (*submit)(BlockNode *node, struct AioRequest *r);
     int (*pwrite_compressed)(BlockNode *node, int64_t off, const void *buf, int64_t len);
     int (*write_zeroes)(BlockNode *node, int64_t off, int64_t len, unsigned flags);
     int (*discard)(BlockNode *node, int64_t off, int64_t len);

@@ -52,6 +52,8 @@ void char_disconnect(CharFrontend *fe);
 size_t char_write(CharFrontend *fe, const void *buf, size_t len);
 void char_accept_input(CharFrontend *fe);
 bool char_is_open(const CharFrontend *fe);
+/* Input comes here: always, unless others share a mux with it. */
+bool char_has_focus(const CharFrontend *fe);
 
 /* ---- the set of them --------------------------------------------------------------------- */
 

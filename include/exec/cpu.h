@@ -97,6 +97,13 @@ struct CPUState {
     uint64_t epoch;       /* of the code buffer, last seen at a quiet point */
     CPUState *next_cpu;   /* list of all; accel/tcg's lock */
 
+    /*
+     * User mode: what an SVC with an immediate other than 0, in this page of the emulator's making,
+     * does: the system call of that number, with two arguments. Called by compiled code.
+     */
+    vaddr quick_page;
+    uint64_t (*quick_syscall)(CPUState *cpu, uint64_t nr, uint64_t a, uint64_t b);
+
     void *opaque; /* linux-user: the thread's TaskState; system: the machine's vCPU */
 
     struct CPUBreakpoint *breakpoints; /* exec/debug.h */

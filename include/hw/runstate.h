@@ -24,4 +24,7 @@ const char *run_shutdown_cause(void);
 /* fn hears of every change of state, in no particular order. */
 void run_state_add_listener(void (*fn)(void *opaque, RunState state), void *opaque);
 
+/* fn hears of RESET, POWERDOWN and SHUTDOWN with their causes (NULL: none is known). */
+void run_set_event_hook(void (*fn)(const char *name, const char *cause));
+
 #endif

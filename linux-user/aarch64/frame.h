@@ -5,6 +5,8 @@
 
 #include "linux-user/user.h"
 
+extern const UserVdso aarch64_vdso; /* vdso.c */
+
 enum { AARCH64_MINSIGSTKSZ = 4720 };
 
 bool aarch64_setup_frame(TaskState *ts, int sig, const siginfo_t *info, const GuestSigaction *act,

@@ -108,10 +108,34 @@ bool trans_ret(DisasContext *s, arg_ret *a)
     return true;
 }
 
+static uint64_t helper_quick_syscall(uint64_t cpu, uint64_t nr, uint64_t x0, uint64_t x1)
+{
+    CPUState *cs = (CPUState *)(uintptr_t)cpu;
+
+    return cs->quick_syscall(cs, nr, x0, x1);
+}
+
+static const TCGHelperInfo quick_syscall_info = {
+    .name = "quick_syscall",
+    .func = helper_quick_syscall,
+    .nargs = 4,
+    .has_ret = true,
+    .flags = TCG_CALL_NO_RG | TCG_CALL_NO_WG,
+};
+
+/* The immediate means nothing but in the vDSO. */
 bool trans_svc(DisasContext *s, arg_svc *a)
 {
     if (s->system) {
         gen_exception_syndrome(s, syn_call(EC_SVC64, a->imm), s->pc + 4);
+        return true;
+    }
+    vaddr page = s->tcg->cpu ? s->tcg->cpu->quick_page : 0;
+
+    if (a->imm && page && (s->pc & ~(vaddr)4095) == page) {
+        gen_helper(s, &quick_syscall_info, reg_dest(s, 0), tcg_env(s->tcg), imm64(s, a->imm),
+                   reg_x(s, 0), reg_x(s, 1));
+        gen_jump(s, s->pc + 4);
         return true;
     }
     gen_exception_at(s, EXCP_SYSCALL, s->pc + 4);

@@ -209,6 +209,7 @@ CPUState *arm_cpu_new_model(const char *spec, const TargetOps *target, GError **
     env->parent.exception_index = EXCP_NONE;
     env->dczid = 4; /* 64 bytes */
     env->cntfrq = 1000000000;
+    arm_exclusive_init();
     if (!configure(env, spec ? spec : "max", err)) {
         arm_cpu_free(&env->parent);
         return NULL;

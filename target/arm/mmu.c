@@ -361,6 +361,10 @@ bool arm_tlb_fill(CPUState *cpu, vaddr addr, G_GNUC_UNUSED unsigned size, MMUAcc
     CPUArmState *env = arm_env(cpu);
     ARMWalk w;
 
+    if (access == MMU_FETCH && addr & 3 && !probe) { /* comes before all aborts */
+        arm_record_abort(env, syn(EC_PC_ALIGN, 0), addr);
+        return false;
+    }
     if (!arm_walk(env, addr, access, mode, probe, &w)) {
         if (!probe) {
             arm_record_abort(env, abort_syndrome(access, w.fsc), addr);

@@ -11,12 +11,14 @@
 /* ---- life
  * ------------------------------------------------------------------------------------------- */
 
-static void wake(void *opaque)
+static void set_event(VCPU *v, G_GNUC_UNUSED void *data)
 {
-    CPUArmState *env = opaque;
+    arm_env(v->cpu)->sys.event = 1;
+}
 
-    env->sys.event = 1;
-    cpu_kick(arm_vcpu(env));
+static void wfit_is_over(void *opaque)
+{
+    async_run_on_cpu(arm_vcpu(opaque), set_event, NULL);
 }
 
 static CPUState *cpu_new(const char *spec, GError **err)
@@ -33,7 +35,7 @@ static CPUState *cpu_new(const char *spec, GError **err)
     arm_sysregs_init(env);
     arm_timers_init(env);
     arm_pmu_init(env);
-    timer_init(&env->board->wfx_timer, CLOCK_VIRTUAL, wake, env);
+    timer_init(&env->board->wfx_timer, CLOCK_VIRTUAL, wfit_is_over, env);
     return cpu;
 }
 

@@ -23,7 +23,7 @@ enum {
 
 static bool fetchable(const DisasContext *s, vaddr pc)
 {
-    if (s->system) {
+    if (s->tcg->code_page) {
         return !((pc ^ s->tb->pc) & -(vaddr)PAGE);
     }
     return !guest_page_flags || guest_page_flags(pc) & GUEST_PAGE_EXEC;
@@ -31,8 +31,8 @@ static bool fetchable(const DisasContext *s, vaddr pc)
 
 static uint32_t fetch(const DisasContext *s, vaddr pc)
 {
-    const void *code = s->system ? s->tcg->code_page + (pc & (PAGE - 1))
-                                 : (const void *)(uintptr_t)(pc + guest_base);
+    const uint8_t *page = s->tcg->code_page;
+    const void *code = page ? page + (pc & (PAGE - 1)) : (const void *)(uintptr_t)(pc + guest_base);
     uint32_t insn;
 
     memcpy(&insn, code, sizeof(insn));
@@ -342,7 +342,7 @@ TCGv_i64 mem_flat(DisasContext *s, MemAddr a, int atomic_bytes)
         tcg_gen_addi(s->tcg, MO_64, sum, addr, a.disp);
         addr = sum;
     }
-    if (s->careful && !s->system) {
+    if (s->careful && !s->tcg->code_page) {
         TCGv_i64 masked = tcg_temp_i64(s->tcg);
         tcg_gen_imm(sextract, s->tcg, MO_64, TCG_FIELD(0, 56), masked, addr);
         tcg_gen_st_env(s->tcg, MO_64, masked, offsetof(CPUState, careful_addr));

@@ -220,6 +220,9 @@ bool el1_start(DisasContext *s);
 /* DecodeBitMasks: the immediate of a logical operation; false for the reserved values. */
 bool a64_logic_mask(int n, int imms, int immr, uint64_t *mask);
 
+/* What load- and store-exclusive share between CPUs; before the first of them runs. */
+void arm_exclusive_init(void);
+
 /* TargetOps.translate */
 void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns);
 

@@ -546,7 +546,8 @@ static void place_inputs(X86Gen *g, RuleState *r)
         int temp = r->in[n];
         const X86Temp *t = &g->t[temp];
 
-        if (temp != TCG_NONE && t->reg != X86_NO_REG && r->def->in[n] != 'c') {
+        if (temp != TCG_NONE && t->reg != X86_NO_REG && r->def->in[n] != 'c' &&
+            (fixed_reg(r, n) < 0 || t->reg == fixed_reg(r, n))) {
             g->locked |= X86_MASK(t->reg); /* not to be evicted for another input */
         }
     }

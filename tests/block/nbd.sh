@@ -2,37 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Our NBD server with others' clients, and our client with others' servers, over Unix and TCP
 # sockets. Run by `make check-block`.
-set -u
-build=${1:-build}
-img=$PWD/$build/latimer-img io=$PWD/$build/latimer-io nbd=$PWD/$build/latimer-nbd
-dir=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
-trap 'kill $(cat "$dir"/*.pid 2>/dev/null) 2>/dev/null; rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0 ran=0
-
-run() { # name, command
-    local name=$1
-    shift
-    ran=$((ran + 1))
-    if timeout 60 "$@" >log 2>&1; then
-        echo "ok $ran - $name"
-    else
-        echo "not ok $ran - $name: $*"
-        tail -5 log | sed 's/^/#     /'
-        failed=$((failed + 1))
-        return 1
-    fi
-}
-is() { # name, then the exit status of what was to be true
-    ran=$((ran + 1))
-    [ "$2" = 0 ] && { echo "ok $ran - $1"; return; }
-    echo "not ok $ran - $1"
-    failed=$((failed + 1))
-}
-skip() { ran=$((ran + 1)); echo "ok $ran # SKIP $*"; }
-not() { ! "$@" >log 2>&1; }
-alive() { case $(ps -o stat= -p "$(cat "$1.pid")") in '' | Z*) return 1 ;; esac; } # a zombie is not
-stop() { kill "$(cat "$1.pid")" 2>/dev/null; while alive "$1"; do sleep 0.05; done; rm -f "$1.pid"; }
+. "$(dirname "$0")/common.sh"
 
 head -c 3000000 /dev/urandom >a.raw
 truncate -s 16M a.raw
@@ -124,5 +94,113 @@ run "reconnect" "$io" --image-opts -c "read -q 0 64k" -c "sleep 1500" -c "read 0
 wait
 stop v
 
-echo "1..$ran"
-[ $failed = 0 ]
+# TLS with keys that both sides know
+hex() { head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
+mkdir psk && printf 'alice:%s\nqemu:%s\n' "$(hex)" "$(hex)" >psk/keys.psk
+psk="--object tls-creds-psk,id=t,dir=$dir/psk,endpoint=client,username=alice"
+over="driver=nbd,server.type=unix,server.path=$dir/tls,export=exp,tls-creds=t"
+run "start tls" "$nbd" --fork --pid-file=tls.pid -r -t -e 0 -x exp -f raw -k "$dir/tls" \
+    --object "tls-creds-psk,id=t,dir=$dir/psk,endpoint=server" --tls-creds t a.raw
+run "own client, tls" "$img" compare $psk --image-opts driver=raw,file.filename=a.raw "$over"
+run "own list, tls" "$nbd" -L -k "$dir/tls" $psk --tls-creds t
+refused "no plain client where tls is asked for" "TLS comes first" \
+    "$img" info "nbd:unix:$dir/tls:exportname=exp"
+mkdir wrong && printf 'alice:%s\n' "$(hex)" >wrong/keys.psk
+refused "no client with another key" "handshake failed" "$img" info \
+    --object "tls-creds-psk,id=t,dir=$dir/wrong,endpoint=client,username=alice" --image-opts "$over"
+refused "a client's credentials are no server's" "server endpoint" "$nbd" -k "$dir/none" \
+    --object "tls-creds-psk,id=t,dir=$dir/psk,endpoint=client" --tls-creds t a.raw
+if have qemu-img; then
+    run "qemu-img, tls" qemu-img compare $psk --image-opts driver=raw,file.filename=a.raw "$over"
+else
+    skip "qemu-img as client over TLS: not installed (Debian package: qemu-utils)"
+fi
+if have nbdcopy; then
+    uri="nbds+unix://alice@/exp?socket=$dir/tls&tls-psk-file=$dir/psk/keys.psk"
+    run "nbdinfo, tls" nbdinfo "$uri"
+    run "nbdcopy, tls" nbdcopy "$uri" tls.raw
+    run "its copy" cmp a.raw tls.raw
+else
+    skip "nbdinfo over TLS: not installed (Debian package: libnbd-bin)"
+fi
+stop tls
+if have nbdkit; then
+    run "nbdkit, tls" nbdkit -U "$dir/tls" -P k.pid --tls=require --tls-psk="$dir/psk/keys.psk" \
+        -e exp file "$dir/a.raw"
+    run "own client of nbdkit, tls" \
+        "$img" compare $psk --image-opts driver=raw,file.filename=a.raw "$over"
+    kill "$(cat k.pid)"; rm -f k.pid
+else
+    skip "nbdkit over TLS: not installed (Debian package: nbdkit)"
+fi
+# TLS without any proof of who it is
+run "start tls, anonymous" "$nbd" --fork --pid-file=anon.pid -r -t -e 0 -f raw -k "$dir/anon" \
+    --object tls-creds-anon,id=t,endpoint=server --tls-creds t a.raw
+run "own client, anonymous" "$img" compare --object tls-creds-anon,id=t,endpoint=client \
+    --image-opts driver=raw,file.filename=a.raw \
+    "driver=nbd,server.type=unix,server.path=$dir/anon,tls-creds=t"
+stop anon
+# TLS with certificates
+if have openssl; then
+    mkdir x509
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout x509/ca-key.pem -out x509/ca-cert.pem \
+        -days 3 -subj /CN=ca >log 2>&1
+    printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:false\n' >x509/ext
+    for who in server client; do
+        openssl req -newkey rsa:2048 -nodes -keyout x509/$who-key.pem -out x509/$who.csr \
+            -subj /CN=localhost >log 2>&1
+        openssl x509 -req -in x509/$who.csr -CA x509/ca-cert.pem -CAkey x509/ca-key.pem \
+            -CAcreateserial -out x509/$who-cert.pem -days 3 -extfile x509/ext >log 2>&1
+    done
+    creds="tls-creds-x509,id=t,dir=$dir/x509"
+    tcp="driver=nbd,server.type=inet,server.host=127.0.0.1,server.port=$((port + 1)),tls-creds=t"
+    run "start tls, certificates" "$nbd" --fork --pid-file=x.pid -r -t -e 0 -f raw -b 127.0.0.1 \
+        -p $((port + 1)) --object "$creds,endpoint=server" --tls-creds t a.raw
+    for client in "$img" qemu-img; do
+        have "$client" || { skip "$client: not installed"; continue; }
+        run "${client##*/}, certificates" "$client" compare --object "$creds,endpoint=client" \
+            --image-opts driver=raw,file.filename=a.raw "$tcp"
+    done
+    refused "the wrong server name" "does not match" "$img" info \
+        --object "$creds,endpoint=client" --image-opts "$tcp,tls-hostname=other"
+    mkdir bare && cp x509/ca-cert.pem bare
+    refused "a client without a certificate" "" "$img" info \
+        --object "tls-creds-x509,id=t,dir=$dir/bare,endpoint=client" --image-opts "$tcp"
+    stop x
+    run "start tls, for any client" "$nbd" --fork --pid-file=x.pid -r -t -e 0 -f raw -b 127.0.0.1 \
+        -p $((port + 2)) --object "$creds,endpoint=server,verify-peer=off" --tls-creds t a.raw
+    run "a client without a certificate" "$img" info \
+        --object "tls-creds-x509,id=t,dir=$dir/bare,endpoint=client" \
+        --image-opts "${tcp/port=$((port + 1))/port=$((port + 2))}"
+    stop x
+else
+    skip "certificates: openssl is not installed"
+fi
+
+# dirty bitmaps, allocation depth, an offset, a temporary overlay, the kernel's devices
+"$img" create -q -f qcow2 m.qcow2 4M && "$img" bitmap --add -g 64k m.qcow2 b0 &&
+    "$io" -f qcow2 -c "write -q 1M 128k" m.qcow2 &&
+    "$img" create -q -f qcow2 -b m.qcow2 -F qcow2 over.qcow2
+run "start with a bitmap" "$nbd" --fork --pid-file=m.pid -r -t -e 0 -f qcow2 -B b0 -A -k "$dir/m" m.qcow2
+refused "no such bitmap" "is not found" "$nbd" -r -f qcow2 -B b1 -k "$dir/m1" over.qcow2
+if have nbdinfo; then
+    run "nbdinfo's bitmap" nbdinfo --map=qemu:dirty-bitmap:b0 "nbd+unix://?socket=$dir/m"
+    grep -q "1048576 *131072 *1 *dirty" log; is "is dirty where it was written" $?
+    run "nbdinfo's depth" nbdinfo --map=qemu:allocation-depth "nbd+unix://?socket=$dir/m"
+    grep -q "1048576 *131072 *1 *local" log; is "is one where it was written" $?
+else
+    skip "nbdinfo: not installed (Debian package: libnbd-bin)"
+fi
+stop m
+run "start at an offset" "$nbd" --fork --pid-file=o.pid -r -t -f raw -o 1M -k "$dir/o" a.raw
+dd if=a.raw of=part.raw bs=1M skip=1 status=none
+run "the rest of the image" "$img" compare -f raw -F raw part.raw "nbd:unix:$dir/o"
+stop o
+cp a.raw before.raw
+run "start with an overlay" "$nbd" --fork --pid-file=s.pid -s -t -e 0 -f raw -k "$dir/s" a.raw
+run "write to it" "$io" -f raw -c "write -q -P 77 0 1M" -c "read -q -P 77 0 1M" "nbd:unix:$dir/s"
+stop s
+run "the image is as it was" cmp a.raw before.raw
+refused "no kernel device, a message" "Failed to open /dev/no-such-nbd" "$nbd" -c /dev/no-such-nbd -f raw a.raw
+
+finish

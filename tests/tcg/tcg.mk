@@ -65,11 +65,16 @@ check-cache: guest-programs $(if $(EMULATOR),all)
 	    export LATIMER_CACHE=verify; \
 	done; exit $$failed
 
+# The lock-free stack and queue for a minute each.
+check-lockfree: guest-programs $(if $(EMULATOR),all)
+	@$(TAP)lockfree sh -c 'echo 1..1; $(EMU_COMMAND) $(TCG_BUILD)/lockfree 60 && \
+	    echo "ok 1 - lock-free stack and queue, a minute each" || echo "not ok 1 - an element was lost"'
+
 # Records the answers of the instruction lists; only with an emulator that is known to be right.
 record-insn: guest-programs
 	for list in $(TCG_LISTS); do $(EMU) $$list > $(TCG_SRC)/$${list##*/}.out || exit 1; done
 
 CHECKS      += check-tcg check-bad-input check-cache check-binfmt
-CHECKS_SLOW += check-tcg-modes check-stress
-.PHONY: guest-programs check-tcg check-bad-input check-cache check-tcg-modes check-binfmt \
+CHECKS_SLOW += check-tcg-modes check-lockfree check-stress
+.PHONY: guest-programs check-tcg check-bad-input check-cache check-tcg-modes check-lockfree check-binfmt \
         check-stress record-insn

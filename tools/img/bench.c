@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* latimer-img bench: requests at a queue depth, one thread for each in flight. */
+/* latimer-img bench: requests at a queue depth. Each in flight has a thread, or, with aio=native
+ * and io_uring, the kernel has them all and one thread submits. */
 #include "tools/img/img.h"
+#include "block/backend.h"
 
 typedef struct Bench {
     BlockNode *node;
@@ -10,7 +12,15 @@ typedef struct Bench {
     GMutex lock;
     int64_t next, count; /* requests */
     int ret;
+    BlockBackend *blk; /* with the kernel's AIO */
+    int in_flight;
 } Bench;
+
+/* Round and round the image; what would run over its end lies at its end. */
+static int64_t request_offset(const Bench *b, int64_t i)
+{
+    return MIN((b->offset + i * b->step) % b->end, b->end - b->size);
+}
 
 static gpointer worker(gpointer opaque)
 {
@@ -28,8 +38,7 @@ static gpointer worker(gpointer opaque)
         if (i >= b->count) {
             break;
         }
-        int64_t off = b->offset + i * b->step;
-        off = off % (b->end - b->size + 1);
+        int64_t off = request_offset(b, i);
         int ret = b->write ? block_pwrite(b->node, off, buf, b->size)
                            : block_pread(b->node, off, buf, b->size);
         if (!ret && b->flush_interval && (i + 1) % b->flush_interval == 0) {
@@ -43,6 +52,79 @@ static gpointer worker(gpointer opaque)
     }
     free(buf);
     return NULL;
+}
+
+static void run_threads(Bench *b)
+{
+    g_autofree GThread **t = g_new(GThread *, b->depth);
+    g_mutex_init(&b->lock);
+    for (int i = 0; i < b->depth; i++) {
+        t[i] = g_thread_new("bench", worker, b);
+    }
+    for (int i = 0; i < b->depth; i++) {
+        g_thread_join(t[i]);
+    }
+}
+
+typedef struct Slot {
+    Bench *b;
+    struct iovec iov;
+} Slot;
+
+static void slot_done(void *opaque, int ret);
+
+static void flush_done(void *opaque, int ret)
+{
+    Bench *b = opaque;
+    b->ret = b->ret ? b->ret : ret;
+    b->in_flight--;
+}
+
+static void slot_start(Slot *s)
+{
+    Bench *b = s->b;
+    if (b->ret || b->next >= b->count) {
+        return;
+    }
+    int64_t off = request_offset(b, b->next++);
+    b->in_flight++;
+    if (b->write) {
+        blk_pwritev(b->blk, off, &s->iov, 1, slot_done, s);
+    } else {
+        blk_preadv(b->blk, off, &s->iov, 1, slot_done, s);
+    }
+    if (b->flush_interval && b->next % b->flush_interval == 0) {
+        b->in_flight++;
+        blk_flush(b->blk, flush_done, b);
+    }
+}
+
+static void slot_done(void *opaque, int ret)
+{
+    Slot *s = opaque;
+    s->b->ret = s->b->ret ? s->b->ret : ret;
+    s->b->in_flight--;
+    slot_start(s);
+}
+
+static void run_aio(Bench *b)
+{
+    BlockLoop *loop = block_loop_new();
+    g_autofree Slot *slots = g_new0(Slot, b->depth);
+    void *buf = NULL;
+    b->blk = blk_new(loop, b->node);
+    b->ret = posix_memalign(&buf, 4096, b->size * b->depth) ? -ENOMEM : 0;
+    for (int i = 0; i < b->depth && !b->ret; i++) {
+        slots[i] = (Slot){ b, { (uint8_t *)buf + i * b->size, b->size } };
+        memset(slots[i].iov.iov_base, b->pattern, b->size);
+        slot_start(&slots[i]);
+    }
+    while (b->in_flight) {
+        block_loop_wait(loop, -1);
+    }
+    blk_unref(b->blk);
+    block_loop_free(loop);
+    free(buf);
 }
 
 static int bench(Bench *b, bool quiet)
@@ -61,14 +143,11 @@ static int bench(Bench *b, bool quiet)
             printf("Sending flush every %d requests\n", b->flush_interval);
         }
     }
-    g_mutex_init(&b->lock);
-    g_autofree GThread **t = g_new(GThread *, b->depth);
     gint64 start = g_get_monotonic_time();
-    for (int i = 0; i < b->depth; i++) {
-        t[i] = g_thread_new("bench", worker, b);
-    }
-    for (int i = 0; i < b->depth; i++) {
-        g_thread_join(t[i]);
+    if (b->node->flags & (BLOCK_AIO_NATIVE | BLOCK_AIO_URING)) {
+        run_aio(b);
+    } else {
+        run_threads(b);
     }
     if (b->ret) {
         img_error("Failed request: %s", g_strerror(-b->ret));
@@ -113,10 +192,12 @@ int img_bench(int argc, char **argv)
         case 'f':
             how.fmt = optarg;
             break;
-        case 'n':
+        case 'n': /* the older spelling of -i native */
+            how.flags |= BLOCK_AIO_NATIVE;
+            break;
         case 'i':
-            if (c == 'i' && strcmp(optarg, "threads")) {
-                img_error("not implemented: aio=%s; use threads", optarg);
+            if (!block_parse_aio(optarg, &how.flags)) {
+                img_error("Invalid aio option: %s", optarg);
                 return 1;
             }
             break;

@@ -77,6 +77,7 @@ int io_close(Io *io)
         g_thread_pool_free(io->pool, false, true);
         io->pool = NULL;
     }
+    io_stop_system(io);
     block_unref(io->node);
     io->node = NULL;
     return io->aio_failed;
@@ -555,9 +556,11 @@ static const Command commands[] = {
     { "flush", "f", "", "flushes", cmd_flush },
     { "help", "?", "", "this list", cmd_help },
     { "info", "i", "", "the image's format and cluster size", cmd_info },
+    { "job_wait", NULL, "", "waits until all block jobs are done or ready", io_cmd_job_wait },
     { "length", "l", "", "the image's size", cmd_length },
     { "map", NULL, "", "allocated and unallocated ranges", cmd_map },
     { "open", "o", "[-rnU] file", "opens an image", cmd_open },
+    { "qmp", NULL, "json", "a QMP command; the open image is the device io0", io_cmd_qmp },
     { "quit", "q", "", "ends", cmd_quit },
     { "read", "r", "[-qv] [-P pattern [-s off] [-l len]] off len", "reads and verifies", cmd_read },
     { "readv", NULL, "[-qv] [-P pattern] off len [len..]", "reads", cmd_read },

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* Packed virtqueues. Virtio 1.2, 2.8: one ring of descriptors that both sides write; a descriptor
+ * is available when its AVAIL bit is the driver's wrap counter and its USED bit is not. */
+#include <stdatomic.h>
+#include <string.h>
+#include "hw/virtio/virtqueue.h"
+
+/* Event suppression areas: off_wrap, flags. */
+enum { EVENT_ENABLE = 0, EVENT_DISABLE = 1, EVENT_DESC = 2 };
+
+static uint16_t read16(const VRingArea *area, uint64_t off)
+{
+    return __atomic_load_n((uint16_t *)(void *)(area->host + off), __ATOMIC_ACQUIRE);
+}
+
+static void write16(VirtQueue *vq, const VRingArea *area, uint64_t off, uint16_t val)
+{
+    __atomic_store_n((uint16_t *)(void *)(area->host + off), val, __ATOMIC_RELEASE);
+    vring_written(vq, area, off, 2);
+}
+
+static uint16_t flags_at(const VirtQueue *vq, unsigned at)
+{
+    return read16(&vq->desc, 16ull * at + 14);
+}
+
+static bool more(VirtQueue *vq)
+{
+    uint16_t flags = flags_at(vq, vq->last_avail);
+    return !(flags & VRING_AVAIL) != vq->avail_wrap && !(flags & VRING_USED) == vq->avail_wrap;
+}
+
+static void step(const VirtQueue *vq, uint16_t *at, bool *wrap, uint32_t by)
+{
+    uint32_t to = *at + by;
+    if (to >= vq->regs.size) {
+        to -= vq->regs.size;
+        *wrap = !*wrap;
+    }
+    *at = (uint16_t)to;
+}
+
+static bool take(VirtQueue *vq, VirtChainBuilder *b)
+{
+    unsigned at = vq->last_avail;
+    for (b->count = 1; b->count <= vq->regs.size; b->count++) {
+        VRingDesc d;
+        bool last;
+        memcpy(&d, vq->desc.host + 16 * at, sizeof(d));
+        b->head = d.packed.id;
+        if (d.packed.flags & VRING_INDIRECT) {
+            if (b->count > 1 || d.packed.flags & VRING_NEXT ||
+                !virtio_has(vq->vdev, VIRTIO_F_INDIRECT_DESC)) {
+                virtio_error(vq->vdev, "an indirect descriptor where none may be");
+                return false;
+            }
+            last = true;
+            if (!virt_chain_add_indirect(b, d.addr, d.len, true)) {
+                return false;
+            }
+        } else {
+            last = !(d.packed.flags & VRING_NEXT);
+            if (!virt_chain_add(b, d.addr, d.len, d.packed.flags & VRING_WRITE)) {
+                return false;
+            }
+        }
+        if (last) {
+            step(vq, &vq->last_avail, &vq->avail_wrap, b->count);
+            return true;
+        }
+        at = (at + 1) % vq->regs.size;
+    }
+    virtio_error(vq->vdev, "queue %u: a chain without an end", vq->index);
+    return false;
+}
+
+static void untake(VirtQueue *vq, const VirtChain *c)
+{
+    if (vq->last_avail < c->count) {
+        vq->last_avail = (uint16_t)(vq->last_avail + vq->regs.size);
+        vq->avail_wrap = !vq->avail_wrap;
+    }
+    vq->last_avail = (uint16_t)(vq->last_avail - c->count);
+}
+
+static void use(VirtQueue *vq, uint32_t head, uint32_t count, uint32_t written)
+{
+    uint64_t off = 16ull * vq->used_idx;
+    uint16_t id = (uint16_t)head;
+    uint16_t flags = (vq->used_wrap ? VRING_AVAIL | VRING_USED : 0) | (written ? VRING_WRITE : 0);
+    memcpy(vq->desc.host + off + 8, &written, 4);
+    memcpy(vq->desc.host + off + 12, &id, 2);
+    vring_written(vq, &vq->desc, off + 8, 6);
+    write16(vq, &vq->desc, off + 14, flags); /* last: it hands the descriptor over */
+    step(vq, &vq->used_idx, &vq->used_wrap, count);
+}
+
+/* Whether the driver's event place lies in what was used since the last interrupt. */
+static bool passed(const VirtQueue *vq, uint16_t off_wrap, uint16_t old)
+{
+    uint16_t event = off_wrap & 0x7fff, now = vq->used_idx;
+    bool wrap = off_wrap >> 15;
+    int32_t size = vq->regs.size, place = event, from = old;
+    /* Places that the other lap has are a lap behind. */
+    if (wrap != vq->used_wrap) {
+        place -= size;
+    }
+    if (from > now) {
+        from -= size;
+    }
+    return place >= from && place < now;
+}
+
+static bool wants_interrupt(VirtQueue *vq)
+{
+    uint16_t old = vq->signalled, off_wrap = read16(&vq->avail, 0), flags = read16(&vq->avail, 2);
+    bool first = !vq->signalled_valid;
+    vq->signalled = vq->used_idx;
+    vq->signalled_valid = true;
+    switch (flags & 3) {
+    case EVENT_DISABLE:
+        return false;
+    case EVENT_DESC:
+        return !virtio_has(vq->vdev, VIRTIO_F_EVENT_IDX) || first || passed(vq, off_wrap, old);
+    default:
+        return true;
+    }
+}
+
+static void notification(VirtQueue *vq, bool on)
+{
+    bool by_place = on && virtio_has(vq->vdev, VIRTIO_F_EVENT_IDX);
+    if (by_place) {
+        write16(vq, &vq->used, 0, (uint16_t)(vq->last_avail | (unsigned)vq->avail_wrap << 15));
+    }
+    write16(vq, &vq->used, 2, !on ? EVENT_DISABLE : by_place ? EVENT_DESC : EVENT_ENABLE);
+}
+
+const VRingOps vring_packed = { more, take, untake, use, wants_interrupt, notification };

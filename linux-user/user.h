@@ -79,7 +79,7 @@ struct TaskState {
     volatile uint32_t fault_pending; /* bit n: fault_info[n], of fault_signals[n], is full */
     siginfo_t fault_info[NB_FAULT_SIGNALS];
     void *host_altstack;
-    char **exec_args;       /* of the execve that this thread is in; a vfork's parent frees them */
+    char **exec_args; /* of the execve that this thread is in; a vfork's parent frees them */
     const SeccompFilter *seccomp;
     bool seccomp_strict;
     struct GDBTask *gdb;    /* with -g: gdb.c */
@@ -99,7 +99,7 @@ struct UserArch {
     const TargetOps *target;
     const char *uname_machine;
     uint16_t elf_machine;
-    uint32_t audit_arch; /* AUDIT_ARCH_* */
+    uint32_t audit_arch;           /* AUDIT_ARCH_* */
     const uint16_t *syscall_table; /* guest number -> CALL_*, 0 where there is none */
     int nb_syscalls;
     const UserVdso *vdso;

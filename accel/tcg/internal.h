@@ -69,6 +69,12 @@ struct ThreadCode {
     TCGCodeRegion code; /* first: TCGContext.code points here */
     CodeRegion *region; /* while translating; else perhaps lost to another thread */
     uint32_t tb_flags;  /* those that the jump cache and the return stack were filled under */
+    /*
+     * While guest code is read for a translation. It may go meanwhile: unmapped by another thread,
+     * or the file made shorter.
+     */
+    bool reading;
+    sigjmp_buf read_failed;
     bool running; /* compiled code or the interpreter is under way: its faults are the guest's */
     bool careful; /* the block is a CF_CAREFUL one */
 };
@@ -185,6 +191,10 @@ void kick_others(CPUState *self);
 /* ---- debug.c ---- */
 /* The check at the top of such a block. */
 void gen_breakpoint(TCGContext *s, vaddr pc);
+
+/* ---- user-signal.c ---- */
+/* Where this thread goes on when guest code that it reads is not there; NULL: it reads none. */
+extern __thread sigjmp_buf *code_read_guard;
 
 /* ---- perfmap.c ---- */
 void perfmap_add(const TranslationBlock *tb);

@@ -524,6 +524,21 @@ static void save_if_same(PersistFile *f, const TranslationBlock *tb, const Persi
     }
 }
 
+/* Ends early when guest code cannot be read any more, because its file was made shorter. */
+static void save_regions(void)
+{
+    sigjmp_buf failed;
+
+    if (sigsetjmp(failed, 0) == 0) {
+        code_read_guard = &failed;
+        for (int n = 0; n < engine.nb_regions; n++) {
+            each_fresh(&engine.regions[n], save_if_same);
+            engine.regions[n].nb_saved = atomic_load(&engine.regions[n].nb_tbs);
+        }
+    }
+    code_read_guard = NULL;
+}
+
 static void save_all(void)
 {
     for (int n = 0; n < engine.nb_regions; n++) {
@@ -534,10 +549,7 @@ static void save_all(void)
             f->nb_fresh ? persist_writer_new(f->id, cache.dir, cache.key, f->nb_fresh) : NULL;
         f->nb_fresh = 0;
     }
-    for (int n = 0; n < engine.nb_regions; n++) {
-        each_fresh(&engine.regions[n], save_if_same);
-        engine.regions[n].nb_saved = atomic_load(&engine.regions[n].nb_tbs);
-    }
+    save_regions();
     for (PersistFile *f = cache.files; f; f = f->next) {
         if (f->writer) {
             persist_writer_end(f->writer);

@@ -251,6 +251,47 @@ static void test_file_end(void)
     EQUAL(seen.address, (uintptr_t)map + 4096 + 7);
 }
 
+/* Calls code; the value that it leaves in x0, also when it ends in the handler. */
+static long call_code(void *code)
+{
+    register long x0 __asm__("x0") = 0;
+
+    seen.count = 0;
+    __asm__ volatile("adr x9, 1f\n str x9, [%1]\n blr %2\n1:\n"
+                     : "+r"(x0)
+                     : "r"(&resume), "r"(code)
+                     : "x9", "x30", "memory");
+    resume = 0;
+    return x0;
+}
+
+/* Code in a file that is made shorter while it is mapped. */
+static void test_file_gone(void)
+{
+    FILE *file = tmpfile();
+    NEED(file && ftruncate(fileno(file), 8192) == 0);
+    char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, fileno(file), 0);
+    NEED(map != MAP_FAILED);
+    uint32_t *code = (uint32_t *)(map + 4096);
+    code[-2] = 0x91000400; /* add x0, x0, #1 */
+    code[-1] = 0x91000400;
+    code[0] = 0xd65f03c0; /* ret */
+    __builtin___clear_cache(map, map + 8192);
+    EQUAL(ftruncate(fileno(file), 4096), 0);
+    EQUAL(call_code(code - 2), 2);
+    EQUAL(seen.count, 1);
+    EQUAL(seen.signal, SIGBUS);
+    EQUAL(seen.code, BUS_ADRERR);
+    EQUAL(seen.pc, (uintptr_t)code);
+    EQUAL(seen.address, (uintptr_t)code);
+    EQUAL(ftruncate(fileno(file), 0), 0);
+    EQUAL(call_code(map + 16), 0);
+    EQUAL(seen.count, 1);
+    EQUAL(seen.signal, SIGBUS);
+    EQUAL(seen.pc, (uintptr_t)map + 16);
+    fclose(file);
+}
+
 int main(void)
 {
     struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
@@ -270,5 +311,6 @@ int main(void)
     test_undefined();
     test_alignment();
     test_file_end();
+    test_file_gone();
     return test_end();
 }

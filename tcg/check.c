@@ -125,11 +125,9 @@ static void check_memop(const Checker *c, const TCGOp *op)
     }
 }
 
-static void check_cond(const Checker *c, const TCGOp *op, unsigned flags)
+static void check_cond(const Checker *c, const TCGOp *op)
 {
-    bool on_flags = !(flags & (TCG_OPF_SZ_INT | TCG_OPF_SZ_EL | TCG_OPF_SZ_FP)) ||
-                    op->opc == TCG_OP_ccmp_sub || op->opc == TCG_OP_ccmp_add;
-    unsigned max = on_flags ? TCG_CC_LE : TCG_COND_TSTNE;
+    unsigned max = tcg_op_cond_on_flags(op->opc) ? TCG_CC_LE : TCG_COND_TSTNE;
 
     if (op->cond > max) {
         breach(c, "condition %d does not exist", op->cond);
@@ -387,7 +385,7 @@ static void check_op(Checker *c, const TCGOp *op)
         check_memop(c, op);
     }
     if (flags & TCG_OPF_COND) {
-        check_cond(c, op, flags);
+        check_cond(c, op);
     }
     check_imm(c, op);
     check_operands(c, op);

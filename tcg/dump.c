@@ -97,10 +97,9 @@ static void dump_suffixes(const TCGOp *op, const TCGOpDef *def, FILE *f)
         fprintf(f, ".%d", 8 << op->sz);
     }
     if (def->flags & TCG_OPF_COND) {
-        bool on_ints = (def->flags & TCG_OPF_SZ_INT && op->opc != TCG_OP_ccmp_sub &&
-                        op->opc != TCG_OP_ccmp_add) ||
-                       op->opc == TCG_OP_vcmp || op->opc == TCG_OP_vfcmp;
-        fprintf(f, ".%s", on_ints ? PICK(cond_names, op->cond) : PICK(cc_names, op->cond));
+        fprintf(f, ".%s",
+                tcg_op_cond_on_flags(op->opc) ? PICK(cc_names, op->cond)
+                                              : PICK(cond_names, op->cond));
     }
 }
 

@@ -549,6 +549,7 @@ static bool decided(TCGOptimizer *o, bool holds)
     case TCG_OP_movcond:
         return opt_to_full_copy(o, op->arg[holds ? 3 : 4]);
     case TCG_OP_movcc:
+        return opt_to_copy(o, op->arg[holds ? 2 : 3]);
     case TCG_OP_ccsel:
     case TCG_OP_fsel:
         return opt_to_full_copy(o, op->arg[holds ? 2 : 3]);
@@ -601,6 +602,8 @@ bool opt_cond(TCGOptimizer *o)
     case TCG_OP_exit_cond:
         return opt_int_cond(o);
     case TCG_OP_movcc:
+        return (o->op->arg[2] == o->op->arg[3] && opt_to_copy(o, o->op->arg[2])) ||
+               opt_flags_cond(o);
     case TCG_OP_ccsel:
     case TCG_OP_fsel:
         return same_choices(o, 2) || opt_flags_cond(o);
@@ -685,7 +688,7 @@ uint64_t opt_int_zmask(const TCGOptimizer *o, const TCGOp *op)
     case TCG_OP_movcond:
         return opt_zmask(o, op->arg[3]) | opt_zmask(o, op->arg[4]);
     case TCG_OP_movcc:
-        return opt_zmask(o, op->arg[2]) | opt_zmask(o, op->arg[3]);
+        return (opt_zmask(o, op->arg[2]) | opt_zmask(o, op->arg[3])) & tcg_mask(8 << op->sz);
     case TCG_OP_cc_get:
         return 15;
     case TCG_OP_v_to_i:

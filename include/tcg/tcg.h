@@ -174,6 +174,11 @@ typedef struct TCGOpDef {
     const char *doc;
 } TCGOpDef;
 extern const TCGOpDef tcg_op_defs[TCG_OP_COUNT];
+/* Its condition is a TCGCC, of its first input, instead of a TCGCond. */
+static inline bool tcg_op_cond_on_flags(unsigned opc)
+{
+    return tcg_op_defs[opc].in[0] == 'c';
+}
 
 #define TCG_MAX_ARGS 8
 #define TCG_NONE     0 /* temp 0 is no temp: an absent index, a helper without a result */

@@ -310,11 +310,7 @@ bool trans_csel(DisasContext *s, arg_csel *a)
         }
         m = t;
     }
-    TCGv_i64 d = a->sf ? reg_dest(s, a->rd) : tcg_temp_i64(s->tcg);
-    tcg_gen_cond(movcc, s->tcg, 0, a->cond, d, reg_cc(), n, m);
-    if (!a->sf) {
-        gen_mov_sf(s, 0, reg_dest(s, a->rd), d);
-    }
+    tcg_gen_cond(movcc, s->tcg, sz, a->cond, reg_dest(s, a->rd), reg_cc(), n, m);
     return true;
 }
 

@@ -355,6 +355,7 @@ EVAL(movcc)
 {
     UNUSED;
     D = cc_holds(op->cond, &args[1]) ? args[2].u64[0] : args[3].u64[0];
+    D = op->sz == MO_32 ? (uint32_t)D : D;
 }
 
 EVAL(ccmov)

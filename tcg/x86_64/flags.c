@@ -237,18 +237,18 @@ static void emit_setcc(X86Gen *g, const TCGOp *op, const X86Operand *o)
 static void emit_movcc(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     int d = o[0].reg, a = o[2].reg, b = o[3].reg;
+    unsigned w = op->sz == MO_64 ? X_W : 0; /* of 32 bits it clears the others in any case */
     X86Cond c = g->cond;
     uint8_t *fields[2], *end;
     int nb;
 
-    (void)op;
     if (c.second < 0) {
         if (d == a) {
-            x86_rr(g, ((unsigned)X_CMOV + (unsigned)(c.cc ^ 1)) | X_W, d, b);
+            x86_rr(g, ((unsigned)X_CMOV + (unsigned)(c.cc ^ 1)) | w, d, b);
             return;
         }
         x86_move(g, d, b);
-        x86_rr(g, ((unsigned)X_CMOV + (unsigned)c.cc) | X_W, d, a);
+        x86_rr(g, ((unsigned)X_CMOV + (unsigned)c.cc) | w, d, a);
         return;
     }
     nb = x86_jump_cond(g, c, fields);
@@ -257,6 +257,9 @@ static void emit_movcc(X86Gen *g, const TCGOp *op, const X86Operand *o)
     x86_bind_fields(g, fields, nb);
     x86_move(g, d, a);
     x86_bind8(g, end);
+    if (!w) {
+        x86_mov_rr(g, 0, d, d);
+    }
 }
 
 /* EFLAGS = imm (N Z C V in bits 3..0) in that form; destroys RAX. */

@@ -736,8 +736,7 @@ unsigned test_random_cond(unsigned opc)
     if (opc == TCG_OP_vfcmp) {
         return float_conds[pick(0, 2)];
     }
-    if (opc == TCG_OP_ccmp_sub || opc == TCG_OP_ccmp_add ||
-        !(flags & (TCG_OPF_SZ_INT | TCG_OPF_SZ_EL))) {
+    if (tcg_op_cond_on_flags(opc)) {
         return pick(TCG_CC_EQ, TCG_CC_LE);
     }
     cond = pick(TCG_COND_EQ, TCG_COND_TSTNE);

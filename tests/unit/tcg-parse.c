@@ -159,9 +159,7 @@ static const char *suffix(TCGOp *op, const char *word)
         op->sz = __builtin_ctz(atoi(word) / 8);
         return NULL;
     }
-    bool on_ints = flags & (TCG_OPF_SZ_INT | TCG_OPF_SZ_EL | TCG_OPF_SZ_FP) &&
-                   op->opc != TCG_OP_ccmp_sub && op->opc != TCG_OP_ccmp_add;
-    c = on_ints ? FIND(cond_names, word) : FIND(cc_names, word);
+    c = tcg_op_cond_on_flags(op->opc) ? FIND(cc_names, word) : FIND(cond_names, word);
     op->cond = c;
     return c < 0 ? "condition" : NULL;
 }

@@ -67,7 +67,7 @@ static void test_one_op_each(void)
         { 0xd10043ff, "add.64 sp, sp, $0xfffffffffffffff0" },
         { 0xf8627820, "ld.u64 x0, [x1 + x2 << 3]" },
         { 0xb9800420, "ld.s32 x0, [x1 + 0x4]" },
-        { 0x9a82b020, "movcc.lt x0, nzcv, x1, x2" },
+        { 0x9a82b020, "movcc.64.lt x0, nzcv, x1, x2" },
         { 0x1a9f07e0, "setcc.ne x0, nzcv" },
         { 0xd3431c20, "extract.64 x0, x1, 3:5" },
         { 0xd37cec20, "shl.64 x0, x1, $0x4" },

@@ -237,7 +237,7 @@ static void test_flags(void)
 
     tcg_gen(sub_cc, s, MO_32, t, cc, r(0), tcg_const(s, 3));
     tcg_gen_cond(setcc, s, 0, TCG_CC_HI, r(1), cc);
-    tcg_gen_cond(movcc, s, 0, TCG_CC_LT, r(2), cc, r(3), r(2));
+    tcg_gen_cond(movcc, s, MO_64, TCG_CC_LT, r(2), cc, r(3), r(2));
     tcg_gen_cond(setcond, s, MO_64, TCG_COND_TSTNE, r(4), r(5), tcg_const(s, 1ull << 40));
     expect_list(s, "cmp ebx, 3; seta r12b; movzx r12d, r12b; cmovl r13, r14; bt r8, 0x28; "
                    "setb r15b; movzx r15d, r15b");

@@ -23,6 +23,7 @@ SKIP = {
     "blra": "keys are random", "blraz": "keys are random", "retaa": "keys are random",
     "cpy": "sizes are in registers", "set": "sizes are in registers",
 }
+PRIVILEGED = ("firmware", "msr_pstate", "eret", "eretaa")  # SIGILL is what EL0 sees of them
 GROUPS = {"dp-imm": (8, 9), "branch": (10, 11), "ldst": (4, 6, 12, 14), "dp-reg": (5, 13), "simd": (7, 15)}
 RESERVED = (24, 25, 26, 27, 28)
 REGISTERS = ("rd", "rn", "rm", "rt", "rt2", "rs", "ra", "rt3", "rt4")

@@ -82,7 +82,7 @@ Outcome machine_run(State *st, const uint32_t *insns, int n)
 
     memcpy(env->x, st->x, sizeof(env->x));
     memcpy(env->v, st->v, sizeof(env->v));
-    arm_set_pstate(env, (arm_get_pstate(env) & ~0xf0000000) | st->nzcv);
+    arm_set_pstate(env, st->nzcv); /* DIT and SSBS are 0 */
     arm_set_fpcr(env, st->fpcr);
     arm_set_fpsr(env, st->fpsr);
     env->excl_addr = ~0ull;

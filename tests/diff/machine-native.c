@@ -137,9 +137,24 @@ void machine_init(void)
     }
 }
 
+/* DIT and SSBS are 0 where there are any. */
+static void clear_pstate(void)
+{
+    uint64_t pfr0, pfr1;
+
+    __asm__("mrs %0, s3_0_c0_c4_0\n mrs %1, s3_0_c0_c4_1" : "=r"(pfr0), "=r"(pfr1));
+    if (pfr0 >> 48 & 15) {
+        __asm__ volatile("msr s3_3_c4_c2_5, xzr");
+    }
+    if ((pfr1 >> 4 & 15) >= 2) {
+        __asm__ volatile("msr s3_3_c4_c2_6, xzr");
+    }
+}
+
 Outcome machine_run(State *st, const uint32_t *insns, int n)
 {
     outcome = (Outcome){ 0, 0, 0 };
+    clear_pstate();
     memcpy(SLOT, insns, n * sizeof(*insns));
     SLOT[n] = branch(SLOT + n, CODE + (blob_after - blob));
     __builtin___clear_cache((char *)SLOT, (char *)(SLOT + n + 1));

@@ -146,7 +146,7 @@ static void test_bad_options(void)
         { "driver=raw,file.driver=null-co,file.size=1M,offset=2M", "Offset" },
         { "driver=raw", "A block device must be specified" },
         { "driver=raw,file.driver=null-co,detect-zeroes=maybe", "detect-zeroes" },
-        { "driver=file,filename=/dev/null,aio=native", "not implemented: aio=native" },
+        { "driver=file,filename=/dev/null,aio=native", "requires cache.direct=on" },
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         GError *err = NULL;

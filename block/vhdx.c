@@ -3,9 +3,10 @@
  * region tables (2.2.3), the block allocation table (2.5) and metadata items (2.6). Little endian.
  *
  * The log (2.3) is not written: the only metadata that changes here are single table entries, each
- * one aligned 8-byte write after the data it points to. An image whose log another program left
- * to be replayed is refused. */
+ * one aligned 8-byte write after the data it points to. A log that another program left is
+ * replayed when the image is opened for writing (vhdx-log.c). */
 #include "block/blocktable.h"
+#include "block/vhdx.h"
 #include <errno.h>
 
 #define MIB (1ULL << 20)
@@ -87,7 +88,7 @@ static const BlockOpt vhdx_create_opts[] = {
 };
 
 /* CRC-32C (Castagnoli), bit by bit: headers are small and rarely written. */
-static uint32_t crc32c(const uint8_t *p, size_t len, size_t hole)
+uint32_t vhdx_crc32c(const uint8_t *p, size_t len, size_t hole)
 {
     uint32_t crc = UINT32_MAX;
     for (size_t i = 0; i < len; i++) {
@@ -140,7 +141,7 @@ static int64_t vhdx_find(BlockNode *node, uint64_t block)
 
 static int write_header(BlockNode *node, uint8_t *h, int64_t at)
 {
-    st_le32(h + H_CHECKSUM, crc32c(h, HEADER, H_CHECKSUM));
+    st_le32(h + H_CHECKSUM, vhdx_crc32c(h, HEADER, H_CHECKSUM));
     int ret = block_pwrite(node->file, at, h, HEADER);
     return ret ? ret : block_flush(node->file);
 }
@@ -220,6 +221,26 @@ static int vhdx_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned
     return ret ? ret : block_table_write_zeroes(node, off, len, flags);
 }
 
+/* Another program left a log: the image is what it says. */
+static bool replay(BlockNode *node, GError **err)
+{
+    Vhdx *s = node->state;
+    if (!(node->flags & BLOCK_RDWR)) {
+        return block_bad_image(
+            node, err,
+            "the image was not closed, and is opened read-only: its log needs to "
+            "be replayed first. 'latimer-img check -r all' does that");
+    }
+    if (!vhdx_replay_log(node, ld_le64(s->header + H_LOG_OFFSET), ld_le32(s->header + H_LOG_LENGTH),
+                         s->header + H_LOG_GUID, err)) {
+        return false;
+    }
+    memset(s->header + H_LOG_GUID, 0, 16);
+    int ret = touch(node);
+    return ret == 0 ||
+           block_bad_image(node, err, "could not write the header: %s", g_strerror(-ret));
+}
+
 static bool read_headers(BlockNode *node, GError **err)
 {
     static const uint8_t no_guid[16];
@@ -230,7 +251,8 @@ static bool read_headers(BlockNode *node, GError **err)
         if (!block_read_exact(node, at[i], h, HEADER, "header", err)) {
             return false;
         }
-        if (!memcmp(h, "head", 4) && ld_le32(h + H_CHECKSUM) == crc32c(h, HEADER, H_CHECKSUM) &&
+        if (!memcmp(h, "head", 4) &&
+            ld_le32(h + H_CHECKSUM) == vhdx_crc32c(h, HEADER, H_CHECKSUM) &&
             (!s->header_at || ld_le64(h + H_SEQUENCE) > ld_le64(s->header + H_SEQUENCE))) {
             memcpy(s->header, h, HEADER);
             s->header_at = at[i];
@@ -244,9 +266,7 @@ static bool read_headers(BlockNode *node, GError **err)
                                ld_le16(s->header + H_VERSION));
     }
     if (memcmp(s->header + H_LOG_GUID, no_guid, 16)) {
-        return block_bad_image(node, err,
-                               "not implemented: VHDX image that was not closed: its "
-                               "log has to be replayed first");
+        return replay(node, err);
     }
     return true;
 }
@@ -261,7 +281,7 @@ static bool read_regions(BlockNode *node, uint64_t *meta, uint64_t *bat_len, GEr
         if (!block_read_exact(node, at[i], r, REGION_SIZE, "region table", err)) {
             return false;
         }
-        good = !memcmp(r, "regi", 4) && ld_le32(r + 4) == crc32c(r, REGION_SIZE, 4) &&
+        good = !memcmp(r, "regi", 4) && ld_le32(r + 4) == vhdx_crc32c(r, REGION_SIZE, 4) &&
                ld_le32(r + 8) <= 2047;
     }
     if (!good) {
@@ -425,9 +445,7 @@ static int vhdx_check(BlockNode *node, unsigned fix, BlockCheckResult *res)
 {
     Vhdx *s = node->state;
     g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
-    if (fix) {
-        return -ENOTSUP;
-    }
+    (void)fix; /* opening for writing has replayed the log: there is nothing else that could be */
     for (uint64_t i = 0; i < s->bat_entries; i++) {
         uint64_t at = s->bat[i] & BAT_OFFSET_MASK;
         if ((s->bat[i] & 7) == STATE_PRESENT &&
@@ -508,7 +526,7 @@ static int write_image(BlockNode *file, const Layout *l, bool fixed)
     st_le32(buf + 8, 2);
     put_region(buf + 16, &guid_bat, l->bat, l->bat_len);
     put_region(buf + 48, &guid_metadata, l->meta, MIB);
-    st_le32(buf + 4, crc32c(buf, REGION_SIZE, 4));
+    st_le32(buf + 4, vhdx_crc32c(buf, REGION_SIZE, 4));
     ret = ret ? ret : block_pwrite(file, REGION_1, buf, REGION_SIZE);
     ret = ret ? ret : block_pwrite(file, REGION_2, buf, REGION_SIZE);
     ret = ret ? ret : write_metadata(file, l);

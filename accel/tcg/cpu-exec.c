@@ -14,6 +14,7 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
         .host_features = config->host_features,
         .guest_base = config->guest_base,
         .fp_check = config->fp_check,
+        .no_peepholes = config->no_peepholes || config->no_optimize,
         .softmmu = config->softmmu,
     };
 
@@ -28,8 +29,9 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
     guest_base = config->guest_base;
     engine.target = target;
     engine.cflags = (config->no_chain || config->verify ? CF_NO_CHAIN : 0) |
-                    (config->interp ? CF_INTERP : 0) | (config->fp_check ? CF_FP_CHECK : 0);
-    engine.fp_check = config->fp_check;
+                    (config->interp ? CF_INTERP : 0) |
+                    (config->fp_check ? CF_FP_CHECK | CF_FP_EXACT : 0);
+    engine.fp_check = engine.fp_flags_read = config->fp_check;
     engine.empty_jump_cache = mmap(NULL, JUMP_CACHE_SIZE * sizeof(JumpCacheEntry),
                                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     g_assert(engine.empty_jump_cache != MAP_FAILED);
@@ -112,6 +114,15 @@ void tcg_memory_is_shared(void)
     pthread_mutex_unlock(&engine.lock);
 }
 
+void tcg_fp_flags_read(void)
+{
+    if (!engine.fp_flags_read && !atomic_exchange(&engine.fp_flags_read, true)) {
+        pthread_mutex_lock(&engine.lock);
+        kick_others(NULL);
+        pthread_mutex_unlock(&engine.lock);
+    }
+}
+
 /* ---- asking for an exit
  * ---------------------------------------------------------------------------------- */
 
@@ -180,13 +191,20 @@ static void quiet_point(CPUState *cpu)
     }
 }
 
+static uint32_t fp_cflags(void)
+{
+    return CF_FP_CHECK | (engine.fp_flags_read ? CF_FP_EXACT : 0);
+}
+
 /*
  * The first CPU that sees engine.fp_check drops all blocks; each CPU then masks its traps, since
  * blocks made before are never looked up again.
  */
 static void start_fp_checks(CPUState *cpu)
 {
-    if (!(atomic_fetch_or(&engine.cflags, CF_FP_CHECK) & CF_FP_CHECK)) {
+    uint32_t now = fp_cflags();
+
+    if (now & ~atomic_fetch_or(&engine.cflags, now)) {
         tb_flush_all();
     }
     tcg_backend_set_fp_mode(cpu); /* takes the flags as what they are without checks */
@@ -248,6 +266,7 @@ static TBSlot *run_tb(CPUState *cpu, TranslationBlock *tb)
     TBSlot *slot;
 
     log_exec(cpu, tb);
+    tc->careful = tb->cflags & CF_CAREFUL;
     tc->running = true;
     atomic_signal_fence(memory_order_seq_cst);
     if (engine.config.verify) {
@@ -374,6 +393,7 @@ int cpu_exec(CPUState *cpu)
 
     if (sigsetjmp(cpu->jmp_env, 0)) {
         thread_code(cpu)->running = false;
+        verify_left();
         tcg_backend_reset_ret_stack(cpu);
         last = NULL;
     }
@@ -385,7 +405,7 @@ int cpu_exec(CPUState *cpu)
         if (cpu->epoch != epoch) {
             last = NULL; /* it may be in code that is gone */
         }
-        if (G_UNLIKELY(engine.fp_check && !cpu->fp_checked)) {
+        if (G_UNLIKELY(engine.fp_check) && (!cpu->fp_checked || fp_cflags() & ~engine.cflags)) {
             start_fp_checks(cpu);
             last = NULL;
         }
@@ -422,13 +442,15 @@ void tcg_fork_prepare(void)
 {
     pthread_mutex_lock(&engine.lock);
     persist_fork_prepare();
-    engine.fork_fd = engine.config.interp ? -1 : code_buffer_fork_prepare();
+    if (!engine.config.interp) {
+        code_buffer_fork_prepare();
+    }
 }
 
 void tcg_fork_parent(void)
 {
-    if (engine.fork_fd >= 0) {
-        close(engine.fork_fd);
+    if (!engine.config.interp) {
+        code_buffer_fork_parent();
     }
     persist_fork_parent();
     pthread_mutex_unlock(&engine.lock);
@@ -437,10 +459,11 @@ void tcg_fork_parent(void)
 void tcg_fork_child(CPUState *cpu)
 {
     pthread_mutex_init(&engine.lock, NULL);
+    verify_fork_child();
     engine.cpus = cpu;
     cpu->next_cpu = NULL;
-    if (engine.fork_fd >= 0) {
-        code_buffer_fork_child(cpu, engine.fork_fd);
+    if (!engine.config.interp) {
+        code_buffer_fork_child(cpu);
     }
     persist_fork_child();
 }

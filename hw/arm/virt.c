@@ -113,11 +113,20 @@ static bool make_gic(VirtMachine *m, GError **err)
     return sysbus_realize(&m->gic->parent, &m->system, at, err);
 }
 
+static bool make_its(VirtMachine *m, GError **err)
+{
+    SysBusDevice *its = (SysBusDevice *)device_new(device_type_find("arm-gicv3-its"), NULL);
+    hwaddr at[SYSBUS_MAX_MMIO] = { m->map[VIRT_GIC_ITS].base };
+    gicv3_its_connect(&its->parent, m->gic);
+    m->has_its = true;
+    return sysbus_realize(its, &m->system, at, err);
+}
+
 /* Messages of PCI devices. */
 static bool make_msi(VirtMachine *m, GError **err)
 {
     if (m->gic_version != 2) {
-        return true;
+        return !m->its || make_its(m, err);
     }
     SysBusDevice *v2m = (SysBusDevice *)device_new(device_type_find("arm-gicv2m"), NULL);
     hwaddr at[SYSBUS_MAX_MMIO] = { m->map[VIRT_GIC_V2M].base };

@@ -629,5 +629,5 @@ const DeviceType virtio_pci_type = {
 
 /* ---- the devices that come this way ------------------------------------------------------- */
 
-VIRTIO_PCI_TYPE(virtio_blk_pci, "virtio-blk-pci", "storage", "virtio disk", virtio_blk_type)
-VIRTIO_PCI_TYPE(virtio_rng_pci, "virtio-rng-pci", "misc", "virtio entropy", virtio_rng_type)
+VIRTIO_PCI_TYPE(virtio_blk_pci, "virtio-blk", "storage", "virtio disk", virtio_blk_type)
+VIRTIO_PCI_TYPE(virtio_rng_pci, "virtio-rng", "misc", "virtio entropy", virtio_rng_type)

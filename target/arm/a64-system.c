@@ -212,11 +212,13 @@ bool trans_msr_imm(DisasContext *s, arg_msr_imm *a)
 
 static uint64_t helper_get_fpsr(uint64_t env)
 {
+    tcg_fp_flags_read();
     return arm_get_fpsr(ENV(env));
 }
 
 static void helper_set_fpsr(uint64_t env, uint64_t val)
 {
+    tcg_fp_flags_read();
     arm_set_fpsr(ENV(env), val);
 }
 

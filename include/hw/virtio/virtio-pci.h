@@ -25,18 +25,21 @@ typedef struct VirtIOPCI {
 
 extern const DeviceType virtio_pci_type;
 
-#define VIRTIO_PCI_TYPE(var, type_name, group, text, inner_type) \
-    extern const DeviceType inner_type;                          \
-    static const DeviceType var = {                              \
-        .name = type_name,                                       \
-        .category = group,                                       \
-        .desc = text,                                            \
-        .parent = &virtio_pci_type,                              \
-        .inner = &inner_type,                                    \
-        .size = sizeof(VirtIOPCI),                               \
-        .user_creatable = true,                                  \
-        .hotpluggable = true,                                    \
-    };                                                           \
+/* base: "virtio-net", which is an alias of "virtio-net-pci". */
+#define VIRTIO_PCI_TYPE(var, base, group, text, inner_type)    \
+    extern const DeviceType inner_type;                        \
+    static const char *const var##_aliases[] = { base, NULL }; \
+    static const DeviceType var = {                            \
+        .name = base "-pci",                                   \
+        .aliases = var##_aliases,                              \
+        .category = group,                                     \
+        .desc = text,                                          \
+        .parent = &virtio_pci_type,                            \
+        .inner = &inner_type,                                  \
+        .size = sizeof(VirtIOPCI),                             \
+        .user_creatable = true,                                \
+        .hotpluggable = true,                                  \
+    };                                                         \
     DEVICE_TYPE(var)
 
 #endif

@@ -71,8 +71,8 @@ typedef struct CPUArmState {
     uint64_t tpidr, tpidrro, tpidr2;
     /* Load-exclusive's reservation: the address (~0: none) and the values seen there. */
     uint64_t excl_addr, excl_val, excl_high;
-    uint32_t excl_count; /* a64-atomic.c: of the granule when it was loaded */
-    void *excl_held;     /* the count that a store-exclusive holds, NULL for none */
+    uint32_t excl_count;    /* a64-atomic.c: of the granule when it was loaded */
+    void *excl_held;        /* the count that a store-exclusive holds, NULL for none */
     uint64_t pac_key[5][2]; /* APIA APIB APDA APDB APGA: low, high */
     /* From here on: the model's, not touched by a reset. */
     uint64_t features[(ARM_FEAT_COUNT + 63) / 64];

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* execve: a guest program is run by the emulator again, a native one by the kernel. */
 #include "linux-user/gdb.h"
+#include "linux-user/seccomp.h"
 #include "linux-user/syscalls.h"
+#include "util/log.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -61,11 +63,19 @@ static long vector_length(uint64_t addr)
     return n;
 }
 
+static void exec_failed(int filters_fd)
+{
+    gdb_exec_failed();
+    if (filters_fd >= 0) {
+        close(filters_fd);
+    }
+}
+
 static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long argc, uint64_t envp)
 {
     long n = 0, options = 0;
-    int self = own_fd(OWN_FD_SELF);
-    char **args, number[16], debugger[32], limit[64];
+    int self = own_fd(OWN_FD_SELF), filters_fd = -1;
+    char **args, number[16], debugger[32], limit[64], filters[16];
     uint64_t p;
     GuestLimit as;
     int64_t res;
@@ -74,7 +84,7 @@ static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long ar
         options++;
     }
     g_free(ts->exec_args);
-    args = ts->exec_args = g_new(char *, options + argc + 12);
+    args = ts->exec_args = g_new(char *, options + argc + 14);
     args[n++] = (char *)proc.self_name;
     for (long i = 0; i < options; i++) {
         args[n++] = proc.self_args[i];
@@ -87,6 +97,12 @@ static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long ar
     if (gdb_exec_argument(debugger, sizeof(debugger))) {
         args[n++] = (char *)"-gdb-fd";
         args[n++] = debugger;
+    }
+    if (G_UNLIKELY(seccomp_active)) {
+        filters_fd = seccomp_save(ts);
+        snprintf(filters, sizeof(filters), "%d", filters_fd);
+        args[n++] = (char *)"-seccomp-fd";
+        args[n++] = filters;
     }
     guest_get_as_limit(&as);
     if (as.hard != ~UINT64_C(0) || as.soft != as.hard) {
@@ -110,13 +126,13 @@ static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long ar
     args[n] = NULL;
     if (self < 0) {
         res = safe_call(__NR_execve, (uintptr_t) "/proc/self/exe", (uintptr_t)args, envp);
-        gdb_exec_failed();
+        exec_failed(filters_fd);
         return res;
     }
     fcntl(self, F_SETFD, 0);
     res = safe_call(__NR_execveat, self, (uintptr_t) "", (uintptr_t)args, envp, AT_EMPTY_PATH);
     fcntl(self, F_SETFD, FD_CLOEXEC);
-    gdb_exec_failed();
+    exec_failed(filters_fd);
     return res;
 }
 
@@ -161,6 +177,11 @@ static int64_t exec_path(TaskState *ts, const char *path, uint64_t argv, uint64_
         if (!self_not_found(res)) {
             return res;
         }
+    }
+    if (G_UNLIKELY(seccomp_active) && seccomp_mode(ts)) {
+        log_printf(LOG_UNIMP,
+                   "not implemented: execve of a native program, %s, by a filtered one\n", path);
+        return -EACCES;
     }
     return exec_native(path, argv, envp);
 }

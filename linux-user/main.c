@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* latimer-user: options, and the steps from a file name to running guest code. */
 #include "linux-user/gdb.h"
+#include "linux-user/seccomp.h"
 #include "linux-user/symbols.h"
 #include "linux-user/user.h"
 #include "util/log.h"
@@ -20,7 +21,8 @@
 static struct {
     TCGConfig tcg;
     GuestLimit as_limit; /* for the guest, once it is loaded */
-    bool has_as_limit;
+    bool has_as_limit, has_seccomp;
+    int seccomp_fd;
     const char *argv0;
     const char *gdb, *gdb_fd; /* -g, and what is left of it after execve */
     uint64_t reserved;
@@ -182,6 +184,11 @@ static void opt_as_limit(const char *arg)
     }
     opt.has_as_limit = true;
 }
+static void opt_seccomp_fd(const char *arg)
+{
+    opt.seccomp_fd = (int)parse_size("seccomp-fd", arg);
+    opt.has_seccomp = true;
+}
 static void opt_gdb(const char *arg)
 {
     opt.gdb = arg;
@@ -217,7 +224,7 @@ static void opt_accel(const char *arg)
     } switches[] = {
         { "interp", &opt.tcg.interp, true },      { "verify", &opt.tcg.verify, true },
         { "nochain", &opt.tcg.no_chain, true },   { "optimize", &opt.tcg.no_optimize, false },
-        { "fp-traps", &opt.tcg.fp_check, false },
+        { "fp-traps", &opt.tcg.fp_check, false }, { "peepholes", &opt.tcg.no_peepholes, false },
     };
     g_auto(GStrv) words = g_strsplit(arg, ",", -1);
 
@@ -314,7 +321,8 @@ static void opt_help(const char *arg)
 static bool passed_on(const struct Option *o)
 {
     return o->fn != opt_setenv && o->fn != opt_unsetenv && o->fn != opt_argv0 &&
-           o->fn != opt_self_fd && o->fn != opt_as_limit && o->fn != opt_gdb && o->fn != opt_gdb_fd;
+           o->fn != opt_self_fd && o->fn != opt_as_limit && o->fn != opt_seccomp_fd &&
+           o->fn != opt_gdb && o->fn != opt_gdb_fd;
 }
 
 static void apply_option(const struct Option *o, const char *arg)
@@ -595,6 +603,9 @@ int main(int argc, char **argv)
     tcg_cpu_attach(cpu);
     proc.arch->init_cpu(cpu, prog.image.start_pc, prog.sp);
     set_as_limit();
+    if (opt.has_seccomp && !seccomp_restore(ts, opt.seccomp_fd)) {
+        fatal(1, "-seccomp-fd %d: no filters are there", opt.seccomp_fd);
+    }
     signal_init(ts);
     if (opt.gdb_fd ? !gdb_continue_after_exec(ts, opt.gdb_fd)
                    : opt.gdb && !gdb_start(ts, opt.gdb, &err)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of /proc that must show the guest and not the emulator: /proc/self/{exe,maps,…}, cpuinfo.
  */
+#include "linux-user/seccomp.h"
 #include "linux-user/user.h"
 #include "linux-user/syscalls.h"
 
@@ -162,6 +163,8 @@ static void write_status(FILE *out)
             fprintf(out, "%.7s\t%8" PRIu64 " kB\n", line, guest_mapped_bytes() >> 10);
         } else if (!strncmp(line, "SigBlk:", 7)) {
             fprintf(out, "SigBlk:\t%016" PRIx64 "\n", current_task->sigmask);
+        } else if (!strncmp(line, "Seccomp:", 8)) {
+            fprintf(out, "Seccomp:\t%d\n", seccomp_mode(current_task));
         } else if (!strncmp(line, "SigIgn:", 7) || !strncmp(line, "SigCgt:", 7)) {
             fprintf(out, "%.7s\t%016" PRIx64 "\n", line, disposition_mask(line[3] == 'I'));
         } else {

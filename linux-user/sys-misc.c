@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls about the system and the process's own settings. */
+#include "linux-user/seccomp.h"
 #include "linux-user/syscalls.h"
 
 #include <string.h>
@@ -27,7 +28,6 @@ int64_t sys_uname(TaskState *ts, uint64_t a[MAX_ARGS])
 
 /* prctl options that are the architecture's, or would reach past the guest to the emulator. */
 static const int refused_prctls[] = {
-    PR_SET_SECCOMP,
     PR_SET_MM,
     PR_GET_TSC,
     PR_SET_TSC,
@@ -45,7 +45,12 @@ static const int refused_prctls[] = {
 
 int64_t sys_prctl(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    (void)ts;
+    if ((int)a[0] == PR_SET_SECCOMP) {
+        return seccomp_prctl(ts, a[1], a[2]);
+    }
+    if ((int)a[0] == PR_GET_SECCOMP) {
+        return seccomp_mode(ts);
+    }
     for (size_t n = 0; n < G_N_ELEMENTS(refused_prctls); n++) {
         if ((int)a[0] == refused_prctls[n]) {
             return -EINVAL;
@@ -57,14 +62,6 @@ int64_t sys_prctl(TaskState *ts, uint64_t a[MAX_ARGS])
         }
     }
     return safe_syscall(__NR_prctl, a);
-}
-
-/* Filters would be run on the host's numbers; so it is a kernel without them. */
-int64_t sys_seccomp(TaskState *ts, uint64_t a[MAX_ARGS])
-{
-    (void)ts;
-    (void)a;
-    return -ENOSYS;
 }
 
 int64_t sys_getrandom(TaskState *ts, uint64_t a[MAX_ARGS])

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From a guest's system call to the host's: the table, and the conversion of arguments by kind. */
+#include "linux-user/seccomp.h"
 #include "linux-user/syscalls.h"
 #include "util/log.h"
 
@@ -271,6 +272,10 @@ int64_t do_syscall(TaskState *ts, int nr, const uint64_t args[MAX_ARGS])
 
     if (desc->fn == sys_nosys) {
         report_unimplemented(nr, desc);
+    }
+    if (G_UNLIKELY(seccomp_active) &&
+        !seccomp_allows(ts, nr, (int)(desc - syscall_descs), args, &res)) {
+        return res;
     }
     if (G_LIKELY(!proc.strace)) {
         return dispatch(ts, desc, args);

@@ -92,6 +92,8 @@ static TaskState *task_clone(TaskState *ts, const CloneArgs *ca)
     ts->arch->target->cpu_copy(cpu, ts->cpu);
     ts->arch->clone_regs(cpu, ca->sp, ca->flags & CLONE_SETTLS, ca->tls);
     child->sigmask = ts->sigmask;
+    child->seccomp = ts->seccomp;
+    child->seccomp_strict = ts->seccomp_strict;
     child->clear_tid = ca->flags & CLONE_CHILD_CLEARTID ? ca->child_tid : 0;
     return child;
 }

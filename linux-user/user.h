@@ -32,6 +32,7 @@ enum {
 
 typedef struct TaskState TaskState;
 typedef struct UserArch UserArch;
+typedef struct SeccompFilter SeccompFilter;
 
 typedef struct GuestSigaction {
     uint64_t handler; /* SIG_DFL, SIG_IGN or a guest address */
@@ -78,7 +79,9 @@ struct TaskState {
     volatile uint32_t fault_pending; /* bit n: fault_info[n], of fault_signals[n], is full */
     siginfo_t fault_info[NB_FAULT_SIGNALS];
     void *host_altstack;
-    char **exec_args;       /* of the execve that this thread is in; a vfork's parent frees them */
+    char **exec_args; /* of the execve that this thread is in; a vfork's parent frees them */
+    const SeccompFilter *seccomp;
+    bool seccomp_strict;
     struct GDBTask *gdb;    /* with -g: gdb.c */
     sigjmp_buf *thread_end; /* of a thread that pthread_create made; NULL in the first */
 };
@@ -96,6 +99,7 @@ struct UserArch {
     const TargetOps *target;
     const char *uname_machine;
     uint16_t elf_machine;
+    uint32_t audit_arch;           /* AUDIT_ARCH_* */
     const uint16_t *syscall_table; /* guest number -> CALL_*, 0 where there is none */
     int nb_syscalls;
     const UserVdso *vdso;

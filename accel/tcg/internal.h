@@ -69,7 +69,14 @@ struct ThreadCode {
     TCGCodeRegion code; /* first: TCGContext.code points here */
     CodeRegion *region; /* while translating; else perhaps lost to another thread */
     uint32_t tb_flags;  /* those that the jump cache and the return stack were filled under */
+    /*
+     * While guest code is read for a translation. It may go meanwhile: unmapped by another thread,
+     * or the file made shorter.
+     */
+    bool reading;
+    sigjmp_buf read_failed;
     bool running; /* compiled code or the interpreter is under way: its faults are the guest's */
+    bool careful; /* the block is a CF_CAREFUL one */
 };
 
 static inline ThreadCode *thread_code(const CPUState *cpu)
@@ -86,16 +93,17 @@ typedef struct TCGEngine {
     TCGConfig config;
     const TargetOps *target;
     pthread_mutex_t lock;
-    _Atomic uint32_t cflags; /* CF_* of every new block */
-    _Atomic bool fp_check;   /* too many traps: blocks with CF_FP_CHECK only */
-    int64_t fp_window;       /* when the current FP_TRAP_LIMIT traps began, ms */
+    _Atomic uint32_t cflags;    /* CF_* of every new block */
+    _Atomic bool fp_check;      /* too many traps: blocks with CF_FP_CHECK only */
+    _Atomic bool fp_flags_read; /* the guest looked at its floating flags: CF_FP_EXACT with those */
+    int64_t fp_window;          /* when the current FP_TRAP_LIMIT traps began, ms */
     _Atomic uint64_t epoch;
     _Atomic uint64_t generation; /* counts invalidations of guest code */
     CPUState *cpus;
 
     uint8_t *rx, *rw; /* the two mappings */
     size_t size, region_size;
-    int fork_fd; /* between tcg_fork_prepare and its end; -1 with interp=on */
+    uint8_t *fork_copy; /* the child's code, between tcg_fork_prepare and its end */
     CodeRegion *regions;
     int nb_regions;
     uint64_t births;
@@ -125,9 +133,10 @@ void code_region_release(CPUState *cpu);
 /* After the block was emitted: makes it findable by host pc. */
 void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb);
 bool code_buffer_contains(uintptr_t pc);
-/* A descriptor of the child's copy; the lock is held. */
-int code_buffer_fork_prepare(void);
-void code_buffer_fork_child(CPUState *cpu, int fd);
+/* Copies the code for the child; the lock is held. */
+void code_buffer_fork_prepare(void);
+void code_buffer_fork_parent(void);
+void code_buffer_fork_child(CPUState *cpu);
 /* Retires every region; the caller holds the lock. */
 void code_buffer_retire_all(void);
 
@@ -183,10 +192,17 @@ void kick_others(CPUState *self);
 /* The check at the top of such a block. */
 void gen_breakpoint(TCGContext *s, vaddr pc);
 
+/* ---- user-signal.c ---- */
+/* Where this thread goes on when guest code that it reads is not there; NULL: it reads none. */
+extern __thread sigjmp_buf *code_read_guard;
+
 /* ---- perfmap.c ---- */
 void perfmap_add(const TranslationBlock *tb);
 
 /* ---- verify.c ---- */
 TBSlot *verify_run(CPUState *cpu, TranslationBlock *tb);
+/* After a way out of it by cpu_loop_exit, and in a fork's child. */
+void verify_left(void);
+void verify_fork_child(void);
 
 #endif

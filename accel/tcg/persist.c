@@ -83,7 +83,8 @@ void persist_init(void)
     const TCGConfig *c = &engine.config;
     uint64_t h = UINT64_C(0xcbf29ce484222325), backend = tcg_backend_code_key();
 
-    if (!c->cache_dir || c->interp || c->verify || c->no_chain || c->no_optimize || c->max_insns ||
+    if (!c->cache_dir || c->interp || c->verify || c->no_chain || c->no_optimize ||
+        c->no_peepholes || c->max_insns ||
         log_enabled(LOG_IN_ASM | LOG_OP | LOG_OP_OPT | LOG_OUT_ASM) || !mix_build_id(&h)) {
         cache.state = OFF;
         return;
@@ -523,6 +524,21 @@ static void save_if_same(PersistFile *f, const TranslationBlock *tb, const Persi
     }
 }
 
+/* Ends early when guest code cannot be read any more, because its file was made shorter. */
+static void save_regions(void)
+{
+    sigjmp_buf failed;
+
+    if (sigsetjmp(failed, 0) == 0) {
+        code_read_guard = &failed;
+        for (int n = 0; n < engine.nb_regions; n++) {
+            each_fresh(&engine.regions[n], save_if_same);
+            engine.regions[n].nb_saved = atomic_load(&engine.regions[n].nb_tbs);
+        }
+    }
+    code_read_guard = NULL;
+}
+
 static void save_all(void)
 {
     for (int n = 0; n < engine.nb_regions; n++) {
@@ -533,10 +549,7 @@ static void save_all(void)
             f->nb_fresh ? persist_writer_new(f->id, cache.dir, cache.key, f->nb_fresh) : NULL;
         f->nb_fresh = 0;
     }
-    for (int n = 0; n < engine.nb_regions; n++) {
-        each_fresh(&engine.regions[n], save_if_same);
-        engine.regions[n].nb_saved = atomic_load(&engine.regions[n].nb_tbs);
-    }
+    save_regions();
     for (PersistFile *f = cache.files; f; f = f->next) {
         if (f->writer) {
             persist_writer_end(f->writer);

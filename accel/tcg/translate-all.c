@@ -80,7 +80,7 @@ static bool make_ops(TCGContext *s, TranslationBlock *tb, int max_insns)
     }
     s->fp_flush = s->fp_default_nan = false;
     engine.target->translate(s, tb, max_insns);
-    s->fp_soft |= s->fp_flush && engine.config.fp_check; /* exact flags are wanted */
+    s->fp_soft |= s->fp_flush && tb->cflags & CF_FP_EXACT;
     if (s->overflow) {
         return false;
     }
@@ -187,11 +187,10 @@ static TranslationBlock *load_with_next(CPUState *cpu, vaddr pc, uint32_t flags,
 /* ---- anew ---- */
 
 static TranslationBlock *translate(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
-                                   uint32_t cflags)
+                                   uint32_t cflags, int max_insns)
 {
     TCGContext *s = cpu->tcg;
     ThreadCode *tc = thread_code(cpu);
-    int max_insns = engine.config.max_insns ? engine.config.max_insns : DEFAULT_MAX_INSNS;
 
     if (cflags & (CF_CAREFUL | CF_SINGLE)) {
         max_insns = 1;
@@ -226,14 +225,29 @@ static TranslationBlock *translate(CPUState *cpu, vaddr pc, uint64_t phys, uint3
 TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
                               uint32_t cflags)
 {
+    int max_insns = engine.config.max_insns ? engine.config.max_insns : DEFAULT_MAX_INSNS;
+    ThreadCode *tc = thread_code(cpu);
     TranslationBlock *tb;
 
     code_region_begin(cpu);
     cpu->tcg->cpu = cpu;
-    tb = load_with_next(cpu, pc, flags, cflags);
-    if (!tb) {
-        tb = translate(cpu, pc, phys, flags, cflags);
+    tc->reading = true;
+    if (sigsetjmp(tc->read_failed, 0)) {
+        tc->reading = true;
+        if (cpu->fault_addr < pc || cpu->fault_addr >= pc + cpu->target->max_insn_len) {
+            tb = translate(cpu, pc, phys, flags, cflags, 1); /* what comes before it is good */
+        } else {
+            tc->reading = false;
+            code_region_end(cpu);
+            cpu_loop_exit(cpu, EXCP_FAULT);
+        }
+    } else {
+        tb = load_with_next(cpu, pc, flags, cflags);
+        if (!tb) {
+            tb = translate(cpu, pc, phys, flags, cflags, max_insns);
+        }
     }
+    tc->reading = false;
     code_region_end(cpu);
     return tb;
 }

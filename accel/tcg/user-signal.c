@@ -71,6 +71,34 @@ static void memory_fault(CPUState *cpu, const TranslationBlock *tb, const siginf
     report_fault(cpu, info, uc->uc_mcontext.gregs[REG_ERR] & 2);
 }
 
+__thread sigjmp_buf *code_read_guard;
+
+/*
+ * The guest code that a translation reads is not there any more. What is far from the pc is not
+ * that.
+ */
+static bool code_read_fault(CPUState *cpu, const siginfo_t *info, const ucontext_t *uc)
+{
+    enum { NEAR = 1 << 20 };
+    ThreadCode *tc = thread_code(cpu);
+    sigjmp_buf *guard = code_read_guard;
+    vaddr addr = (uintptr_t)info->si_addr - engine.config.guest_base;
+
+    if (guard) {
+        code_read_guard = NULL;
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &uc->uc_sigmask, NULL, _NSIG / 8);
+        siglongjmp(*guard, 1);
+    }
+    if (!tc->reading || addr - cpu_get_pc(cpu) + NEAR >= 2 * NEAR) {
+        return false;
+    }
+    report_fault(cpu, info, false);
+    cpu->exception_index = EXCP_NONE;
+    tc->reading = false;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &uc->uc_sigmask, NULL, _NSIG / 8);
+    siglongjmp(tc->read_failed, 1);
+}
+
 /* In a helper or the interpreter: the pc is in the state already, and the stack is C's to unwind.
  */
 static void leave_c_code(CPUState *cpu, const ucontext_t *uc)
@@ -86,14 +114,24 @@ bool tcg_handle_host_signal(CPUState *cpu, siginfo_t *info, void *ucontext)
     uintptr_t pc = uc->uc_mcontext.gregs[REG_RIP];
     bool memory = info->si_signo == SIGSEGV || info->si_signo == SIGBUS;
 
-    if (!cpu || !cpu->tcg || !thread_code(cpu)->running || info->si_code <= 0) {
+    if (!cpu || !cpu->tcg || info->si_code <= 0) {
+        return false;
+    }
+    if (memory && code_read_fault(cpu, info, uc)) {
+        return true;
+    }
+    if (!thread_code(cpu)->running) {
         return false;
     }
     if (!code_buffer_contains(pc)) {
         if (!memory) {
             return false;
         }
-        report_fault(cpu, info, uc->uc_mcontext.gregs[REG_ERR] & 2);
+        if (info->si_code == SI_KERNEL && !thread_code(cpu)->careful) {
+            retry_carefully(cpu); /* misaligned for CMPXCHG16B, if the guest's address is good */
+        } else {
+            report_fault(cpu, info, uc->uc_mcontext.gregs[REG_ERR] & 2);
+        }
         leave_c_code(cpu, uc);
     }
     const TranslationBlock *tb = tb_find_by_host_pc(pc);

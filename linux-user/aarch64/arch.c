@@ -6,6 +6,7 @@
 #include "target/arm/cpu.h"
 
 #include <elf.h>
+#include <linux/audit.h>
 #include <string.h>
 
 static const uint16_t syscall_table[] = {
@@ -121,6 +122,7 @@ const UserArch aarch64_user_arch = {
     .target = &arm_target,
     .uname_machine = "aarch64",
     .elf_machine = EM_AARCH64,
+    .audit_arch = AUDIT_ARCH_AARCH64,
     .syscall_table = syscall_table,
     .nb_syscalls = G_N_ELEMENTS(syscall_table),
     .vdso = &aarch64_vdso,

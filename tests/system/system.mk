@@ -1,7 +1,21 @@
-# Machines: starting, booting bare programs, and refusing what cannot be.
-CHECKS += check-system
+# SPDX-License-Identifier: MIT
+# Debian's Arm64 kernel on the machine `virt`.
+MACHINE_GUEST = $(or $(LATIMER_SYSROOTS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/latimer/sysroots)/arm64-machine
+MACHINE_RUN   = tests/system/run $(abspath $(BUILD)/latimer-system-aarch64) $(MACHINE_GUEST)
 
-check-system: $(BUILD)/latimer-system
-	@$(TAP)system tests/system/run $(BUILD)/latimer-system
+$(BUILD)/machine-guest: tests/system/guest tests/system/guest-init tests/system/make-initrd
+	tests/system/guest $(MACHINE_GUEST) && touch $@
 
-.PHONY: check-system
+check-system: all $(BUILD)/machine-guest
+	@$(TAP)system $(MACHINE_RUN)
+
+check-system-slow: all $(BUILD)/machine-guest
+	@$(TAP)system-slow $(MACHINE_RUN) --slow
+
+# Starting machines, bare programs on them, and refusing what cannot be.
+check-system-start: $(BUILD)/latimer-system
+	@$(TAP)system-start tests/system/start $(BUILD)/latimer-system
+
+CHECKS      += check-system-start check-system
+CHECKS_SLOW += check-system-slow
+.PHONY: check-system check-system-slow check-system-start

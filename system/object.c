@@ -53,7 +53,9 @@ bool object_add(const char *text, GError **err)
     g_autofree char *kind = g_strdup(ok ? opts_get(opts, "qom-type") : NULL);
     if (ok) {
         opts_remove(opts, "qom-type");
-        ok = kind && g_str_has_prefix(kind, "memory-backend-") && add_memory(kind, opts, err);
+        static const char *const kinds[] = { "memory-backend-ram", "memory-backend-memfd",
+                                             "memory-backend-file", NULL };
+        ok = kind && g_strv_contains(kinds, kind) && add_memory(kind, opts, err);
         if (!ok && err && !*err) {
             g_set_error(err, HW_ERROR, 0, "there is no object type '%s'", kind ? kind : "");
         }

@@ -329,6 +329,14 @@ static void *get_dtb(VirtMachine *m, GError **err)
     return dtb;
 }
 
+/* Where the first CPU begins after its next reset. */
+static void set_boot(VirtMachine *m)
+{
+    if (m->direct) {
+        arm_cpu_set_boot(m->cpus[0], m->boot.entry, m->boot.is_linux ? m->boot.dtb_addr : 0);
+    }
+}
+
 static bool virt_finish(Machine *machine, GError **err)
 {
     VirtMachine *m = (VirtMachine *)machine;
@@ -336,9 +344,9 @@ static bool virt_finish(Machine *machine, GError **err)
     m->boot.ram_size = m->map[VIRT_RAM].size;
     m->boot.entry = m->map[VIRT_FLASH].base;
     m->boot.dtb_addr = m->boot.ram_start; /* firmware looks there */
-    bool direct = machine->kernel && !virt_has_firmware(m);
-    if (direct ? !arm_boot_load(machine, &m->boot, err)
-               : machine->kernel && !virt_offer_kernel(m, err)) {
+    m->direct = machine->kernel && !virt_has_firmware(m);
+    if (m->direct ? !arm_boot_load(machine, &m->boot, err)
+                  : machine->kernel && !virt_offer_kernel(m, err)) {
         return false;
     }
     g_autofree void *dtb = get_dtb(m, err);
@@ -352,15 +360,15 @@ static bool virt_finish(Machine *machine, GError **err)
         printf("dtb dumped to %s\n", machine->dumpdtb);
         exit(0);
     }
-    if (direct) {
-        arm_cpu_set_boot(m->cpus[0], m->boot.entry, m->boot.is_linux ? m->boot.dtb_addr : 0);
-    }
+    set_boot(m);
     return true;
 }
 
+/* CPUs are reset before devices: this is for the time after this one. */
 static void virt_reset(Device *dev)
 {
     loader_reset(((Machine *)dev)->memory);
+    set_boot((VirtMachine *)dev);
 }
 
 static const Property props[] = {

@@ -73,6 +73,7 @@ typedef struct VirtMachine {
     MemoryRegion system, pcie_mmio, pcie_high;
     AddressSpace memory;
     ArmBoot boot;
+    bool direct; /* the kernel is started without firmware */
     Device *gpio, *fw_cfg;
     SysBusDevice *flash[2];
     IRQLine power_key;

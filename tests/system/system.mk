@@ -12,6 +12,10 @@ check-system: all $(BUILD)/machine-guest
 check-system-slow: all $(BUILD)/machine-guest
 	@$(TAP)system-slow $(MACHINE_RUN) --slow
 
-CHECKS      += check-system
+# Starting machines, bare programs on them, and refusing what cannot be.
+check-system-start: $(BUILD)/latimer-system
+	@$(TAP)system-start tests/system/start $(BUILD)/latimer-system
+
+CHECKS      += check-system-start check-system
 CHECKS_SLOW += check-system-slow
-.PHONY: check-system check-system-slow
+.PHONY: check-system check-system-slow check-system-start

@@ -34,6 +34,7 @@ void board_init(void)
     memory_region_add(&board.system, BOARD_RAM, &board.ram, 0);
     board.machine.system = &board.system;
     board.machine.memory = &board.as;
+    board.machine.ram_size = BOARD_RAM_SIZE;
     board.machine.drives = block_system_new(block_loop_new(), BLOCK_IF_NONE, NULL, NULL);
     machine_set_current(&board.machine);
     property_set_resolver(PROP_DRIVE, &resolver);

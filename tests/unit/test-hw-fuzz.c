@@ -106,6 +106,9 @@ static void place_pci(void)
         "virtio-blk-pci,drive=c,bus=pcie.0",
         "virtio-rng-pci,bus=rp,packed=on",
         "virtio-net-pci,bus=pcie.0",
+        "virtio-serial-pci,bus=pcie.0,id=vs",
+        "virtconsole,bus=vs.0",
+        "virtio-balloon-pci,bus=pcie.0,free-page-reporting=on",
     };
     static MemoryRegion window;
     GPEXHost *host = (GPEXHost *)board_new("gpex-pcihost", "ecam-size=16M", NULL);

@@ -2,6 +2,7 @@
 /* Virtio devices as a driver sees them, and as a hostile one does: virtio-mmio, both rings. */
 #include <string.h>
 #include <unistd.h>
+#include "hw/virtio/balloon.h"
 #include "hw/virtio/virtio.h"
 #include "tests/unit/hw-harness.h"
 
@@ -339,6 +340,33 @@ static void test_packed(void)
     unplug();
 }
 
+/* ---- balloon ----------------------------------------------------------------------------- */
+
+static void test_balloon(void)
+{
+    uint64_t actual;
+    g_assert_false(balloon_set_target(1));
+    plug("virtio-balloon-device");
+    g_assert_true(balloon_set_target(12 << 20));
+    g_assert_cmpuint(rd(BOARD_MMIO + 0x100, 4), ==, 1024);
+    start(V1);
+    wr(BOARD_RAM + 0x5000, 0x1234, 4);
+    wr(BOARD_RAM + 0x6000, 0x1234, 4);
+    wr(DATA, (BOARD_RAM + 0x5000) >> 12, 4);
+    wr(DATA + 4, 0xffffffff, 4); /* not RAM */
+    wr(DATA + 8, BOARD_MMIO >> 12, 4);
+    desc(DESC, 0, DATA, 15, 0, 0); /* and a piece of a number */
+    offer(0);
+    expect_used(1, 0, 0);
+    g_assert_cmphex(rd(BOARD_RAM + 0x5000, 4), ==, 0);
+    g_assert_cmphex(rd(BOARD_RAM + 0x6000, 4), ==, 0x1234);
+    reg(0x104, 1);
+    g_assert_true(balloon_actual(&actual));
+    g_assert_cmpuint(actual, ==, BOARD_RAM_SIZE - 4096);
+    unplug();
+    g_assert_false(balloon_actual(&actual));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -348,5 +376,6 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio/hostile", test_hostile);
     g_test_add_func("/virtio/blk", test_blk);
     g_test_add_func("/virtio/packed", test_packed);
+    g_test_add_func("/virtio/balloon", test_balloon);
     return g_test_run();
 }

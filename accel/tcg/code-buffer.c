@@ -402,10 +402,14 @@ TranslationBlock *tb_find_by_host_pc(uintptr_t pc)
 /* ---- fork
  * ---------------------------------------------------------------------------------------- */
 
-static void copy_used(int fd, const uint8_t *start, const uint8_t *end)
+static void copy_used(const uint8_t *start, const uint8_t *end)
 {
+    if (engine.fork_copy && start < end) {
+        memcpy(engine.fork_copy + (start - engine.rw), start, end - start);
+        return;
+    }
     while (start < end) {
-        ssize_t n = pwrite(fd, start, end - start, start - engine.rw);
+        ssize_t n = pwrite(engine.fork_fd, start, end - start, start - engine.rw);
         if (n <= 0) {
             g_error("fork: cannot copy translated code: %s", strerror(errno));
         }
@@ -429,22 +433,51 @@ static uint8_t *region_end(const CodeRegion *region)
  * The buffer is shared memory, so a child of fork needs its own. It is copied before the fork, with
  * the lock held: afterwards the parent's threads go on patching.
  */
-int code_buffer_fork_prepare(void)
+bool code_buffer_fork_prepare(void)
 {
-    int fd = make_memfd();
-
-    if (fd < 0) {
-        g_error("fork: no memory for translated code: %s", strerror(errno));
+    engine.fork_copy = NULL;
+    engine.fork_fd = make_memfd();
+    if (engine.fork_fd < 0) { /* the guest has used up all descriptors */
+        engine.fork_copy = mmap(NULL, engine.size, PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (engine.fork_copy == MAP_FAILED) {
+            engine.fork_copy = NULL;
+            return false;
+        }
     }
-    copy_used(fd, engine.rw, engine.prologue_end);
+    copy_used(engine.rw, engine.prologue_end);
     for (int n = 0; n < engine.nb_regions; n++) {
         CodeRegion *region = &engine.regions[n];
-        copy_used(fd, region->rw + (n ? 0 : PROLOGUE_SIZE), region_end(region));
+        copy_used(region->rw + (n ? 0 : PROLOGUE_SIZE), region_end(region));
     }
-    return fd;
+    return true;
 }
 
-void code_buffer_fork_child(CPUState *cpu, int fd)
+void code_buffer_fork_end(void)
+{
+    if (engine.fork_fd >= 0) {
+        close(engine.fork_fd);
+    } else if (engine.fork_copy) {
+        munmap(engine.fork_copy, engine.size);
+    }
+    engine.fork_fd = -1;
+    engine.fork_copy = NULL;
+}
+
+/* The copy takes the place of the writable mapping; a length of 0 makes the second one of it. */
+static bool take_copy(void)
+{
+    bool ok =
+        mremap(engine.fork_copy, engine.size, engine.size, MREMAP_MAYMOVE | MREMAP_FIXED,
+               engine.rw) != MAP_FAILED &&
+        mremap(engine.rw, 0, engine.size, MREMAP_MAYMOVE | MREMAP_FIXED, engine.rx) != MAP_FAILED &&
+        mprotect(engine.rx, engine.size, PROT_READ | PROT_EXEC) == 0;
+
+    engine.fork_copy = NULL;
+    return ok;
+}
+
+void code_buffer_fork_child(CPUState *cpu)
 {
     for (int n = 0; n < engine.nb_regions; n++) {
         CodeRegion *region = &engine.regions[n];
@@ -453,8 +486,8 @@ void code_buffer_fork_child(CPUState *cpu, int fd)
             region->state = REGION_FULL;
         }
     }
-    if (!map_buffer(fd, engine.rw, engine.rx)) {
+    if (!(engine.fork_copy ? take_copy() : map_buffer(engine.fork_fd, engine.rw, engine.rx))) {
         g_error("fork: cannot map translated code: %s", strerror(errno));
     }
-    close(fd);
+    code_buffer_fork_end();
 }

@@ -386,17 +386,21 @@ int cpu_exec(CPUState *cpu)
  * ---------------------------------------------------------------------------------------------------
  */
 
-void tcg_fork_prepare(void)
+bool tcg_fork_prepare(void)
 {
     pthread_mutex_lock(&engine.lock);
     persist_fork_prepare();
-    engine.fork_fd = engine.config.interp ? -1 : code_buffer_fork_prepare();
+    if (!engine.config.interp && !code_buffer_fork_prepare()) {
+        tcg_fork_parent();
+        return false;
+    }
+    return true;
 }
 
 void tcg_fork_parent(void)
 {
-    if (engine.fork_fd >= 0) {
-        close(engine.fork_fd);
+    if (!engine.config.interp) {
+        code_buffer_fork_end();
     }
     persist_fork_parent();
     pthread_mutex_unlock(&engine.lock);
@@ -407,8 +411,8 @@ void tcg_fork_child(CPUState *cpu)
     pthread_mutex_init(&engine.lock, NULL);
     engine.cpus = cpu;
     cpu->next_cpu = NULL;
-    if (engine.fork_fd >= 0) {
-        code_buffer_fork_child(cpu, engine.fork_fd);
+    if (!engine.config.interp) {
+        code_buffer_fork_child(cpu);
     }
     persist_fork_child();
 }

@@ -101,7 +101,9 @@ typedef struct TCGEngine {
 
     uint8_t *rx, *rw; /* the two mappings */
     size_t size, region_size;
-    int fork_fd; /* between tcg_fork_prepare and its end; -1 with interp=on */
+    /* the child's copy between tcg_fork_prepare and its end: a file or, without one, memory */
+    int fork_fd;
+    uint8_t *fork_copy;
     CodeRegion *regions;
     int nb_regions;
     uint64_t births;
@@ -131,9 +133,10 @@ void code_region_release(CPUState *cpu);
 /* After the block was emitted: makes it findable by host pc. */
 void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb);
 bool code_buffer_contains(uintptr_t pc);
-/* A descriptor of the child's copy; the lock is held. */
-int code_buffer_fork_prepare(void);
-void code_buffer_fork_child(CPUState *cpu, int fd);
+/* Makes the child's copy, false if there can be none; the lock is held. Parent and child then: */
+bool code_buffer_fork_prepare(void);
+void code_buffer_fork_end(void);
+void code_buffer_fork_child(CPUState *cpu);
 /* Retires every region; the caller holds the lock. */
 void code_buffer_retire_all(void);
 

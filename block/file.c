@@ -277,6 +277,28 @@ static int file_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, i
     return file_rwv(node, off, iov, niov, len, true);
 }
 
+static int file_copy_range(BlockNode *from, int64_t from_off, BlockNode *to, int64_t to_off,
+                           int64_t len)
+{
+    int in = ((FileState *)from->state)->fd, out = ((FileState *)to->state)->fd;
+    while (len) {
+        off_t a = from_off, b = to_off;
+        ssize_t n = copy_file_range(in, &a, out, &b, len, 0);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            /* Other file systems, or kinds of files, or past the end: the ordinary way knows. */
+            return n < 0 && (errno == ENOSPC || errno == EIO || errno == EDQUOT) ? -errno
+                                                                                 : -ENOTSUP;
+        }
+        from_off += n;
+        to_off += n;
+        len -= n;
+    }
+    return 0;
+}
+
 static bool file_submit(BlockNode *node, AioRequest *r)
 {
     FileState *s = node->state;
@@ -502,10 +524,11 @@ static bool file_create(const char *filename, BlockOpts *opts, GError **err)
     .is_protocol = true, .state_size = sizeof(FileState), .open_opts = file_open_opts,         \
     .create_opts = file_create_opts, .parse_filename = file_parse_filename, .open = file_open, \
     .close = file_close, .create = file_create, .pread = file_pread, .pwrite = file_pwrite,    \
-    .submit = file_submit, .preadv = file_preadv, .pwritev = file_pwritev,                     \
-    .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush,           \
-    .status = file_status, .getlength = file_getlength, .allocated_size = file_allocated_size, \
-    .truncate = file_truncate, .has_zero_init = file_has_zero_init
+    .submit = file_submit, .copy_range = file_copy_range, .preadv = file_preadv,               \
+    .pwritev = file_pwritev, .write_zeroes = file_write_zeroes, .discard = file_discard,       \
+    .flush = file_flush, .status = file_status, .getlength = file_getlength,                   \
+    .allocated_size = file_allocated_size, .truncate = file_truncate,                          \
+    .has_zero_init = file_has_zero_init
 
 const BlockDriver block_driver_file = { .name = "file", .prefixes = file_prefixes, FILE_METHODS };
 const BlockDriver block_driver_host_device = { .name = "host_device",

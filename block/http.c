@@ -3,11 +3,13 @@
  * through libcurl. */
 #include "block/block.h"
 #include "block/bytes.h"
+#include "block/secret.h"
 #include <curl/curl.h>
 #include <errno.h>
 
 typedef struct Http {
     char *url, *user, *cookie;
+    char *password; /* or NULL */
     bool verify;
     long timeout; /* seconds */
     int64_t size, readahead;
@@ -24,6 +26,7 @@ static const BlockOpt http_open_opts[] = {
     { "sslverify", BLOCK_OPT_BOOL, "on", "Verify the server's certificate" },
     { "timeout", BLOCK_OPT_NUM, "5", "Seconds without an answer after which to give up" },
     { "username", BLOCK_OPT_STR, NULL, "User name" },
+    { "password-secret", BLOCK_OPT_STR, NULL, "ID of the secret that is the password" },
     { "cookie", BLOCK_OPT_STR, NULL, "Cookies to pass" },
     { 0 },
 };
@@ -84,6 +87,7 @@ static CURL *take_handle(Http *s)
         curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, s->verify ? 2L : 0L);
         if (s->user) {
             curl_easy_setopt(c, CURLOPT_USERNAME, s->user);
+            curl_easy_setopt(c, CURLOPT_PASSWORD, s->password);
         }
         if (s->cookie) {
             curl_easy_setopt(c, CURLOPT_COOKIE, s->cookie);
@@ -129,6 +133,7 @@ static void free_state(Http *s)
     g_mutex_clear(&s->lock);
     g_free(s->url);
     g_free(s->user);
+    block_secret_free(s->password);
     g_free(s->cookie);
     g_free(s->ahead);
 }
@@ -155,6 +160,11 @@ static bool http_open(BlockNode *node, BlockOpts *opts, GError **err)
     s->idle = g_ptr_array_new_with_free_func((GDestroyNotify)curl_easy_cleanup);
     s->url = g_strdup(url);
     s->user = g_strdup(block_opts_get(opts, "username"));
+    const char *secret = block_opts_get(opts, "password-secret");
+    if (secret && !(s->password = block_secret_text(secret, err))) {
+        free_state(s);
+        return false;
+    }
     s->cookie = g_strdup(block_opts_get(opts, "cookie"));
     s->verify = block_opt_bool(opts, http_open_opts, "sslverify");
     s->timeout = block_opt_num(opts, http_open_opts, "timeout");

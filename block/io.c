@@ -198,6 +198,33 @@ int block_discard(BlockNode *node, int64_t off, int64_t len)
     return after_change(node, off, len, ret == -ENOTSUP ? 0 : ret);
 }
 
+int block_copy_range(BlockNode *src, BlockNode *dst, int64_t off, int64_t len)
+{
+    BlockExtent ext;
+    BlockNode *to = dst;
+    int64_t at = off;
+    const uint32_t want = BLOCK_EXTENT_DATA | BLOCK_EXTENT_OFFSET;
+    int ret = check_write(dst, off, len);
+    ret = ret ? ret : block_status_above(src, NULL, off, len, &ext);
+    if (ret) {
+        return ret;
+    }
+    /* Down through nodes that only move offsets. */
+    while (to && !to->drv->copy_range && to->drv->hold && !to->drv->unhold) {
+        BlockHold hold = { 0 };
+        if (to->watchers || to->detect_zeroes || !to->drv->hold(to, at, len, true, &hold)) {
+            return -ENOTSUP;
+        }
+        to = hold.file;
+        at = hold.off;
+    }
+    if ((ext.flags & want) != want || ext.len < len || !ext.file || !to ||
+        !ext.file->drv->copy_range || ext.file->drv != to->drv) {
+        return -ENOTSUP;
+    }
+    return after_write(dst, to->drv->copy_range(ext.file, ext.offset, to, at, len));
+}
+
 int block_copy_up(BlockNode *node, int64_t off, int64_t len)
 {
     node = block_skip_filters(node);

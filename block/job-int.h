@@ -85,6 +85,8 @@ BlockNode *arg_node(BlockSystem *sys, const Value *args, GError **err);
 BlockNode *block_overlay_of(BlockNode *top, const BlockNode *node);
 bool block_in_chain(BlockNode *top, const BlockNode *node);
 BlockNode *block_find_in_chain(BlockNode *top, const char *filename);
+/* What to record in the image `image` so that `node` is found from there. Free with g_free. */
+char *block_backing_name(const char *image, const BlockNode *node);
 /* Opens overlay->backing again, writable or not. The gate is closed. */
 bool block_reopen_backing(BlockNode *overlay, bool writable, GError **err);
 /* The target of drive-mirror and drive-backup: created unless mode=existing, and opened. */

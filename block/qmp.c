@@ -181,7 +181,8 @@ static bool snapshot_sync(BlockSystem *sys, const Value *args, GError **err)
         return node && !file ? arg_missing(err, "snapshot-file") : false;
     }
     block_opts_setf(create, "size", "%" G_GINT64_FORMAT, node->size);
-    block_opts_set(create, "backing_file", node->filename);
+    g_autofree char *backing = block_backing_name(file, node);
+    block_opts_set(create, "backing_file", backing);
     block_opts_set(create, "backing_fmt", node->drv->name);
     if (g_strcmp0(arg_str(args, "mode"), "existing") && !block_create(file, format, create, err)) {
         return false;

@@ -61,6 +61,7 @@ void char_disconnect(CharFrontend *fe)
             memmove(&c->fe[i], &c->fe[i + 1], sizeof(c->fe[0]) * (size_t)(c->nb_fe - i - 1));
             c->nb_fe--;
             c->mux_state.focus = 0;
+            mux_forget(c);
             break;
         }
     }
@@ -92,6 +93,9 @@ size_t char_write(CharFrontend *fe, const void *buf, size_t len)
 
 void char_accept_input(CharFrontend *fe)
 {
+    if (fe->chardev && fe->chardev->mux) {
+        mux_accept_input(fe->chardev);
+    }
     if (fe->chardev && fe->chardev->kind->accept_input) {
         fe->chardev->kind->accept_input(fe->chardev);
     }
@@ -147,8 +151,7 @@ size_t chardev_can_read(Chardev *c)
 {
     CharFrontend *fe = reader(c);
     if (c->mux) {
-        /* Commands must get through to a user that reads nothing: mux_read drops for it. */
-        return 1;
+        return mux_room(c);
     }
     return fe && fe->user->can_read ? fe->user->can_read(fe->opaque) : 0;
 }

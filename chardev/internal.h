@@ -22,9 +22,16 @@ typedef struct ChardevKind {
     bool (*wait_writable)(Chardev *c, int ms);
 } ChardevKind;
 
+enum { MUX_WAITING = 4096 };
+
 typedef struct MuxState {
     bool escape; /* the last byte was Ctrl-A */
     int focus;
+    /* What a user could not take yet; no more is read from outside while there is no room. */
+    struct {
+        uint8_t data[MUX_WAITING];
+        size_t len;
+    } waiting[CHARDEV_MAX_FRONTENDS];
 } MuxState;
 
 struct Chardev {
@@ -50,6 +57,12 @@ void chardev_flush(Chardev *c);
 
 /* Mux: gives bytes of input to the focus, and takes out the Ctrl-A commands. */
 void mux_read(Chardev *c, const uint8_t *buf, size_t len);
+/* Bytes that the user with the focus, or its waiting room, takes now. */
+size_t mux_room(const Chardev *c);
+/* A user can take more. */
+void mux_accept_input(Chardev *c);
+/* Users have changed places: what waits is dropped. */
+void mux_forget(Chardev *c);
 void mux_set_focus(Chardev *c, int focus);
 
 extern const ChardevKind chardev_null, chardev_file, chardev_stdio, chardev_pipe, chardev_pty,

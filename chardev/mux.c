@@ -32,11 +32,53 @@ static void say(Chardev *c, const char *text)
     char_write(fe, text, strlen(text));
 }
 
+static void deliver(Chardev *c, int user)
+{
+    CharFrontend *fe = c->fe[user];
+    uint8_t buf[MUX_WAITING];
+    size_t len = c->mux_state.waiting[user].len;
+    size_t room = fe->user && fe->user->can_read ? fe->user->can_read(fe->opaque) : len;
+
+    len = MIN(len, room);
+    if (len) {
+        memcpy(buf, c->mux_state.waiting[user].data, len);
+        c->mux_state.waiting[user].len -= len;
+        memmove(c->mux_state.waiting[user].data, c->mux_state.waiting[user].data + len,
+                c->mux_state.waiting[user].len);
+        if (fe->user && fe->user->read) {
+            fe->user->read(fe->opaque, buf, len);
+        }
+    }
+}
+
 static void give(Chardev *c, uint8_t byte)
 {
-    CharFrontend *fe = c->fe[c->mux_state.focus];
-    if (fe->user->read && (!fe->user->can_read || fe->user->can_read(fe->opaque))) {
-        fe->user->read(fe->opaque, &byte, 1);
+    int user = c->mux_state.focus;
+
+    if (c->mux_state.waiting[user].len < MUX_WAITING) {
+        c->mux_state.waiting[user].data[c->mux_state.waiting[user].len++] = byte;
+    }
+    deliver(c, user);
+}
+
+size_t mux_room(const Chardev *c)
+{
+    return c->nb_fe ? MUX_WAITING - c->mux_state.waiting[c->mux_state.focus].len : 0;
+}
+
+void mux_accept_input(Chardev *c)
+{
+    for (int user = 0; user < c->nb_fe; user++) {
+        if (c->mux_state.waiting[user].len) {
+            deliver(c, user);
+        }
+    }
+}
+
+void mux_forget(Chardev *c)
+{
+    for (int user = 0; user < CHARDEV_MAX_FRONTENDS; user++) {
+        c->mux_state.waiting[user].len = 0;
     }
 }
 

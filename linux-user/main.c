@@ -224,7 +224,7 @@ static void opt_accel(const char *arg)
     } switches[] = {
         { "interp", &opt.tcg.interp, true },      { "verify", &opt.tcg.verify, true },
         { "nochain", &opt.tcg.no_chain, true },   { "optimize", &opt.tcg.no_optimize, false },
-        { "fp-traps", &opt.tcg.fp_check, false },
+        { "fp-traps", &opt.tcg.fp_check, false }, { "peepholes", &opt.tcg.no_peepholes, false },
     };
     g_auto(GStrv) words = g_strsplit(arg, ",", -1);
 

@@ -438,6 +438,39 @@ static bool add_global(const char *text, GError **err)
     return true;
 }
 
+/* -nic and -net nic, and where nothing was said, one on a user network. */
+static bool add_nics(GError **err)
+{
+    if (machine->defaults && !net_parsed_any() && bus_find(NULL, "pci") &&
+        !net_add_nic("user", err)) {
+        return false;
+    }
+    for (guint i = 0; i < net_nic_requests()->len; i++) {
+        NICRequest *r = net_nic_requests()->pdata[i];
+        if (r->used) {
+            continue;
+        }
+        g_autoptr(GString) text = g_string_new(r->model ? r->model : "virtio-net-pci");
+        const char *const pairs[][2] = {
+            { "mac", r->macaddr },
+            { "id", r->id },
+            { "addr", r->addr },
+            { "netdev", r->peer ? r->peer->name : NULL },
+        };
+        for (size_t k = 0; k < G_N_ELEMENTS(pairs); k++) {
+            if (pairs[k][1]) {
+                g_string_append_printf(text, ",%s=%s", pairs[k][0], pairs[k][1]);
+            }
+        }
+        r->used = true;
+        if (!device_add_from_text(text->str, err)) {
+            g_prefix_error(err, "-nic: ");
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool add_fw_cfg(const char *text, GError **err)
 {
     static const OptDef rows[] = { { "name", OPT_STR, NULL, "" },
@@ -488,7 +521,7 @@ bool system_start(SystemConfig *c, GError **err)
         !add_serials(c, err) || !add_networks(c, err) || !ops->init(machine, err) ||
         !device_realize(&machine->parent, NULL, err) ||
         !each(c->fw_cfgs, "fw_cfg", add_fw_cfg, err) ||
-        !each(c->devices, "device", add_device, err) || !add_drive_devices(err) ||
+        !each(c->devices, "device", add_device, err) || !add_drive_devices(err) || !add_nics(err) ||
         !ops->finish(machine, err) || !add_all_monitors(c, err)) {
         return false;
     }

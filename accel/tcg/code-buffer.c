@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Code memory: one memfd mapped twice, writable and executable, cut into regions. A thread owns the
+ * Code memory: one piece mapped twice, writable and executable, cut into regions. A thread owns the
  * region that it appends to, so emitting needs no lock. When no region is free the oldest half of
  * the full ones is retired: its blocks are unlinked at once, its memory is used again when every
  * CPU has been at a quiet point since, because until then a thread may be in that code or have its
@@ -16,63 +16,45 @@
 #include "internal.h"
 
 enum {
-    ARENA_CHUNK = 128 * 1024,
-    PRESENT_STEP = 128 * 1024,
+    STEP_MIN = 32 * 1024, /* memory is made present in steps, at first small ones */
+    STEP_MAX = 128 * 1024,
     PROLOGUE_SIZE = 16384,
     DEFAULT_BUFFER = 256 * 1024 * 1024
 };
 
 TCGEngine engine = { .lock = PTHREAD_MUTEX_INITIALIZER, .code_min = UINT64_MAX };
 
-static bool map_buffer(int fd, void *rw_at, void *rx_at)
+/*
+ * Shared anonymous memory, which the kernel maps a second time if it is "moved" with an old size of
+ * 0 (mremap(2)). A memfd would fall under the guest's limit on the size of files.
+ */
+static uint8_t *make_memory(void)
 {
-    int fixed = rw_at ? MAP_FIXED : 0;
-
-    engine.rw =
-        mmap(rw_at, engine.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | fixed, fd, 0);
-    engine.rx =
-        mmap(rx_at, engine.size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_NORESERVE | fixed, fd, 0);
-    return engine.rw != MAP_FAILED && engine.rx != MAP_FAILED;
+    return mmap(NULL, engine.size, PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
-static int make_memfd(void)
+static bool map_executable(int flags, void *at)
 {
-    int fd = memfd_create("latimer-code", MFD_CLOEXEC);
-
-    if (fd >= 0) {
-        /* out of the way of the guest, which expects low numbers */
-        int high = fcntl(fd, F_DUPFD_CLOEXEC, 1000);
-        if (high >= 0) {
-            close(fd);
-            fd = high;
-        }
-        if (ftruncate(fd, engine.size) < 0) {
-            close(fd);
-            fd = -1;
-        }
-    }
-    return fd;
+    engine.rx = mremap(engine.rw, 0, engine.size, MREMAP_MAYMOVE | flags, at);
+    return engine.rx != MAP_FAILED && !mprotect(engine.rx, engine.size, PROT_READ | PROT_EXEC);
 }
 
 bool code_buffer_init(GError **err)
 {
     TCGCodeRegion prologue;
-    int fd;
 
     engine.size = engine.config.buffer_size ? engine.config.buffer_size : DEFAULT_BUFFER;
     engine.region_size =
         ROUND_UP(CLAMP(engine.size / 64, REGION_SIZE_MIN, REGION_SIZE_MAX), REGION_SIZE_MIN);
     engine.size = ROUND_UP(MAX(engine.size, 8 * engine.region_size), engine.region_size);
-    fd = make_memfd();
-    if (fd < 0 || !map_buffer(fd, NULL, NULL)) {
+    engine.rw = make_memory();
+    if (engine.rw == MAP_FAILED || !map_executable(0, NULL)) {
         g_set_error(err, G_FILE_ERROR, g_file_error_from_errno(errno),
                     "tb-size=%zu: no memory for translated code: %s", engine.size >> 20,
                     strerror(errno));
         return false;
     }
-    /* The mappings keep the memory; no descriptor of ours stays where the guest could see it. */
-    close(fd);
-
     engine.nb_regions = engine.size / engine.region_size;
     engine.regions = g_new0(CodeRegion, engine.nb_regions);
     for (int n = 0; n < engine.nb_regions; n++) {
@@ -94,7 +76,7 @@ static void *arena_alloc(CodeRegion *region, size_t size)
 
     size = ROUND_UP(size, 16);
     if (!chunk || chunk->size - chunk->used < size) {
-        size_t room = ROUND_UP(sizeof(*chunk) + size, (size_t)ARENA_CHUNK);
+        size_t room = ROUND_UP(sizeof(*chunk) + size, (size_t)(chunk ? STEP_MAX : STEP_MIN));
         chunk = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
                      -1, 0);
         if (chunk == MAP_FAILED) {
@@ -287,15 +269,26 @@ static CodeRegion *acquire(CPUState *cpu)
  * Pages by the dozen are much cheaper than by one fault each, of which every one would need two.
  * Before Linux 5.14 there are the faults.
  */
+static void madvise_present(uint8_t *start, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+    uintptr_t first = (uintptr_t)start & ~(uintptr_t)4095;
+
+    madvise((void *)first, (uintptr_t)start + size - first, MADV_POPULATE_WRITE);
+#endif
+}
+
 static void make_present(CodeRegion *region)
 {
 #ifdef MADV_POPULATE_WRITE
     uint8_t *start = region->present, *end = region->rw + engine.region_size;
 
-    if (start && region->ptr + PRESENT_STEP / 2 > start && start < end) {
-        size_t size = MIN((size_t)(end - start), (size_t)PRESENT_STEP);
+    if (start && region->ptr + STEP_MIN / 2 > start && start < end) {
+        size_t size = CLAMP((size_t)(start - region->rw), (size_t)STEP_MIN, (size_t)STEP_MAX);
 
-        madvise(start, size, MADV_POPULATE_WRITE);
+        size = MIN(size, (size_t)(end - start));
+
+        madvise_present(start, size);
         madvise(start + (engine.rx - engine.rw), size, MADV_POPULATE_READ);
         region->present = start + size;
     }
@@ -402,21 +395,6 @@ TranslationBlock *tb_find_by_host_pc(uintptr_t pc)
 /* ---- fork
  * ---------------------------------------------------------------------------------------- */
 
-static void copy_used(const uint8_t *start, const uint8_t *end)
-{
-    if (engine.fork_copy && start < end) {
-        memcpy(engine.fork_copy + (start - engine.rw), start, end - start);
-        return;
-    }
-    while (start < end) {
-        ssize_t n = pwrite(engine.fork_fd, start, end - start, start - engine.rw);
-        if (n <= 0) {
-            g_error("fork: cannot copy translated code: %s", strerror(errno));
-        }
-        start += n;
-    }
-}
-
 /* Where what a region holds ends, without what its owner may just be emitting. */
 static uint8_t *region_end(const CodeRegion *region)
 {
@@ -435,46 +413,28 @@ static uint8_t *region_end(const CodeRegion *region)
  */
 bool code_buffer_fork_prepare(void)
 {
-    engine.fork_copy = NULL;
-    engine.fork_fd = make_memfd();
-    if (engine.fork_fd < 0) { /* the guest has used up all descriptors */
-        engine.fork_copy = mmap(NULL, engine.size, PROT_READ | PROT_WRITE,
-                                MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (engine.fork_copy == MAP_FAILED) {
-            engine.fork_copy = NULL;
-            return false;
+    uint8_t *copy = make_memory();
+
+    if (copy == MAP_FAILED) {
+        return false;
+    }
+    memcpy(copy, engine.rw, (size_t)(engine.prologue_end - engine.rw));
+    for (int n = 0; n < engine.nb_regions; n++) {
+        const CodeRegion *region = &engine.regions[n];
+        const uint8_t *start = region->rw + (n ? 0 : PROLOGUE_SIZE), *end = region_end(region);
+
+        if (start < end) {
+            madvise_present(copy + (start - engine.rw), (size_t)(end - start));
+            memcpy(copy + (start - engine.rw), start, (size_t)(end - start));
         }
     }
-    copy_used(engine.rw, engine.prologue_end);
-    for (int n = 0; n < engine.nb_regions; n++) {
-        CodeRegion *region = &engine.regions[n];
-        copy_used(region->rw + (n ? 0 : PROLOGUE_SIZE), region_end(region));
-    }
+    engine.fork_copy = copy;
     return true;
 }
 
-void code_buffer_fork_end(void)
+void code_buffer_fork_parent(void)
 {
-    if (engine.fork_fd >= 0) {
-        close(engine.fork_fd);
-    } else if (engine.fork_copy) {
-        munmap(engine.fork_copy, engine.size);
-    }
-    engine.fork_fd = -1;
-    engine.fork_copy = NULL;
-}
-
-/* The copy takes the place of the writable mapping; a length of 0 makes the second one of it. */
-static bool take_copy(void)
-{
-    bool ok =
-        mremap(engine.fork_copy, engine.size, engine.size, MREMAP_MAYMOVE | MREMAP_FIXED,
-               engine.rw) != MAP_FAILED &&
-        mremap(engine.rw, 0, engine.size, MREMAP_MAYMOVE | MREMAP_FIXED, engine.rx) != MAP_FAILED &&
-        mprotect(engine.rx, engine.size, PROT_READ | PROT_EXEC) == 0;
-
-    engine.fork_copy = NULL;
-    return ok;
+    munmap(engine.fork_copy, engine.size);
 }
 
 void code_buffer_fork_child(CPUState *cpu)
@@ -486,8 +446,9 @@ void code_buffer_fork_child(CPUState *cpu)
             region->state = REGION_FULL;
         }
     }
-    if (!(engine.fork_copy ? take_copy() : map_buffer(engine.fork_fd, engine.rw, engine.rx))) {
+    if (mremap(engine.fork_copy, engine.size, engine.size, MREMAP_MAYMOVE | MREMAP_FIXED,
+               engine.rw) == MAP_FAILED ||
+        !map_executable(MREMAP_FIXED, engine.rx)) {
         g_error("fork: cannot map translated code: %s", strerror(errno));
     }
-    code_buffer_fork_end();
 }

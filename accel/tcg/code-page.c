@@ -69,14 +69,18 @@ static void jump_cache_empty(JumpCache *jc)
 {
     memset(jc->entries, 0, JUMP_CACHE_SIZE * sizeof(JumpCacheEntry));
     jc->entries[0].pc = ~(vaddr)0;
-    memset(jc->filter, 0, sizeof(jc->filter));
+    memset(&jc->filter, 0, sizeof(jc->filter));
     jc->lower = false;
 }
 
+/* The low bits of an address within the page only flip bits of the index. */
 static void jump_cache_drop_page(JumpCache *jc, vaddr page)
 {
-    for (unsigned n = 0; n < JUMP_CACHE_SIZE; n++) {
-        JumpCacheEntry *e = &jc->entries[n];
+    int shift = engine.target->jc_shift;
+    unsigned first = jump_cache_index(page, shift);
+
+    for (unsigned n = 0; n < (unsigned)TLB_PAGE_SIZE >> shift; n++) {
+        JumpCacheEntry *e = &jc->entries[first ^ n];
 
         if ((e->pc & TLB_PAGE_MASK) == page && e->code) {
             e->pc = ~(vaddr)0;
@@ -105,6 +109,14 @@ static JumpCache *pick_jump_cache(SoftMMU *m, uint32_t flags, int bank)
     oldest->flags = flags;
     oldest->bank = bank;
     return oldest;
+}
+
+bool code_jump_cache_fits(CPUState *cpu, uint32_t flags)
+{
+    const SoftMMU *m = cpu->mmu;
+    const JumpCache *jc = m->jump_cache;
+
+    return jc->flags == flags && (jc->bank < 0 || jc->bank == m->bank);
 }
 
 static void select_jump_cache(CPUState *cpu, uint32_t flags, int mode)
@@ -140,7 +152,7 @@ void code_remember_jump(CPUState *cpu, const TranslationBlock *tb)
 {
     JumpCache *jc = cpu->mmu->jump_cache;
 
-    filter_add(jc->filter, page_bit(tb->pc, CODE_FILTER));
+    filter_add(&jc->filter, tb->pc);
     jc->lower |= !upper_half(tb->pc);
 }
 
@@ -185,7 +197,7 @@ const uint8_t *code_page_enter(CPUState *cpu, vaddr pc, uint32_t flags, uint64_t
         hit.info->code_id = code_id(page, *phys, mode);
     }
     cpu->code_page[code_page_index(pc)] = hit.info->code_id;
-    filter_add(m->code_seen, page_bit(page, CODE_FILTER));
+    filter_add(&m->code_seen, page);
     return (const uint8_t *)(page + hit.entry->addend);
 }
 
@@ -206,9 +218,9 @@ const void *cpu_code_page(CPUState *cpu, vaddr pc, uint64_t *phys_page)
 
 void code_forget_page(SoftMMU *m, vaddr page)
 {
-    unsigned i = code_page_index(page), bit = page_bit(page, CODE_FILTER);
+    unsigned i = code_page_index(page);
 
-    if (!filter_has(m->code_seen, bit)) {
+    if (!filter_has(&m->code_seen, page)) {
         return;
     }
     m->cpu->code_page[i] = 0;
@@ -218,7 +230,7 @@ void code_forget_page(SoftMMU *m, vaddr page)
     for (int n = 0; n < NB_JUMP_CACHES; n++) {
         JumpCache *jc = &m->jump_caches[n];
 
-        if (jc->used && filter_has(jc->filter, bit)) {
+        if (jc->used && filter_has(&jc->filter, page)) {
             jump_cache_drop_page(jc, page);
         }
     }
@@ -259,6 +271,6 @@ void code_forget_all(SoftMMU *m)
             jump_cache_empty(&m->jump_caches[n]);
         }
     }
-    memset(m->code_seen, 0, sizeof(m->code_seen));
+    memset(&m->code_seen, 0, sizeof(m->code_seen));
     m->forget_returns = true;
 }

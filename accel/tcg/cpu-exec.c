@@ -14,6 +14,7 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
         .host_features = config->host_features,
         .guest_base = config->guest_base,
         .fp_check = config->fp_check,
+        .no_peepholes = config->no_peepholes || config->no_optimize,
         .softmmu = config->softmmu,
     };
 
@@ -28,8 +29,9 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
     guest_base = config->guest_base;
     engine.target = target;
     engine.cflags = (config->no_chain || config->verify ? CF_NO_CHAIN : 0) |
-                    (config->interp ? CF_INTERP : 0) | (config->fp_check ? CF_FP_CHECK : 0);
-    engine.fp_check = config->fp_check;
+                    (config->interp ? CF_INTERP : 0) |
+                    (config->fp_check ? CF_FP_CHECK | CF_FP_EXACT : 0);
+    engine.fp_check = engine.fp_flags_read = config->fp_check;
     engine.empty_jump_cache = mmap(NULL, JUMP_CACHE_SIZE * sizeof(JumpCacheEntry),
                                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     g_assert(engine.empty_jump_cache != MAP_FAILED);
@@ -112,6 +114,15 @@ void tcg_memory_is_shared(void)
     pthread_mutex_unlock(&engine.lock);
 }
 
+void tcg_fp_flags_read(void)
+{
+    if (!engine.fp_flags_read && !atomic_exchange(&engine.fp_flags_read, true)) {
+        pthread_mutex_lock(&engine.lock);
+        kick_others(NULL);
+        pthread_mutex_unlock(&engine.lock);
+    }
+}
+
 /* ---- asking for an exit
  * ---------------------------------------------------------------------------------- */
 
@@ -180,13 +191,20 @@ static void quiet_point(CPUState *cpu)
     }
 }
 
+static uint32_t fp_cflags(void)
+{
+    return CF_FP_CHECK | (engine.fp_flags_read ? CF_FP_EXACT : 0);
+}
+
 /*
  * The first CPU that sees engine.fp_check drops all blocks; each CPU then masks its traps, since
  * blocks made before are never looked up again.
  */
 static void start_fp_checks(CPUState *cpu)
 {
-    if (!(atomic_fetch_or(&engine.cflags, CF_FP_CHECK) & CF_FP_CHECK)) {
+    uint32_t now = fp_cflags();
+
+    if (now & ~atomic_fetch_or(&engine.cflags, now)) {
         tb_flush_all();
     }
     tcg_backend_set_fp_mode(cpu); /* takes the flags as what they are without checks */
@@ -248,6 +266,7 @@ static TBSlot *run_tb(CPUState *cpu, TranslationBlock *tb)
     TBSlot *slot;
 
     log_exec(cpu, tb);
+    tc->careful = tb->cflags & CF_CAREFUL;
     tc->running = true;
     atomic_signal_fence(memory_order_seq_cst);
     if (engine.config.verify) {
@@ -257,6 +276,38 @@ static TBSlot *run_tb(CPUState *cpu, TranslationBlock *tb)
     } else {
         slot = tcg_enter(cpu, tb->tc);
     }
+    atomic_signal_fence(memory_order_seq_cst);
+    tc->running = false;
+    return slot;
+}
+
+/*
+ * System mode: the guest goes on where the current jump cache knows the code. What changes the
+ * meaning of an address has emptied it.
+ */
+static const void *known_code(CPUState *cpu)
+{
+    const JumpCache *jc = cpu->mmu->jump_cache;
+    const JumpCacheEntry *e;
+    vaddr pc = cpu_get_pc(cpu);
+
+    if (!jc || cpu->mmu->forget_returns || cpu->single_step || cpu->cflags_next ||
+        engine.cflags & (CF_NO_CHAIN | CF_INTERP) || log_enabled(LOG_EXEC | LOG_CPU) ||
+        !code_jump_cache_fits(cpu, engine.target->tb_flags(cpu))) {
+        return NULL;
+    }
+    e = &jc->entries[jump_cache_index(pc, engine.target->jc_shift)];
+    return e->pc == pc ? e->code : NULL;
+}
+
+static TBSlot *enter_known(CPUState *cpu, const void *code)
+{
+    ThreadCode *tc = thread_code(cpu);
+    TBSlot *slot;
+
+    tc->running = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    slot = tcg_enter(cpu, code);
     atomic_signal_fence(memory_order_seq_cst);
     tc->running = false;
     return slot;
@@ -307,8 +358,7 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
         tcg_backend_set_fp_mode(cpu); /* which flags are set may decide what traps */
     }
     /* an instruction that has to be run again, carefully, was not the step */
-    if (cpu->single_step && cpu->exception_index == EXCP_NONE &&
-        !(cpu->cflags_next & CF_CAREFUL)) {
+    if (cpu->single_step && cpu->exception_index == EXCP_NONE && !(cpu->cflags_next & CF_CAREFUL)) {
         cpu->exception_index = EXCP_DEBUG;
     }
     return last;
@@ -343,6 +393,7 @@ int cpu_exec(CPUState *cpu)
 
     if (sigsetjmp(cpu->jmp_env, 0)) {
         thread_code(cpu)->running = false;
+        verify_left();
         tcg_backend_reset_ret_stack(cpu);
         last = NULL;
     }
@@ -354,7 +405,7 @@ int cpu_exec(CPUState *cpu)
         if (cpu->epoch != epoch) {
             last = NULL; /* it may be in code that is gone */
         }
-        if (G_UNLIKELY(engine.fp_check && !cpu->fp_checked)) {
+        if (G_UNLIKELY(engine.fp_check) && (!cpu->fp_checked || fp_cflags() & ~engine.cflags)) {
             start_fp_checks(cpu);
             last = NULL;
         }
@@ -376,7 +427,8 @@ int cpu_exec(CPUState *cpu)
             last = NULL;
             continue;
         }
-        last = exec_once(cpu, last);
+        const void *code = cpu->mmu && !last ? known_code(cpu) : NULL;
+        last = code ? enter_known(cpu, code) : exec_once(cpu, last);
     }
     atomic_store_explicit((_Atomic bool *)&cpu->in_code, false, memory_order_release);
     return excp;
@@ -391,7 +443,8 @@ bool tcg_fork_prepare(void)
     pthread_mutex_lock(&engine.lock);
     persist_fork_prepare();
     if (!engine.config.interp && !code_buffer_fork_prepare()) {
-        tcg_fork_parent();
+        persist_fork_parent();
+        pthread_mutex_unlock(&engine.lock);
         return false;
     }
     return true;
@@ -400,7 +453,7 @@ bool tcg_fork_prepare(void)
 void tcg_fork_parent(void)
 {
     if (!engine.config.interp) {
-        code_buffer_fork_end();
+        code_buffer_fork_parent();
     }
     persist_fork_parent();
     pthread_mutex_unlock(&engine.lock);
@@ -409,6 +462,7 @@ void tcg_fork_parent(void)
 void tcg_fork_child(CPUState *cpu)
 {
     pthread_mutex_init(&engine.lock, NULL);
+    verify_fork_child();
     engine.cpus = cpu;
     cpu->next_cpu = NULL;
     if (!engine.config.interp) {

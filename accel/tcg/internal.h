@@ -76,6 +76,7 @@ struct ThreadCode {
     bool reading;
     sigjmp_buf read_failed;
     bool running; /* compiled code or the interpreter is under way: its faults are the guest's */
+    bool careful; /* the block is a CF_CAREFUL one */
 };
 
 static inline ThreadCode *thread_code(const CPUState *cpu)
@@ -92,18 +93,17 @@ typedef struct TCGEngine {
     TCGConfig config;
     const TargetOps *target;
     pthread_mutex_t lock;
-    _Atomic uint32_t cflags; /* CF_* of every new block */
-    _Atomic bool fp_check;   /* too many traps: blocks with CF_FP_CHECK only */
-    int64_t fp_window;       /* when the current FP_TRAP_LIMIT traps began, ms */
+    _Atomic uint32_t cflags;    /* CF_* of every new block */
+    _Atomic bool fp_check;      /* too many traps: blocks with CF_FP_CHECK only */
+    _Atomic bool fp_flags_read; /* the guest looked at its floating flags: CF_FP_EXACT with those */
+    int64_t fp_window;          /* when the current FP_TRAP_LIMIT traps began, ms */
     _Atomic uint64_t epoch;
     _Atomic uint64_t generation; /* counts invalidations of guest code */
     CPUState *cpus;
 
     uint8_t *rx, *rw; /* the two mappings */
     size_t size, region_size;
-    /* the child's copy between tcg_fork_prepare and its end: a file or, without one, memory */
-    int fork_fd;
-    uint8_t *fork_copy;
+    uint8_t *fork_copy; /* the child's code, between tcg_fork_prepare and its end */
     CodeRegion *regions;
     int nb_regions;
     uint64_t births;
@@ -133,9 +133,9 @@ void code_region_release(CPUState *cpu);
 /* After the block was emitted: makes it findable by host pc. */
 void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb);
 bool code_buffer_contains(uintptr_t pc);
-/* Makes the child's copy, false if there can be none; the lock is held. Parent and child then: */
+/* Copies the code for the child, false without memory; the lock is held. */
 bool code_buffer_fork_prepare(void);
-void code_buffer_fork_end(void);
+void code_buffer_fork_parent(void);
 void code_buffer_fork_child(CPUState *cpu);
 /* Retires every region; the caller holds the lock. */
 void code_buffer_retire_all(void);
@@ -201,5 +201,8 @@ void perfmap_add(const TranslationBlock *tb);
 
 /* ---- verify.c ---- */
 TBSlot *verify_run(CPUState *cpu, TranslationBlock *tb);
+/* After a way out of it by cpu_loop_exit, and in a fork's child. */
+void verify_left(void);
+void verify_fork_child(void);
 
 #endif

@@ -27,7 +27,7 @@ enum {
     MAX_INDEX_BITS = 20,
     MAX_PROBES = 64,
     MAX_FILE = 64 << 20,
-    WRITER_BUFFER = 256 << 10,
+    WRITER_BUFFER = 64 << 10,
     VERSION = 1,
 };
 #define MAX_DIR  (UINT64_C(1) << 30)
@@ -392,10 +392,15 @@ void persist_writer_add(PersistWriter *w)
 /* Nothing points at what was written until now; from the first changed page on it does. */
 static void write_index(const PersistWriter *w)
 {
-    const char *old = w->rewrite ? NULL : (const char *)w->old.index, *new = (char *)w->index;
+    const char *old = (const char *)w->old.index, *new = (char *)w->index;
+    size_t size = (size_t)8 << w->index_bits;
 
-    for (size_t at = 0; at < (size_t)8 << w->index_bits; at += HEADER_SIZE) {
-        if (!old || memcmp(new + at, old + at, HEADER_SIZE)) {
+    if (w->rewrite) {
+        write_all(w->fd, new, size, HEADER_SIZE);
+        return;
+    }
+    for (size_t at = 0; at < size; at += HEADER_SIZE) {
+        if (memcmp(new + at, old + at, HEADER_SIZE)) {
             write_all(w->fd, new + at, HEADER_SIZE, HEADER_SIZE + at);
         }
     }

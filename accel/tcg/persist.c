@@ -83,7 +83,8 @@ void persist_init(void)
     const TCGConfig *c = &engine.config;
     uint64_t h = UINT64_C(0xcbf29ce484222325), backend = tcg_backend_code_key();
 
-    if (!c->cache_dir || c->interp || c->verify || c->no_chain || c->no_optimize || c->max_insns ||
+    if (!c->cache_dir || c->interp || c->verify || c->no_chain || c->no_optimize ||
+        c->no_peepholes || c->max_insns ||
         log_enabled(LOG_IN_ASM | LOG_OP | LOG_OP_OPT | LOG_OUT_ASM) || !mix_build_id(&h)) {
         cache.state = OFF;
         return;

@@ -6,7 +6,7 @@
 #ifndef ACCEL_TCG_PERSIST_H
 #define ACCEL_TCG_PERSIST_H
 
-#include "internal.h"
+#include "accel/tcg/internal.h"
 
 /*
  * One block as it is in a cache file, a multiple of PERSIST_ALIGN bytes. Behind it: host code; the

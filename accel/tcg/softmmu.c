@@ -244,28 +244,41 @@ static bool atomic_op(CPUState *cpu, const TCGOp *op, TCGValue *args)
     return true;
 }
 
-static vaddr op_address(const TCGOp *op, const TCGValue *args)
+/* base: its argument; the index is behind it. */
+static vaddr op_address(const TCGOp *op, const TCGValue *args, int base)
 {
-    vaddr addr = args[1].u64[0] + (uint64_t)op->imm;
+    vaddr addr = args[base].u64[0] + (uint64_t)op->imm;
 
-    if (op->arg[2] != TCG_NONE) {
-        addr += args[2].u64[0] << MO_GET_SHIFT(op->memop);
+    if (op->arg[base + 1] != TCG_NONE) {
+        addr += args[base + 1].u64[0] << MO_GET_SHIFT(op->memop);
     }
     return addr;
 }
 
 bool softmmu_run_op(const TCGOp *op, TCGValue *args, CPUState *cpu)
 {
+    unsigned memop = op->memop, size = 1u << (memop & MO_SIZE);
+    vaddr addr;
     bool done;
 
     switch (op->opc) {
     case TCG_OP_ld:
     case TCG_OP_ldv:
-        done = load(cpu, op_address(op, args), op->memop, &args[0]);
+        done = load(cpu, op_address(op, args, 1), memop, &args[0]);
         break;
     case TCG_OP_st:
     case TCG_OP_stv:
-        done = store(cpu, op_address(op, args), op->memop, args[0]);
+        done = store(cpu, op_address(op, args, 1), memop, args[0]);
+        break;
+    case TCG_OP_ld2:
+    case TCG_OP_ldv2:
+        addr = op_address(op, args, 2);
+        done = load(cpu, addr, memop, &args[0]) && load(cpu, addr + size, memop, &args[1]);
+        break;
+    case TCG_OP_st2:
+    case TCG_OP_stv2:
+        addr = op_address(op, args, 2);
+        done = store(cpu, addr, memop, args[0]) && store(cpu, addr + size, memop, args[1]);
         break;
     default:
         done = atomic_op(cpu, op, args);

@@ -19,12 +19,38 @@ enum {
     TLB_VICTIMS = 8,
     TLB_LIST = 32,       /* non-global entries of a table that is not banked */
     LARGE_FILTER = 4096, /* bits */
-    CODE_FILTER = 16384, /* bits */
+    CODE_FILTER = 32768, /* bits */
     NB_JUMP_CACHES = 16,
     MAX_RANGE_PAGES = 256, /* a longer range scans the table, or empties it */
 };
 #define TLB_PAGE_MASK (~(vaddr)(TLB_PAGE_SIZE - 1))
 #define NOT_RAM       (~UINT64_C(0))
+
+/* A set of pages, perhaps of more: two bits for each. */
+typedef struct PageFilter {
+    uint64_t bits[CODE_FILTER / 64];
+} PageFilter;
+
+static inline unsigned page_hash(vaddr page, int which)
+{
+    return (unsigned)((page >> TLB_PAGE_BITS) * 0x9e3779b97f4a7c15ull >> (which ? 16 : 40)) &
+           (CODE_FILTER - 1);
+}
+
+static inline bool filter_has(const PageFilter *f, vaddr page)
+{
+    unsigned a = page_hash(page, 0), b = page_hash(page, 1);
+
+    return f->bits[a / 64] >> (a % 64) & f->bits[b / 64] >> (b % 64) & 1;
+}
+
+static inline void filter_add(PageFilter *f, vaddr page)
+{
+    unsigned a = page_hash(page, 0), b = page_hash(page, 1);
+
+    f->bits[a / 64] |= UINT64_C(1) << (a % 64);
+    f->bits[b / 64] |= UINT64_C(1) << (b % 64);
+}
 
 /* What the slow path knows of an entry beside what compiled code compares. */
 typedef struct TLBInfo {
@@ -70,8 +96,8 @@ typedef struct JumpCache {
     uint32_t flags; /* TargetOps.tb_flags */
     int bank;       /* -1: those of a mode that is not banked */
     uint64_t used;
-    bool lower;                        /* has code of the lower half (and is not banked) */
-    uint64_t filter[CODE_FILTER / 64]; /* pages that have entries */
+    bool lower;        /* has code of the lower half (and is not banked) */
+    PageFilter filter; /* pages that have entries */
 } JumpCache;
 
 typedef struct SoftMMU {
@@ -83,10 +109,10 @@ typedef struct SoftMMU {
     MMUBank banks[TLB_BANKS];
     TLBTable *table[MMU_MODES][TLB_BANKS];
     JumpCache jump_caches[NB_JUMP_CACHES];
-    JumpCache *jump_cache; /* the current one */
-    bool forget_returns;   /* the return stack is to be emptied at the next quiet point */
-    uint64_t code_seen[CODE_FILTER / 64]; /* pages that code was run in */
-    const CPUWatchpoint *hit;             /* what stopped the CPU last */
+    JumpCache *jump_cache;    /* the current one */
+    bool forget_returns;      /* the return stack is to be emptied at the next quiet point */
+    PageFilter code_seen;     /* pages that code was run in */
+    const CPUWatchpoint *hit; /* what stopped the CPU last */
     vaddr hit_addr;
 } SoftMMU;
 
@@ -94,21 +120,6 @@ typedef struct TLBHit {
     TLBEntry *entry;
     TLBInfo *info;
 } TLBHit;
-
-static inline unsigned page_bit(vaddr addr, unsigned nb_bits)
-{
-    return (unsigned)((addr >> TLB_PAGE_BITS) * 0x9e3779b97f4a7c15ull >> 32) & (nb_bits - 1);
-}
-
-static inline bool filter_has(const uint64_t *filter, unsigned bit)
-{
-    return filter[bit / 64] >> (bit % 64) & 1;
-}
-
-static inline void filter_add(uint64_t *filter, unsigned bit)
-{
-    filter[bit / 64] |= UINT64_C(1) << (bit % 64);
-}
 
 static inline int mmu_bank(const SoftMMU *m, int mode)
 {
@@ -135,6 +146,8 @@ void code_forget_lower(SoftMMU *m);
  * NULL: an exception is recorded.
  */
 const uint8_t *code_page_enter(CPUState *cpu, vaddr pc, uint32_t flags, uint64_t *phys);
+/* The current jump cache is that of these flags and the current address space. */
+bool code_jump_cache_fits(CPUState *cpu, uint32_t flags);
 void code_remember_jump(CPUState *cpu, const TranslationBlock *tb);
 /* The block is gone; the engine's lock is held. */
 void code_forget_tb(SoftMMU *m, const TranslationBlock *tb);

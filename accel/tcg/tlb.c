@@ -174,6 +174,11 @@ static unsigned large_bit(vaddr addr)
     return (unsigned)((addr >> LARGE_BITS) * 0x9e3779b97f4a7c15ull >> 32) & (LARGE_FILTER - 1);
 }
 
+static bool large_has(const TLBTable *t, vaddr addr)
+{
+    return t->large[large_bit(addr) / 64] >> (large_bit(addr) % 64) & 1;
+}
+
 static void table_drop(TLBTable *t, vaddr start, vaddr last, bool global_only)
 {
     vaddr unit = (UINT64_C(1) << t->unit_bits) - 1, first = start & ~unit;
@@ -183,7 +188,7 @@ static void table_drop(TLBTable *t, vaddr start, vaddr last, bool global_only)
     many = (last - first) >> TLB_PAGE_BITS >= MAX_RANGE_PAGES;
 
     for (vaddr at = start >> LARGE_BITS; !many && t->has_large && at <= last >> LARGE_BITS; at++) {
-        many = filter_has(t->large, large_bit(at << LARGE_BITS));
+        many = large_has(t, at << LARGE_BITS);
     }
     if (many) {
         drop_range(t, start, last, global_only);
@@ -252,7 +257,7 @@ void softmmu_detach(CPUState *cpu)
 static void note_large(TLBTable *t, vaddr page, unsigned page_bits)
 {
     if (page_bits > UNIT_MAX_BITS) {
-        filter_add(t->large, large_bit(page));
+        t->large[large_bit(page) / 64] |= UINT64_C(1) << (large_bit(page) % 64);
         t->has_large = true;
     } else if (page_bits > t->unit_bits) {
         t->unit_bits = (uint8_t)page_bits;

@@ -80,7 +80,7 @@ static bool make_ops(TCGContext *s, TranslationBlock *tb, int max_insns)
     }
     s->fp_flush = s->fp_default_nan = false;
     engine.target->translate(s, tb, max_insns);
-    s->fp_soft |= s->fp_flush && engine.config.fp_check; /* exact flags are wanted */
+    s->fp_soft |= s->fp_flush && tb->cflags & CF_FP_EXACT;
     if (s->overflow) {
         return false;
     }

@@ -127,7 +127,11 @@ bool tcg_handle_host_signal(CPUState *cpu, siginfo_t *info, void *ucontext)
         if (!memory) {
             return false;
         }
-        report_fault(cpu, info, uc->uc_mcontext.gregs[REG_ERR] & 2);
+        if (info->si_code == SI_KERNEL && !thread_code(cpu)->careful) {
+            retry_carefully(cpu); /* misaligned for CMPXCHG16B, if the guest's address is good */
+        } else {
+            report_fault(cpu, info, uc->uc_mcontext.gregs[REG_ERR] & 2);
+        }
         leave_c_code(cpu, uc);
     }
     const TranslationBlock *tb = tb_find_by_host_pc(pc);

@@ -39,7 +39,7 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
     } switches[] = {
         { "interp", &o->config.interp, true },      { "verify", &o->config.verify, true },
         { "nochain", &o->config.no_chain, true },   { "optimize", &o->config.no_optimize, false },
-        { "fp-traps", &o->config.fp_check, false },
+        { "fp-traps", &o->config.fp_check, false }, { "peepholes", &o->config.no_peepholes, false },
     };
     bool on = !strcmp(val, "on");
 

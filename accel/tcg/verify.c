@@ -197,8 +197,28 @@ static bool same_state(const TranslationBlock *tb, CPUState *interp, CPUState *r
     return true;
 }
 
+/* One thread at a time: what another one stores meanwhile would be a difference. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static __thread bool has_turn;
+
+void verify_left(void)
+{
+    if (has_turn) {
+        has_turn = false;
+        pthread_mutex_unlock(&turn);
+    }
+}
+
+void verify_fork_child(void)
+{
+    pthread_mutex_init(&turn, NULL);
+}
+
 TBSlot *verify_run(CPUState *cpu, TranslationBlock *tb)
 {
+    pthread_mutex_lock(&turn);
+    has_turn = true;
+
     size_t size = engine.target->cpu_size;
     g_autofree Journal *j = g_new(Journal, 1);
     TCIMemory memory = { journal_load, journal_store, journal_atomic, j };
@@ -227,5 +247,6 @@ TBSlot *verify_run(CPUState *cpu, TranslationBlock *tb)
     }
     free(interp);
     free(before);
+    verify_left();
     return slot;
 }

@@ -64,7 +64,8 @@ static int commit_finish(BlockJob *job, int ret, GError **err)
 {
     Commit *c = (Commit *)job;
     BlockNode *over = c->overlay;
-    const char *name = c->backing_file ? c->backing_file : c->base->filename;
+    g_autofree char *found = block_backing_name(over->filename, c->base);
+    const char *name = c->backing_file ? c->backing_file : found;
     if (!ret && (!over->drv->change_backing ||
                  !over->drv->change_backing(over, name, c->base->drv->name, err))) {
         ret = -EIO;

@@ -61,9 +61,11 @@ bool block_in_chain(BlockNode *top, const BlockNode *node)
 
 BlockNode *block_find_in_chain(BlockNode *top, const char *filename)
 {
+    g_autofree char *full = g_canonicalize_filename(filename, NULL);
     for (BlockNode *n = block_skip_filters(top); n; n = n->backing) {
         BlockNode *below = n->backing;
-        if (!strcmp(n->filename, filename)) {
+        g_autofree char *other = g_canonicalize_filename(n->filename, NULL);
+        if (!strcmp(n->filename, filename) || !strcmp(other, full)) {
             return n;
         }
         if (below && n->backing_file && !strcmp(n->backing_file, filename)) {
@@ -71,6 +73,17 @@ BlockNode *block_find_in_chain(BlockNode *top, const char *filename)
         }
     }
     return NULL;
+}
+
+char *block_backing_name(const char *image, const BlockNode *node)
+{
+    const char *name = node->filename;
+    g_autofree char *seen = block_path_combine(image, name);
+    if (!strcmp(seen, name)) {
+        return g_strdup(name); /* absolute, or with a protocol, or the image is right here */
+    }
+    g_autofree char *here = g_path_get_dirname(image), *there = g_path_get_dirname(name);
+    return strcmp(here, there) ? g_canonicalize_filename(name, NULL) : g_path_get_basename(name);
 }
 
 void block_watch(BlockNode *node, BlockWatcher *w)
@@ -151,7 +164,8 @@ static bool create_target(BlockNode *source, const Value *args, const char *file
                          : !g_strcmp0(sync, "none") ? image
                                                     : NULL;
     if (backing) {
-        block_opts_set(opts, "backing_file", backing->filename);
+        g_autofree char *name = block_backing_name(filename, backing);
+        block_opts_set(opts, "backing_file", name);
         block_opts_set(opts, "backing_fmt", backing->drv->name);
     }
     return block_create(filename, format, opts, err);

@@ -53,7 +53,8 @@ static int stream_finish(BlockJob *job, int ret, GError **err)
     if (ret || !old || old == s->base) {
         return ret;
     }
-    const char *name = s->base ? (s->backing_file ? s->backing_file : s->base->filename) : NULL;
+    g_autofree char *found = s->base ? block_backing_name(image->filename, s->base) : NULL;
+    const char *name = s->base && s->backing_file ? s->backing_file : found;
     const char *format = s->base ? s->base->drv->name : NULL;
     ret = block_flush(image);
     if (ret || !image->drv->change_backing ||

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "hw/arm/virt.h"
 #include "hw/gpio/pl061.h"
+#include "hw/pci/gpex.h"
 #include "target/arm-system.h"
 #include "util/round.h"
 
@@ -112,11 +113,20 @@ static bool make_gic(VirtMachine *m, GError **err)
     return sysbus_realize(&m->gic->parent, &m->system, at, err);
 }
 
+static bool make_its(VirtMachine *m, GError **err)
+{
+    SysBusDevice *its = (SysBusDevice *)device_new(device_type_find("arm-gicv3-its"), NULL);
+    hwaddr at[SYSBUS_MAX_MMIO] = { m->map[VIRT_GIC_ITS].base };
+    gicv3_its_connect(&its->parent, m->gic);
+    m->has_its = true;
+    return sysbus_realize(its, &m->system, at, err);
+}
+
 /* Messages of PCI devices. */
 static bool make_msi(VirtMachine *m, GError **err)
 {
     if (m->gic_version != 2) {
-        return true;
+        return !m->its || make_its(m, err);
     }
     SysBusDevice *v2m = (SysBusDevice *)device_new(device_type_find("arm-gicv2m"), NULL);
     hwaddr at[SYSBUS_MAX_MMIO] = { m->map[VIRT_GIC_V2M].base };
@@ -187,11 +197,37 @@ static bool make_virtio(VirtMachine *m, GError **err)
     return true;
 }
 
+static bool make_pcie(VirtMachine *m, GError **err)
+{
+    GPEXHost *host = (GPEXHost *)device_new(device_type_find("gpex-pcihost"), NULL);
+    hwaddr at[SYSBUS_MAX_MMIO] = { m->map[VIRT_PCIE_ECAM].base };
+    VirtRange mmio = m->map[VIRT_PCIE_MMIO], high = m->map[VIRT_HIGH_PCIE_MMIO],
+              pio = m->map[VIRT_PCIE_PIO];
+    host->ecam_size = m->map[VIRT_PCIE_ECAM].size;
+    for (int i = 0; i < 4; i++) {
+        host->parent.irq[i] = gic_spi(m->gic, VIRT_IRQ_PCIE + i);
+    }
+    if (!sysbus_realize(&host->parent, &m->system, at, err)) {
+        return false;
+    }
+    memory_region_init_alias(&m->pcie_mmio, "pcie-mmio-low", &host->memory, mmio.base, mmio.size);
+    memory_region_add(&m->system, mmio.base, &m->pcie_mmio, 0);
+    if (high.size) {
+        memory_region_init_alias(&m->pcie_high, "pcie-mmio-high", &host->memory, high.base,
+                                 high.size);
+        memory_region_add(&m->system, high.base, &m->pcie_high, 0);
+    }
+    memory_region_add(&m->system, pio.base, &host->io, 0);
+    m->has_pcie = true;
+    return true;
+}
+
 static bool make_devices(VirtMachine *m, GError **err)
 {
     return make_uart(m, err) && make_device(m, "pl031", VIRT_RTC, VIRT_IRQ_RTC, err) &&
            (m->gpio = make_device(m, "pl061", VIRT_GPIO, VIRT_IRQ_GPIO, err)) &&
-           virt_make_flash(m, err) && virt_make_fw_cfg(m, err) && make_virtio(m, err);
+           virt_make_flash(m, err) && virt_make_fw_cfg(m, err) && make_virtio(m, err) &&
+           make_pcie(m, err);
 }
 
 enum { POWER_LINE = 3, POWER_PRESS_NS = 100000000 };

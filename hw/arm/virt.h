@@ -70,7 +70,7 @@ typedef struct VirtMachine {
     VirtRange map[VIRT_PLACES];
     GICDevice *gic;
     VCPU **cpus;
-    MemoryRegion system;
+    MemoryRegion system, pcie_mmio, pcie_high;
     AddressSpace memory;
     ArmBoot boot;
     Device *gpio, *fw_cfg;

@@ -228,6 +228,10 @@ static void device_unrealize(Device *dev)
     if (unrealize) {
         unrealize(dev);
     }
+    Device *carrier = dev->bus ? dev->bus->parent : NULL;
+    if (carrier && carrier->inner == dev) {
+        carrier->inner = NULL;
+    }
     bus_detach(dev);
 }
 

@@ -72,17 +72,32 @@ static MemTxResult write_word(MemoryRegion *mr, hwaddr offset, uint64_t val, uns
     return MEMTX_OK;
 }
 
-static bool enter(const MemoryRegion *mr)
+/* False: the region is inside of an access already, whose DMA (or message) leads back to it. */
+static bool enter(MemoryRegion *mr, bool *taken)
 {
-    bool take = !mr->ops->lockless && !biglock_held();
-    if (take) {
-        biglock_lock();
+    *taken = false;
+    if (mr->ops->lockless) {
+        return true;
     }
-    return take;
+    if (!biglock_held()) {
+        biglock_lock();
+        *taken = true;
+    }
+    if (mr->in_access && *taken) {
+        biglock_unlock();
+    }
+    if (mr->in_access) {
+        return false;
+    }
+    mr->in_access = true;
+    return true;
 }
 
-static void leave(bool taken)
+static void leave(MemoryRegion *mr, bool taken)
 {
+    if (!mr->ops->lockless) {
+        mr->in_access = false;
+    }
     if (taken) {
         biglock_unlock();
     }
@@ -102,13 +117,16 @@ MemTxResult memory_region_read(MemoryRegion *mr, hwaddr offset, uint64_t *val, u
     unsigned word = word_size(mr->ops, offset, size);
     MemTxResult res = MEMTX_OK;
     uint64_t all = 0;
-    bool taken = enter(mr);
+    bool taken;
+    if (!enter(mr, &taken)) {
+        return MEMTX_ERROR;
+    }
     for (hwaddr at = ROUND_DOWN(offset, word); at < offset + size; at += word) {
         uint64_t v;
         res = worse(res, read_word(mr, at, &v, word, attrs ? attrs : &attrs_default));
         all |= at < offset ? v >> (offset - at) * 8 : v << (at - offset) * 8;
     }
-    leave(taken);
+    leave(mr, taken);
     *val = low_bytes(all, size);
     return res;
 }
@@ -126,13 +144,16 @@ MemTxResult memory_region_write(MemoryRegion *mr, hwaddr offset, uint64_t val, u
     }
     unsigned word = word_size(mr->ops, offset, size);
     MemTxResult res = MEMTX_OK;
-    bool taken = enter(mr);
+    bool taken;
+    if (!enter(mr, &taken)) {
+        return MEMTX_ERROR;
+    }
     val = low_bytes(val, size);
     for (hwaddr at = ROUND_DOWN(offset, word); at < offset + size; at += word) {
         uint64_t v = at < offset ? val << (offset - at) * 8 : val >> (at - offset) * 8;
         res = worse(res, write_word(mr, at, v, word, attrs ? attrs : &attrs_default));
     }
-    leave(taken);
+    leave(mr, taken);
     return res;
 }
 

@@ -89,6 +89,8 @@ void gicv3_lpi_disable(GICv3CPU *c);
 void gicv3_read_table(GICv3 *s, hwaddr addr, void *buf, uint64_t len);
 /* An LPI becomes pending, or is not any more. */
 void gicv3_lpi_set(GICv3CPU *c, uint32_t irq, bool pending);
+bool gicv3_lpi_is_pending(const GICv3CPU *c, uint32_t irq);
+void gicv3_lpi_move_all(GICv3CPU *from, GICv3CPU *to);
 /* The CPU with this affinity (as in MPIDR_EL1); NULL: none. */
 GICv3CPU *gicv3_find_cpu(GICv3 *s, uint64_t affinity);
 

@@ -70,6 +70,23 @@ void gicv3_lpi_set(GICv3CPU *c, uint32_t irq, bool pending)
     gicv3_lpi_update(c);
 }
 
+bool gicv3_lpi_is_pending(const GICv3CPU *c, uint32_t irq)
+{
+    uint32_t lpi = irq - GICV3_LPI_BASE;
+    return c->lpi_pending && irq >= GICV3_LPI_BASE && lpi < lpi_count(c) &&
+           c->lpi_pending[lpi / 8] >> (lpi & 7) & 1;
+}
+
+void gicv3_lpi_move_all(GICv3CPU *from, GICv3CPU *to)
+{
+    for (uint32_t i = 0; from->lpi_pending && to->lpi_pending && i < GICV3_MAX_LPIS / 8; i++) {
+        to->lpi_pending[i] |= from->lpi_pending[i];
+        from->lpi_pending[i] = 0;
+    }
+    gicv3_lpi_update(from);
+    gicv3_lpi_update(to);
+}
+
 void gicv3_lpi_enable(GICv3CPU *c)
 {
     hwaddr table = c->pendbaser & 0xfffffffff0000ull;

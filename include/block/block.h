@@ -167,6 +167,9 @@ struct BlockDriver {
     void (*unhold)(BlockHold *hold);
     /* Submits to the kernel, with `off`, `iov` and `write` set; false: not this way. */
     bool (*submit)(BlockNode *node, struct AioRequest *r);
+    /* Lets the host copy between two files; `from` has the same driver. */
+    int (*copy_range)(BlockNode *from, int64_t from_off, BlockNode *to, int64_t to_off,
+                      int64_t len);
     int (*pwrite_compressed)(BlockNode *node, int64_t off, const void *buf, int64_t len);
     int (*write_zeroes)(BlockNode *node, int64_t off, int64_t len, unsigned flags);
     int (*discard)(BlockNode *node, int64_t off, int64_t len);
@@ -258,6 +261,9 @@ int block_pwrite(BlockNode *node, int64_t off, const void *buf, int64_t len);
 int block_preadv(BlockNode *node, int64_t off, const struct iovec *iov, int niov);
 int block_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, int niov);
 int block_pwrite_compressed(BlockNode *node, int64_t off, const void *buf, int64_t len);
+/* Copies a range of one image to the same place of another without reading it, where the host can
+ * and both have it in a row in a file; else -ENOTSUP. */
+int block_copy_range(BlockNode *src, BlockNode *dst, int64_t off, int64_t len);
 /* Copies what of a range is not allocated in this node from its backing chain into it. */
 int block_copy_up(BlockNode *node, int64_t off, int64_t len);
 int block_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned flags);

@@ -12,6 +12,7 @@ typedef struct TCGConfig {
     bool verify;        /* verify=on: both, compared */
     bool no_chain;      /* nochain: every block returns to the loop */
     bool no_optimize;   /* optimize=off */
+    bool no_peepholes;  /* peepholes=off, or optimize=off: ops are not fused in host code */
     bool fp_check;      /* fp-traps=off: check floating results inline from the start */
     size_t buffer_size; /* tb-size= in MiB, as bytes; 0: default. Address space, not memory */
     int max_insns;      /* one-insn-per-tb=on: 1; 0: default */
@@ -81,6 +82,9 @@ void tcg_fork_child(
  * called before they can. Clears memory_is_private of all CPUs; a new CPU has it cleared.
  */
 void tcg_memory_is_shared(void);
+
+/* The guest reads or writes its floating flags itself: from now on they are to be exact. */
+void tcg_fp_flags_read(void);
 
 /* -d items (log.h) print through this. */
 typedef struct TCGStats {

@@ -11,6 +11,7 @@ enum {
         2, /* one instruction; floating point by fpu/, addresses masked as the guest would */
     CF_SINGLE = 4,    /* one instruction, then EXCP_DEBUG */
     CF_INTERP = 8,    /* keep the ops, emit nothing */
+    CF_FP_EXACT = 32, /* with FP_CHECK: where denormals are flushed, fpu/ for its exact flags */
     CF_FP_CHECK = 16, /* floating results checked inline, host traps masked (docs/tcg.md) */
 };
 
@@ -25,12 +26,12 @@ typedef struct TBSlot {
     TranslationBlock *target; /* NULL when not chained */
     struct TBSlot *next;      /* in target->incoming */
     vaddr pc;                 /* where it goes */
-    uint32_t jmp_offset;  /* of the rel32 field in tb's host code; one store writes it atomically */
-    uint32_t stub_offset; /* of the code that returns this TBSlot to cpu_exec */
+    uint32_t jmp_offset; /* of the rel32 field in tb's host code; one store writes it atomically */
+    uint32_t stub_offset : 31; /* of the code that returns this TBSlot to cpu_exec */
+    uint32_t likely : 1;       /* an earlier process went this way */
     /* System mode, to another page: where the code compares the page's id, and with what; 0: not
      * linked yet, and once it is it stays with that id. */
     uint32_t id_offset, page_id;
-    bool likely;          /* an earlier process went this way */
 } TBSlot;
 
 struct TranslationBlock {

@@ -60,6 +60,7 @@ struct MemoryRegion {
     bool owns_ram; /* made by this region, freed with it */
     bool romd;     /* ROM_DEVICE: reads are plain memory */
     bool enabled, readonly;
+    bool in_access; /* a device that reaches itself by DMA gets an error instead */
     MemoryRegion *alias; /* ALIAS */
     hwaddr alias_offset;
     MemoryRegion *container; /* NULL: a root, or not in any */

@@ -29,7 +29,7 @@ struct VCPU {
     CPUState *cpu;
     int index;
     pthread_t thread;
-    int thread_id; /* the host kernel's, for people; 0 until it runs */
+    int thread_id;    /* the host kernel's, for people; 0 until it runs */
     AddressSpace *as; /* physical memory as this CPU sees it */
     /* WFI: cpu->halted. */
     _Atomic bool

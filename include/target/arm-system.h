@@ -118,7 +118,7 @@ const char *arm_cpu_dt_compatible(const VCPU *v);
 bool arm_cpu_has_pmu(const VCPU *v);
 
 /*
- * Boot loaders: the CPU starts at pc (EL1, MMU off, interrupts masked) with x0 after its next
+ * Boot loaders: the CPU starts at pc (EL1, MMU off, interrupts masked) with x0 after each
  * reset, as Linux' Documentation/arch/arm64/booting.rst asks.
  */
 void arm_cpu_set_boot(VCPU *v, uint64_t pc, uint64_t x0);

@@ -19,8 +19,9 @@ typedef struct TCGBackendConfig {
     const TargetOps *target;
     const char *host_features; /* NULL: what CPUID says; else it is narrowed (docs/tcg.md) */
     uint64_t guest_base;
-    bool fp_check; /* check floating results inline instead of trapping */
-    bool softmmu;  /* guest accesses go through the software TLB */
+    bool fp_check;     /* check floating results inline instead of trapping */
+    bool no_peepholes; /* each op by itself */
+    bool softmmu;      /* guest accesses go through the software TLB */
 } TCGBackendConfig;
 
 /* Once. False and *err: host_features names an unknown feature, or one that this host lacks. */

@@ -54,7 +54,7 @@ static _Atomic uint32_t *granule_count(uint64_t addr)
 }
 
 /* A store-exclusive that faulted has left its count odd. */
-static void let_go(CPUArmState *env)
+void arm_exclusive_let_go(CPUArmState *env)
 {
     if (env->excl_held) {
         atomic_fetch_add((_Atomic uint32_t *)env->excl_held, 1);
@@ -66,7 +66,7 @@ static void helper_reserve(uint64_t env_, uint64_t addr)
 {
     CPUArmState *env = (CPUArmState *)(uintptr_t)env_;
 
-    let_go(env);
+    arm_exclusive_let_go(env);
     env->excl_count = atomic_load(granule_count(addr));
 }
 
@@ -77,7 +77,7 @@ static uint64_t helper_begin_exclusive(uint64_t env_, uint64_t addr)
     _Atomic uint32_t *count = granule_count(addr);
     uint32_t seen = env->excl_count;
 
-    let_go(env);
+    arm_exclusive_let_go(env);
     if (seen & 1 || !atomic_compare_exchange_strong(count, &seen, seen + 1)) {
         return 0;
     }
@@ -87,7 +87,7 @@ static uint64_t helper_begin_exclusive(uint64_t env_, uint64_t addr)
 
 static void helper_end_exclusive(uint64_t env_)
 {
-    let_go((CPUArmState *)(uintptr_t)env_);
+    arm_exclusive_let_go((CPUArmState *)(uintptr_t)env_);
 }
 
 #define EXCLUSIVE_HELPER(id, n, ret)                              \

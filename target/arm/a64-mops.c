@@ -11,6 +11,7 @@
  */
 #include <string.h>
 
+#include "target/arm/system.h"
 #include "target/arm/translate.h"
 
 #define ENV(e) ((CPUArmState *)(uintptr_t)(e))
@@ -18,7 +19,7 @@
 enum { PAGE = 4096 };
 
 /* The operation as one argument of a helper. */
-enum { MOPS_SET = 1 << 15, MOPS_RS = 5, MOPS_RN = 10 };
+enum { MOPS_SET = 1 << 15, MOPS_RS = 5, MOPS_RN = 10, MOPS_WRITE_MODE = 16, MOPS_READ_MODE = 20 };
 
 static uint64_t mops_operation(int rd, int rs, int rn, bool set)
 {
@@ -29,13 +30,22 @@ typedef struct Mops {
     CPUState *cpu;
     uint64_t *dest, *source, *size; /* source: NULL for a set */
     uint8_t value;
+    const ARMSystemOps *sys; /* of whole machines: accesses go by these MMU modes */
+    int write_mode, read_mode;
 } Mops;
 
 static Mops mops_unpack(uint64_t env_, uint64_t operation)
 {
     CPUArmState *env = ENV(env_);
     int rs = operation >> MOPS_RS & 31;
-    Mops m = { &env->parent, &env->x[operation & 31], NULL, &env->x[operation >> MOPS_RN & 31], 0 };
+    Mops m = {
+        .cpu = &env->parent,
+        .dest = &env->x[operation & 31],
+        .size = &env->x[operation >> MOPS_RN & 31],
+        .sys = env->sys_ops,
+        .write_mode = operation >> MOPS_WRITE_MODE & 15,
+        .read_mode = operation >> MOPS_READ_MODE & 15,
+    };
 
     if (!(operation & MOPS_SET)) {
         m.source = &env->x[rs];
@@ -85,6 +95,41 @@ static void set_forward(uint64_t to, uint8_t value, uint64_t n)
 {
     copy_byte(host_address(to), &value);
     memset(host_address(to) + 1, value, n - 1);
+}
+
+/* --- memory of whole machines: n bytes in one page; how many were done ------------------- */
+
+static uint8_t *probe(const Mops *m, uint64_t addr, uint64_t n, MMUAccess access)
+{
+    return m->sys->probe(m->cpu, addr, n, access,
+                         access == MMU_STORE ? m->write_mode : m->read_mode);
+}
+
+/* A device is accessed byte by byte, so that the registers are right if one of them fails. */
+static uint64_t copy_in_machine(const Mops *m, uint64_t to, uint64_t from, uint64_t n, bool forward)
+{
+    uint8_t *src = probe(m, from, n, MMU_LOAD), *dst = probe(m, to, n, MMU_STORE);
+
+    if (src && dst) {
+        memmove(dst, src, n);
+        return n;
+    }
+    uint64_t at = forward ? 0 : n - 1;
+    m->sys->store(m->cpu, to + at, m->sys->load(m->cpu, from + at, 1, m->read_mode), 1,
+                  m->write_mode);
+    return 1;
+}
+
+static uint64_t set_in_machine(const Mops *m, uint64_t to, uint64_t n)
+{
+    uint8_t *dst = probe(m, to, n, MMU_STORE);
+
+    if (dst) {
+        memset(dst, m->value, n);
+        return n;
+    }
+    m->sys->store(m->cpu, to, m->value, 1, m->write_mode);
+    return 1;
 }
 
 /* --- the parts ------------------------------------------------------------------------- */
@@ -138,7 +183,13 @@ static void helper_move(uint64_t env, uint64_t operation)
         if (m.source) {
             uint64_t from = *m.source + *m.size;
             n = MIN(n, to_page_end(from));
-            copy_forward(to, from, n);
+            if (m.sys) {
+                n = copy_in_machine(&m, to, from, n, true);
+            } else {
+                copy_forward(to, from, n);
+            }
+        } else if (m.sys) {
+            n = set_in_machine(&m, to, n);
         } else {
             set_forward(to, m.value, n);
         }
@@ -148,7 +199,11 @@ static void helper_move(uint64_t env, uint64_t operation)
     while (m.source && *m.size) {
         uint64_t to = *m.dest + *m.size, from = *m.source + *m.size;
         uint64_t n = MIN(*m.size, MIN(to_page_start(to), to_page_start(from)));
-        copy_backward(to, from, n);
+        if (m.sys) {
+            n = copy_in_machine(&m, to - n, from - n, n, false);
+        } else {
+            copy_backward(to, from, n);
+        }
         *m.size -= n;
         between_pieces(&m);
     }
@@ -174,10 +229,24 @@ static void call(DisasContext *s, const TCGHelperInfo *info, uint64_t operation)
                TCG_NO_INDEX);
 }
 
+/* The modes of writing and reading, of which `unpriv` makes one or both EL0's (T, WT, RT). */
+static uint64_t mops_modes(DisasContext *s, bool write_unpriv, bool read_unpriv)
+{
+    int mode = MO_GET_MODE(s->tcg->mem_flags);
+
+    mem_unprivileged(s);
+    int low = MO_GET_MODE(s->tcg->mem_flags);
+    return (uint64_t)(write_unpriv ? low : mode) << MOPS_WRITE_MODE |
+           (uint64_t)(read_unpriv ? low : mode) << MOPS_READ_MODE;
+}
+
 bool trans_cpy(DisasContext *s, arg_cpy *a)
 {
     bool same = a->rd == a->rs || a->rd == a->rn || a->rs == a->rn;
 
+    if (s->tb->flags & ARM_TBF_NO_MOPS) {
+        return false;
+    }
     if (same || a->rd == 31 || a->rs == 31 || a->rn == 31) {
         return false;
     }
@@ -185,7 +254,8 @@ bool trans_cpy(DisasContext *s, arg_cpy *a)
         call(s, a->forward ? &set_prologue_info : &copy_prologue_info,
              mops_operation(a->rd, a->rs, a->rn, false));
     } else {
-        call(s, &move_info, mops_operation(a->rd, a->rs, a->rn, false));
+        call(s, &move_info,
+             mops_operation(a->rd, a->rs, a->rn, false) | mops_modes(s, a->opt & 1, a->opt & 2));
     }
     return true;
 }
@@ -194,10 +264,10 @@ bool trans_set(DisasContext *s, arg_set *a)
 {
     bool same = a->rd == a->rs || a->rd == a->rn || a->rs == a->rn;
 
-    if (same || a->rd == 31 || a->rn == 31) {
+    if (same || a->rd == 31 || a->rn == 31 || s->tb->flags & ARM_TBF_NO_MOPS) {
         return false;
     }
     call(s, a->prologue ? &set_prologue_info : &move_info,
-         mops_operation(a->rd, a->rs, a->rn, true));
+         mops_operation(a->rd, a->rs, a->rn, true) | mops_modes(s, a->opt & 1, false));
     return true;
 }

@@ -73,12 +73,32 @@ bool trans_pac_hint(DisasContext *s, arg_pac_hint *a)
     return true;
 }
 
-/* Bits 54:48 become copies of bit 55, the top byte too if that is 1 (there is no TBI1, pauth.c). */
-static void strip_code(DisasContext *s, TCGv_i64 reg)
+/* The bits of a code become copies of bit 55; in whole machines TCR_EL1 says which they are. */
+static void strip_by_masks(DisasContext *s, TCGv_i64 reg, TCGv_i64 sign, bool code)
+{
+    TCGv_i64 low = tcg_temp_i64(s->tcg), high = tcg_temp_i64(s->tcg);
+    TCGv_i64 off = tcg_temp_i64(s->tcg);
+
+    tcg_gen_ld_env(s->tcg, MO_64, low, offsetof(CPUArmState, pac_code[code][0]));
+    tcg_gen_ld_env(s->tcg, MO_64, high, offsetof(CPUArmState, pac_code[code][1]));
+    tcg_gen(not, s->tcg, MO_64, off, sign);
+    tcg_gen(and, s->tcg, MO_64, off, off, low);
+    tcg_gen(and, s->tcg, MO_64, high, high, sign);
+    tcg_gen(not, s->tcg, MO_64, off, off);
+    tcg_gen(and, s->tcg, MO_64, off, off, reg);
+    tcg_gen(or, s->tcg, MO_64, reg, off, high);
+}
+
+/* In user mode bits 54:48, and the top byte too if bit 55 is 1 (there is no TBI1). */
+static void strip_code(DisasContext *s, TCGv_i64 reg, bool code)
 {
     TCGv_i64 sign = tcg_temp_i64(s->tcg), top = tcg_temp_i64(s->tcg), val = tcg_temp_i64(s->tcg);
 
     tcg_gen_imm(sextract, s->tcg, MO_64, TCG_FIELD(55, 1), sign, reg);
+    if (s->system) {
+        strip_by_masks(s, reg, sign, code);
+        return;
+    }
     tcg_gen_imm(deposit, s->tcg, MO_64, TCG_FIELD(48, 7), val, reg, sign);
     tcg_gen(shl, s->tcg, MO_64, top, sign, imm64(s, 56));
     tcg_gen(or, s->tcg, MO_64, reg, val, top);
@@ -87,7 +107,7 @@ static void strip_code(DisasContext *s, TCGv_i64 reg)
 bool trans_xpaclri(DisasContext *s, G_GNUC_UNUSED arg_xpaclri *a)
 {
     if (dc_feature(s, ARM_FEAT_PAUTH)) {
-        strip_code(s, reg_x(s, 30));
+        strip_code(s, reg_x(s, 30), true);
     }
     return true;
 }
@@ -106,7 +126,7 @@ bool trans_pac(DisasContext *s, arg_pac *a)
 bool trans_xpac(DisasContext *s, arg_xpac *a)
 {
     if (a->rd != 31) {
-        strip_code(s, reg_x(s, a->rd));
+        strip_code(s, reg_x(s, a->rd), !a->data);
     }
     return true;
 }

@@ -63,15 +63,11 @@ bool trans_barrier(DisasContext *s, arg_barrier *a)
     return true;
 }
 
-/* The code behind may have been changed: it is looked up, not continued into. In a whole machine,
- * what is due (flushes that other CPUs asked for) is done first. */
+/* The code behind may have been changed: it is looked up, not continued into. What is due (flushes
+ * that other CPUs asked for) is done first. */
 bool trans_isb(DisasContext *s, G_GNUC_UNUSED arg_isb *a)
 {
-    if (s->system) {
-        gen_end_block(s);
-    } else {
-        gen_jump(s, s->pc + 4);
-    }
+    gen_jump_poll(s, s->pc + 4);
     return true;
 }
 
@@ -216,11 +212,13 @@ bool trans_msr_imm(DisasContext *s, arg_msr_imm *a)
 
 static uint64_t helper_get_fpsr(uint64_t env)
 {
+    tcg_fp_flags_read();
     return arm_get_fpsr(ENV(env));
 }
 
 static void helper_set_fpsr(uint64_t env, uint64_t val)
 {
+    tcg_fp_flags_read();
     arm_set_fpsr(ENV(env), val);
 }
 

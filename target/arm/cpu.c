@@ -7,6 +7,7 @@
 
 #include "tcg/backend.h"
 #include "target/arm/cpu.h"
+#include "target/arm/pauth.h"
 #include "target/arm/translate.h"
 
 typedef enum IDReg { NONE, PFR0, PFR1, ISAR0, ISAR1, ISAR2, MMFR0, MMFR1, MMFR2, DFR0 } IDReg;
@@ -209,6 +210,9 @@ CPUState *arm_cpu_new_model(const char *spec, const TargetOps *target, GError **
     env->parent.exception_index = EXCP_NONE;
     env->dczid = 4; /* 64 bytes */
     env->cntfrq = 1000000000;
+    for (int i = 0; i < 4; i++) {
+        env->pac_code[i / 2][i & 1] = pauth_code_bits(48, !(i & 1));
+    }
     arm_exclusive_init();
     if (!configure(env, spec ? spec : "max", err)) {
         arm_cpu_free(&env->parent);

@@ -78,9 +78,10 @@ typedef struct CPUArmState {
     uint64_t features[(ARM_FEAT_COUNT + 63) / 64];
     const struct ARMCPUModel *model;
     ARMPauthAlgorithm pauth_algorithm;
-    bool pauth_chosen;                  /* by a property */
-    uint64_t midr, ctr, dczid;          /* as MRS from EL0 shows them */
-    uint64_t cntfrq;                    /* Hz of CNTVCT_EL0 */
+    bool pauth_chosen;         /* by a property */
+    uint64_t pac_code[2][2];   /* bits of a code: of data and code pointers, lower and upper half */
+    uint64_t midr, ctr, dczid; /* as MRS from EL0 shows them */
+    uint64_t cntfrq;           /* Hz of CNTVCT_EL0 */
     const struct ARMSystemOps *sys_ops; /* of a whole machine's CPU; NULL: user mode (system.h) */
     struct ARMBoard *board;             /* what its board decides, timers, wires (system.h) */
     ARMSystemState sys;                 /* with sys_ops */
@@ -117,6 +118,7 @@ enum {
     ARM_TBF_PAC_SHIFT = 18,        /* 4 bits: SCTLR.EnIA, EnIB, EnDA, EnDB */
     ARM_TBF_PAC_MASK = 15 << 18,
     ARM_TBF_ZVA_TRAP = 1 << 22, /* DC ZVA at EL0 is trapped */
+    ARM_TBF_NO_MOPS = 1 << 23,  /* CPY and SET at EL0 are undefined */
     ARM_TBF_FP_FZ = 1 << 26,    /* FPCR.FZ */
     ARM_TBF_FP_DN = 1 << 27,    /* FPCR.DN */
 };

@@ -7,6 +7,7 @@
 
 #include "exec/exec.h"
 #include "target/arm/system.h"
+#include "target/arm/translate.h"
 
 /* Bits of PSTATE that env->pstate holds; the others are cc, btype. */
 enum {
@@ -90,6 +91,7 @@ static void take(CPUArmState *env, int el, unsigned vector)
     uint64_t sctlr = env->sys.sctlr_el[el];
     uint32_t old = env->pstate, new = old &(ARM_PSTATE_DIT | ARM_PSTATE_PAN);
 
+    arm_exclusive_let_go(env);
     env->sys.spsr_el[el] = arm_get_spsr(env);
     env->sys.elr_el[el] = env->pc;
     if (arm_el(env) < el) {

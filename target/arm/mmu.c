@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "target/arm/pauth.h"
 #include "target/arm/system.h"
 
 /* ---- what TCR_EL1 says of one half of the address space
@@ -424,5 +425,16 @@ void arm_update_address_space(CPUArmState *env)
     if (asid != env->sys.tlb_id) {
         env->sys.tlb_id = asid;
         tlb_set_address_space(&env->parent, ARM_MODES_EL10, asid);
+    }
+}
+
+void arm_update_pac_code(CPUArmState *env)
+{
+    for (int code = 0; code < 2; code++) {
+        for (int upper = 0; upper < 2; upper++) {
+            MMUAccess access = code ? MMU_FETCH : MMU_LOAD;
+            WalkParams p = walk_params(env, upper ? ~0ull : 0, access);
+            env->pac_code[code][upper] = pauth_code_bits(p.input_bits, p.tbi);
+        }
     }
 }

@@ -2,25 +2,30 @@
 /*
  * Pointer authentication codes: QARMA (R. Avanzi, "The QARMA Block Cipher Family", 2017; in the
  * manual ComputePAC, DDI 0487 J1) and a fast hash in its place, which the architecture lets an
- * implementation choose. As Linux sets TCR_EL1, addresses have 48 bits; in the lower half the top
- * byte is a tag and the code bits 54:48, in the upper half (bit 55) the top byte belongs to the
- * code as well.
+ * implementation choose. A code takes the bits from the address size up to 54, and the top byte too
+ * where that is no tag. In user mode they are as Linux sets TCR_EL1: addresses have 48 bits, the
+ * top byte is a tag in the lower half, and not in the upper (bit 55).
  */
 #include "target/arm/pauth.h"
 
 #define SELECT_BIT 55
-#define LOW_CODE   0x007f000000000000ull
-#define HIGH_CODE  0xff7f000000000000ull
 
 static bool is_high(uint64_t ptr)
 {
     return ptr >> SELECT_BIT & 1;
 }
 
-/* The bits that the code takes. */
-static uint64_t code_mask(uint64_t ptr)
+uint64_t pauth_code_bits(int address_bits, bool tagged)
 {
-    return is_high(ptr) ? HIGH_CODE : LOW_CODE;
+    uint64_t low = (1ull << SELECT_BIT) - (1ull << MIN(address_bits, SELECT_BIT));
+
+    return low | (tagged ? 0 : 0xffull << 56);
+}
+
+/* The bits that the code of ptr takes. */
+static uint64_t code_mask(const CPUArmState *env, uint64_t ptr, int keyno)
+{
+    return env->pac_code[keyno < 2][is_high(ptr)];
 }
 
 /* --- QARMA: a state of 16 cells of 4 bits, cell 0 being the most significant
@@ -172,30 +177,32 @@ static uint64_t compute(const CPUArmState *env, uint64_t data, uint64_t modifier
 }
 
 /* With the code's place filled by copies of the bit that selects the half of the address space. */
-static uint64_t strip(uint64_t ptr)
+static uint64_t strip(uint64_t ptr, uint64_t mask)
 {
-    return is_high(ptr) ? ptr | HIGH_CODE : ptr & ~LOW_CODE;
+    return is_high(ptr) ? ptr | mask : ptr & ~mask;
 }
 
 uint64_t pauth_add(const CPUArmState *env, uint64_t ptr, uint64_t modifier, int keyno)
 {
-    uint64_t mask = code_mask(ptr), code = compute(env, strip(ptr), modifier, keyno);
+    uint64_t mask = code_mask(env, ptr, keyno), clean = strip(ptr, mask);
+    uint64_t code = compute(env, clean, modifier, keyno);
 
-    if (strip(ptr) != ptr) { /* not an address: its code is wrong on purpose */
-        code ^= is_high(ptr) ? 1ull << 62 : 1ull << 54;
+    if (clean != ptr) { /* not an address: its code is wrong on purpose */
+        code ^= mask >> 62 & 1 ? 1ull << 62 : 1ull << 54;
     }
     return (ptr & ~mask) | (code & mask);
 }
 
 uint64_t pauth_auth(const CPUArmState *env, uint64_t ptr, uint64_t modifier, int keyno)
 {
-    uint64_t clean = strip(ptr), code = compute(env, clean, modifier, keyno);
+    uint64_t mask = code_mask(env, ptr, keyno), clean = strip(ptr, mask);
+    uint64_t code = compute(env, clean, modifier, keyno);
 
-    if (!((ptr ^ code) & code_mask(ptr))) {
+    if (!((ptr ^ code) & mask)) {
         return clean;
     }
     uint64_t error = keyno & 1 ? 2 : 1;
-    int pos = is_high(ptr) ? 61 : 53;
+    int pos = mask >> 62 & 1 ? 61 : 53;
     return (clean & ~(3ull << pos)) | error << pos;
 }
 

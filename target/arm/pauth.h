@@ -12,6 +12,8 @@
 uint64_t pauth_qarma(int rounds, int sigma, uint64_t data, uint64_t modifier,
                      const uint64_t key[2]);
 
+/* The bits of a pointer that a code takes, with addresses of that size. tagged: TBI. */
+uint64_t pauth_code_bits(int address_bits, bool tagged);
 /* keyno: 0 IA, 1 IB, 2 DA, 3 DB. */
 uint64_t pauth_add(const CPUArmState *env, uint64_t ptr, uint64_t modifier, int keyno);
 /* The pointer without its code, or made invalid if the code is wrong. */

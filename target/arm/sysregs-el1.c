@@ -36,6 +36,7 @@ static void write_tcr(CPUState *cpu, const ARMSysReg *r, uint64_t val, G_GNUC_UN
         *field(cpu, r) = val;
         tlb_flush(cpu, ARM_MODES_EL10);
         arm_update_address_space(arm_env(cpu));
+        arm_update_pac_code(arm_env(cpu));
     }
 }
 
@@ -109,12 +110,12 @@ static uint64_t read_isr(CPUState *cpu, G_GNUC_UNUSED const ARMSysReg *r,
     }
 
 #define SCTLR_RES1 0x30d00800ull
-#define SCTLR_KNOWN                                                                            \
-    (SCTLR_M | SCTLR_A | 1ull << 2 /* C */ | SCTLR_SA | SCTLR_SA0 | SCTLR_nAA | SCTLR_UMA |    \
-     1ull << 12 /* I */ | SCTLR_EnDB | SCTLR_DZE | SCTLR_UCT | SCTLR_nTWI | SCTLR_nTWE |       \
-     SCTLR_WXN | 1ull << 22 /* EIS */ | 1ull << 11 /* EOS */ | SCTLR_SPAN | SCTLR_UCI |        \
-     SCTLR_EnDA | SCTLR_EnIB | SCTLR_EnIA | SCTLR_BT0 | SCTLR_BT1 | SCTLR_DSSBS | SCTLR_EPAN | \
-     1ull << 20 | 1ull << 21 /* IESB */ | 1ull << 28 | 1ull << 29)
+#define SCTLR_KNOWN                                                                             \
+    (SCTLR_M | SCTLR_A | 1ull << 2 /* C */ | SCTLR_SA | SCTLR_SA0 | SCTLR_nAA | SCTLR_UMA |     \
+     1ull << 12 /* I */ | SCTLR_EnDB | SCTLR_DZE | SCTLR_UCT | SCTLR_nTWI | SCTLR_nTWE |        \
+     SCTLR_WXN | 1ull << 22 /* EIS */ | 1ull << 11 /* EOS */ | SCTLR_SPAN | SCTLR_UCI |         \
+     SCTLR_EnDA | SCTLR_EnIB | SCTLR_EnIA | SCTLR_MSCEn | SCTLR_BT0 | SCTLR_BT1 | SCTLR_DSSBS | \
+     SCTLR_EPAN | 1ull << 20 | 1ull << 21 /* IESB */ | 1ull << 28 | 1ull << 29)
 
 static const ARMSysReg rows[] = {
     ROW("SCTLR_EL1", (3, 0, 1, 0, 0), ARM_RW1, ARM_REG_ENDS, .offset = F(sys.sctlr_el[1]),

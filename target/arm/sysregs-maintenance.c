@@ -101,8 +101,7 @@ static void at_s1(CPUState *cpu, const ARMSysReg *r, uint64_t addr, G_GNUC_UNUSE
 static const ARMSysReg rows[] = {
     { "IC IALLUIS", ARM_SYSREG(1, 0, 7, 1, 0), ARM_W1, ARM_REG_ENDS, .write = ic_iall },
     { "IC IALLU", ARM_SYSREG(1, 0, 7, 5, 0), ARM_W1, ARM_REG_ENDS, .write = ic_iall },
-    { "IC IVAU", ARM_SYSREG(1, 3, 7, 5, 1), ARM_W0, ARM_REG_ENDS, .write = ic_ivau,
-      .trap = trap_uci },
+    { "IC IVAU", ARM_SYSREG(1, 3, 7, 5, 1), ARM_W0, .write = ic_ivau, .trap = trap_uci },
     DC("IVAC", 0, 6, 1),
     DC_SET_WAY("ISW", 6),
     DC_SET_WAY("CSW", 10),

@@ -55,12 +55,10 @@ static void tlbi(CPUState *cpu, const ARMSysReg *r, uint64_t val, G_GNUC_UNUSED 
         what = of_range(env, val, kind == RANGE_ANY_ASID);
     }
     what.mmu_modes = ARM_MODES_EL10;
-    if (r->mask & SHARED || what.kind == TLB_FLUSH_RANGE) {
-        tlb_flush_all_cpus_synced(cpu, &what); /* others may always forget more */
-    } else if (kind == ALL) {
-        tlb_flush(cpu, ARM_MODES_EL10);
+    if (r->mask & SHARED) {
+        tlb_flush_all_cpus_synced(cpu, &what);
     } else {
-        tlb_flush_id(cpu, ARM_MODES_EL10, what.id);
+        tlb_flush_local(cpu, &what);
     }
 }
 

@@ -134,6 +134,9 @@ static void helper_sev(uint64_t env, uint64_t all)
 const ARMSystemOps arm_system_ops = {
     .find_reg = arm_find_sysreg,
     .page_guarded = arm_page_guarded,
+    .probe = cpu_probe,
+    .load = cpu_ld,
+    .store = cpu_st,
     .mrs = { .name = "mrs", .func = helper_mrs, .nargs = 3, .has_ret = true },
     .msr = { .name = "msr", .func = helper_msr, .nargs = 4 },
     .breakpoint = { .name = "breakpoint", .func = helper_breakpoint, .nargs = 1 },

@@ -75,11 +75,11 @@ static void cpu_reset(CPUState *cpu)
     env->sys.os_lock = true;
     env->pstate = ARM_PSTATE_DAIF | ARM_PSTATE_SP | 1 << ARM_PSTATE_EL_SHIFT;
     arm_sysregs_reset(env);
+    arm_update_pac_code(env);
     env->pc = b->config.reset_pc;
     if (b->has_boot) {
         env->pc = b->boot_pc;
         env->x[0] = b->boot_x0;
-        b->has_boot = false;
     }
     cpu->interrupts &= ~(CPU_INT_RESET | CPU_INT_TARGET0);
     cpu->exception_index = EXCP_NONE;
@@ -189,6 +189,7 @@ static uint32_t system_tb_flags(const CPUState *cpu)
                    (sctlr & SCTLR_EnDA ? 4 : 0) | (sctlr & SCTLR_EnDB ? 8 : 0);
     flags |= pac << ARM_TBF_PAC_SHIFT;
     flags |= !el && !(sctlr & SCTLR_DZE) ? ARM_TBF_ZVA_TRAP : 0;
+    flags |= !el && !(sctlr & SCTLR_MSCEn) ? ARM_TBF_NO_MOPS : 0;
     return flags;
 }
 

@@ -41,6 +41,7 @@ enum { ARM_MODES_EL10 = (1 << ARM_NB_MODES) - 1 }; /* of the EL1&0 regime */
 #define SCTLR_EnDA  (1ull << 27)
 #define SCTLR_EnIB  (1ull << 30)
 #define SCTLR_EnIA  (1ull << 31)
+#define SCTLR_MSCEn (1ull << 33)
 #define SCTLR_BT0   (1ull << 35)
 #define SCTLR_BT1   (1ull << 36)
 #define SCTLR_DSSBS (1ull << 44)
@@ -101,6 +102,9 @@ typedef struct ARMBoard {
 typedef struct ARMSystemOps {
     const ARMSysReg *(*find_reg)(const CPUArmState *env, unsigned key);
     bool (*page_guarded)(CPUArmState *env, vaddr pc);
+    void *(*probe)(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int mode);
+    uint64_t (*load)(CPUState *cpu, vaddr addr, unsigned size, int mode);
+    void (*store)(CPUState *cpu, vaddr addr, uint64_t val, unsigned size, int mode);
     TCGHelperInfo mrs, msr;   /* (env, row, insn), (env, row, insn, value) */
     TCGHelperInfo breakpoint; /* (env): at each instruction while breakpoints are enabled */
     TCGHelperInfo eret;       /* (env, target) */
@@ -158,6 +162,8 @@ void arm_bus_error(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, i
 void arm_unaligned(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int mode);
 bool arm_debug_translate(CPUState *cpu, vaddr addr, hwaddr *phys, MemTxAttrs *attrs);
 int arm_mmu_mode(const CPUState *cpu, bool fetch);
+/* Where pointer authentication codes are, by TCR. */
+void arm_update_pac_code(CPUArmState *env);
 /* TTBRx or TCR changed: the address space of the CPU is another. */
 void arm_update_address_space(CPUArmState *env);
 bool arm_page_guarded(CPUArmState *env, vaddr pc);

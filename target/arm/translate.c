@@ -186,6 +186,15 @@ void gen_jump(DisasContext *s, vaddr target)
     s->done = true;
 }
 
+void gen_jump_poll(DisasContext *s, vaddr target)
+{
+    int exit = jump_exit(s, target);
+
+    s->tcg->exits[exit].poll = true;
+    tcg_gen_exit(s->tcg, exit);
+    s->done = true;
+}
+
 void gen_call(DisasContext *s, vaddr target)
 {
     tcg_gen_mov(s->tcg, tcg_global_i64(ARM_G_X0 + 30), tcg_const_pc(s->tcg, s->pc + 4));

@@ -186,6 +186,8 @@ bool dc_page_guarded(DisasContext *s);
 void gen_end_block(DisasContext *s);
 /* Ends the block: a direct jump. */
 void gen_jump(DisasContext *s, vaddr target);
+/* The same, with a look at what other threads ask for. */
+void gen_jump_poll(DisasContext *s, vaddr target);
 /* Ends the block: a direct call; writes X30. */
 void gen_call(DisasContext *s, vaddr target);
 /* Ends the block: kind TCG_EXIT_JUMP_IND, _CALL_IND (X30 is written already) or _RET. */
@@ -222,6 +224,8 @@ bool a64_logic_mask(int n, int imms, int immr, uint64_t *mask);
 
 /* What load- and store-exclusive share between CPUs; before the first of them runs. */
 void arm_exclusive_init(void);
+/* An exception was taken: a store-exclusive that it interrupted is over. */
+void arm_exclusive_let_go(CPUArmState *env);
 
 /* TargetOps.translate */
 void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns);

@@ -17,6 +17,10 @@
 #define tcg_eval_exit_ind      NULL
 #define tcg_eval_ld            NULL
 #define tcg_eval_st            NULL
+#define tcg_eval_ld2           NULL
+#define tcg_eval_st2           NULL
+#define tcg_eval_ldv2          NULL
+#define tcg_eval_stv2          NULL
 #define tcg_eval_ldv           NULL
 #define tcg_eval_stv           NULL
 #define tcg_eval_atomic_rmw    NULL

@@ -162,6 +162,8 @@ X86Mem x86_softmmu_address_in(X86Gen *g, const TCGOp *op, const X86Operand *o, i
  * g->slow_local with the result in RDX:RAX. */
 void x86_softmmu_cas128(X86Gen *g, const TCGOp *op);
 void x86_softmmu_thunk(X86Gen *g);
+/* Before anything is compiled: finds pairs (ld2, st2, ldv2, stv2). */
+void x86_softmmu_pairs(TCGContext *s);
 
 /* ---- prologue.c: pieces of thunks ---- */
 void x86_push_pop(X86Gen *g, bool push, int reg);

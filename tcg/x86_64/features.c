@@ -187,6 +187,7 @@ bool tcg_backend_init(const TCGBackendConfig *config, GError **err)
     x86_config = (X86Config){ .features = consistent(f),
                               .guest_base = config->guest_base,
                               .fp_check = config->fp_check,
+                              .no_peepholes = config->no_peepholes,
                               .softmmu = config->softmmu,
                               .patch_span = intel ? 64 : 8,
                               .target = config->target };
@@ -196,6 +197,7 @@ bool tcg_backend_init(const TCGBackendConfig *config, GError **err)
     x86_flags_rules_init();
     x86_mem_rules_init();
     x86_vec_rules_init();
+    x86_vec_arith_rules_init();
     x86_fp_rules_init();
     x86_crypto_rules_init();
     return true;

@@ -9,10 +9,11 @@
  * use the host's own flushing. Both decide after rounding what is too small, the guest before: a
  * result that was rounded up to the smallest normal number is looked for.
  */
-#include "asm-vec.h"
+#include "tcg/x86_64/asm-vec.h"
+#include "tcg/x86_64/asm.h"
 #include "fpu/softfloat.h"
 
-enum { JP = 0xa, JNE = 0x5, JE = 0x4, JO = 0x0 }; /* x86 condition codes */
+enum { JP = 0xa, JNE = 0x5, JE = 0x4, JO = 0x0, JS = 0x8, JAE = 0x3 }; /* x86 condition codes */
 
 /* Scalar and packed opcode of an operation share a byte; prefix and EVEX.W say format and width. */
 static X86VOp fp_op(unsigned opcode, unsigned sz, bool packed)
@@ -115,7 +116,9 @@ static bool may_round_up_to_normal(const X86Gen *g, const TCGOp *op)
         [TCG_OP_vfmadd] = 1, [TCG_OP_fcvt] = 1,  [TCG_OP_vfcvtn] = 1,
     };
 
-    return g->s->fp_flush && can[op->opc] && !(op->opc == TCG_OP_fcvt && op->sz == MO_64);
+    bool narrows = op->sz == MO_32 || !(op->opc == TCG_OP_fcvt || op->opc == TCG_OP_vfcvtn);
+
+    return g->s->fp_flush && can[op->opc] && narrows; /* half precision is not flushed */
 }
 
 /* Half of it, which is exact, is too small and traps; else it is compared. u is free. */
@@ -432,9 +435,56 @@ static void emit_fround(X86Gen *g, const TCGOp *op, const X86Operand *o)
     }
 }
 
+/*
+ * Half precision by F16C, never flushed. A scalar has junk above it, which must raise nothing. What
+ * becomes a NaN is told from the wider side.
+ */
+static void emit_half(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    const X86VOp to_single = VOP(VPP_66, VMAP_0F38, 0x13, 0),
+                 to_half = VOP(VPP_66, VMAP_0F3A, 0x1d, 0);
+    bool packed = is_packed(op), widen = packed ? op->opc == TCG_OP_vfcvtl : op->sz != MO_16;
+    unsigned a = o[1].reg, t = o[2].reg, u = o[3].reg;
+
+    if (!packed && widen) {
+        x86_v3c(g, VOP_PAND, t, a, x86_const128(g, 0xffff, 0));
+        a = t;
+    } else if (!packed) { /* INSERTPS: lanes 1 to 3 become zero */
+        x86_v3i(g, VOP(VPP_66, VMAP_0F3A, 0x21, 0), t, a, a, 0x0e);
+        a = t;
+    }
+    if (!widen) {
+        if (x86_fp_check(g)) {
+            may_trap(g);
+            slow_if_unordered(g, op, o, MO_32, a, a, u);
+        }
+        may_trap(g);
+        x86_v3i(g, to_half, a, X86_NO_REG, o[0].reg, 4); /* modrm.reg is the source */
+        return;
+    }
+    may_trap(g);
+    x86_v3(g, to_single, t, X86_NO_REG, a);
+    if (x86_fp_check(g)) {
+        X86VOp cmp = VOP(VPP_NONE, VMAP_0F, 0xc2, 0) | VOP_NO_EVEX;
+
+        x86_v3i(g, cmp, u, t, t, 3);
+        x86_v3(g, VOP_PTEST, u, X86_NO_REG, u);
+        x86_slow_path(g, JNE, op, o);
+    }
+    if (!packed && op->sz == MO_64) {
+        x86_v3(g, VOP(VPP_NONE, VMAP_0F, 0x5a, 0), o[0].reg, X86_NO_REG, t);
+    } else {
+        x86_vmov(g, o[0].reg, t);
+    }
+}
+
 /* float <-> double; NaN payloads are carried as the guest carries them */
 static void emit_fcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
+    if (op->sz == MO_16 || op->imm == MO_16) {
+        emit_half(g, op, o);
+        return;
+    }
     X86VOp insn = scalar_op(g, 0x5a, op->imm);
     unsigned a = o[1].reg, vvvv = g->zero_above ? X86_NO_REG : a;
     unsigned d = looks_at_result(g, op) ? o[2].reg : o[0].reg;
@@ -448,6 +498,10 @@ static void emit_fcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
 static void emit_vfcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
+    if (op->sz == MO_16) {
+        emit_half(g, op, o);
+        return;
+    }
     bool widen = op->opc == TCG_OP_vfcvtl;
     X86VOp insn = widen ? VOP(VPP_NONE, VMAP_0F, 0x5a, 0) : VOP(VPP_66, VMAP_0F, 0x5a, VOP_EW);
     unsigned d = looks_at_result(g, op) ? o[2].reg : o[0].reg;
@@ -457,6 +511,11 @@ static void emit_vfcvt(X86Gen *g, const TCGOp *op, const X86Operand *o)
     if (looks_at_result(g, op)) {
         checked_result(g, op, o, widen ? MO_64 : MO_32, d, o[3].reg);
     }
+}
+
+static void test_reg(X86Gen *g, unsigned reg)
+{
+    x86_rr(g, X_TEST | X_W, (int)reg, (int)reg);
 }
 
 /* cmp r, imm8 sign-extended */
@@ -476,17 +535,42 @@ static void cmp_imm8(X86Gen *g, bool wide, unsigned r, int imm)
  * Truncation of a value that was rounded before if the mode asks for it. Out of range and NaN give
  * the host's "indefinite" integer and raise invalid; the guest saturates.
  */
+static void scale_up(X86Gen *g, unsigned sz, unsigned d, unsigned a, unsigned fbits)
+{
+    uint64_t c = lanes(sz, sz == MO_64 ? (uint64_t)(1023 + fbits) << 52 : (127 + fbits) << 23);
+
+    /* too large a product is no overflow: it raises nothing here, and invalid as an integer */
+    x86_v3c(g, VOP_MOVDQA, d, X86_NO_REG, x86_const128(g, c, c));
+    x86_v3(g, fp_op(0x59, sz, false) | VOP_EVEX | VOP_RN_SAE, d, a, d);
+}
+
 static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     unsigned fmt = TCG_FTOI_FMT(op->imm), mode = TCG_FTOI_MODE(op->imm), a = o[1].reg, t = o[2].reg;
     bool uns = TCG_FTOI_UNSIGNED(op->imm), wide = op->sz == MO_64;
+    bool by_signed = uns && !x86_has(X86_AVX512);
     unsigned pp = fmt == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg, rounded = a;
-    X86VOp insn = VOP(pp, VMAP_0F, uns ? 0x78 : 0x2c, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
+    X86VOp insn =
+        by_signed ? VOP(pp, VMAP_0F, 0x2c, VOP_W)
+                  : VOP(pp, VMAP_0F, uns ? 0x78 : 0x2c, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
 
     catch_denormal(g, fmt, false, a, t);
-    if (mode != FLOAT_ROUND_TO_ZERO) { /* quietly: what is out of range is not inexact too */
+    if (TCG_FTOI_FBITS(op->imm)) {
+        scale_up(g, fmt, t, a, TCG_FTOI_FBITS(op->imm));
+        a = rounded = t;
+    }
+    if (by_signed ||
+        mode != FLOAT_ROUND_TO_ZERO) { /* quietly: what is out of range is not inexact too */
         round_quietly(g, op, o, fmt, false, t, a, t, o[3].reg);
         rounded = t;
+    }
+    if (by_signed && wide) { /* what is invalid only for the host */
+        uint64_t limit = lanes(fmt, fmt == MO_64 ? 0x43e0ull << 48 : 0x5f000000);
+
+        may_trap(g);
+        x86_v3c(g, fmt == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, rounded, X86_NO_REG,
+                x86_const128(g, limit, limit));
+        x86_slow_path(g, JAE, op, o);
     }
     may_trap(g);
     /* modrm.reg is the general register here, modrm.rm the vector one */
@@ -495,7 +579,17 @@ static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
     } else {
         x86_v3(g, insn, d, X86_NO_REG, rounded);
     }
-    if (x86_fp_check(g)) {
+    if (by_signed) { /* negative, or indefinite; or more than 32 bits */
+        unsigned n = d;
+
+        if (!wide) {
+            n = o[4].reg;
+            x86_mov_rr(g, X_W, (int)n, (int)d);
+            x86_shift_i(g, X_SHR, X_W, (int)n, 32);
+        }
+        test_reg(g, n);
+        x86_slow_path(g, wide ? JS : JNE, op, o);
+    } else if (x86_fp_check(g)) {
         cmp_imm8(g, wide, d, uns ? -1 : 1); /* x - 1 overflows for MIN only */
         x86_slow_path(g, uns ? JE : JO, op, o);
     }
@@ -504,18 +598,42 @@ static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
     }
 }
 
+/* d = a * 2^-fbits: exact, for a is an integer */
+static void scale_down(X86Gen *g, unsigned sz, bool packed, unsigned d, unsigned a, unsigned fbits)
+{
+    if (fbits) {
+        uint64_t c = lanes(sz, sz == MO_64 ? (uint64_t)(1023 - fbits) << 52 : (127 - fbits) << 23);
+
+        x86_v3c(g, fp_op(0x59, sz, packed), d, a, x86_const128(g, c, c));
+    } else {
+        x86_vmov(g, d, a);
+    }
+}
+
 static void emit_itof(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     bool uns = TCG_ITOF_UNSIGNED(op->imm), wide = TCG_ITOF_SIZE(op->imm) == MO_64;
-    unsigned pp = op->sz == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg;
-    X86VOp insn = VOP(pp, VMAP_0F, uns ? 0x7b : 0x2a, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
+    unsigned pp = op->sz == MO_64 ? VPP_F2 : VPP_F3, d = o[0].reg, a = o[1].reg;
 
     unsigned t = g->s->fp_flush ? o[2].reg : d; /* a trap must find d as it was */
 
+    if (uns && !x86_has(X86_AVX512)) {
+        if (wide) { /* the upper half of them is rare */
+            test_reg(g, a);
+            x86_slow_path(g, JS, op, o);
+        } else {
+            x86_rr(g, X_MOV_LOAD, o[3].reg, (int)a);
+            a = o[3].reg;
+            wide = true;
+        }
+        uns = false;
+    }
+    X86VOp insn = VOP(pp, VMAP_0F, uns ? 0x7b : 0x2a, (wide ? VOP_W : 0) | (uns ? VOP_EVEX : 0));
+
     x86_v3(g, VOP_PXOR, t, t, t); /* the upper lanes come from the first source: no dependence */
     may_be_inexact(g);
-    x86_v_gpr(g, insn, t, t, o[1].reg, -1);
-    x86_vmov(g, d, t);
+    x86_v_gpr(g, insn, t, t, (int)a, -1);
+    scale_down(g, op->sz, false, d, t, TCG_ITOF_FBITS(op->imm));
 }
 
 static void emit_vfcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
@@ -571,6 +689,7 @@ static void emit_vitof(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
     may_be_inexact(g);
     x86_v3(g, insn, o[0].reg, X86_NO_REG, o[1].reg);
+    scale_down(g, op->sz, true, o[0].reg, o[0].reg, TCG_ITOF_FBITS(op->imm));
 }
 
 /* COMIS raises invalid for quiet NaNs too, UCOMIS for signalling ones only: as the guest's two
@@ -632,8 +751,24 @@ bool x86_fp_rule_applies(const TCGOp *op)
 {
     bool avx512 = x86_has(X86_AVX512);
 
-    if (op->sz == MO_16 && op->opc != TCG_OP_fneg && op->opc != TCG_OP_fabs &&
-        op->opc != TCG_OP_vfneg && op->opc != TCG_OP_vfabs) {
+    bool f16c = x86_has(X86_F16C);
+
+    switch (op->opc) {
+    case TCG_OP_fneg:
+    case TCG_OP_fabs:
+    case TCG_OP_vfneg:
+    case TCG_OP_vfabs:
+        return true;
+    case TCG_OP_vfcvtl:
+    case TCG_OP_vfcvtn:
+        return op->sz == MO_32 || f16c;
+    case TCG_OP_fcvt: /* from double to half would round twice */
+        return (op->sz != MO_16 && op->imm != MO_16) ||
+               (f16c && (op->imm == MO_16 || op->imm == MO_32));
+    default:
+        break;
+    }
+    if (op->sz == MO_16) {
         return false;
     }
     switch (op->opc) {
@@ -642,22 +777,15 @@ bool x86_fp_rule_applies(const TCGOp *op)
         return TCG_ROUND_MODE(op->imm) == FLOAT_ROUND_TIES_AWAY
                    ? !TCG_ROUND_EXACT(op->imm)
                    : has_rounding(TCG_ROUND_MODE(op->imm));
-    case TCG_OP_fcvt:
-        return op->imm != MO_16;
-    case TCG_OP_vfcvtl:
-    case TCG_OP_vfcvtn:
-        return op->sz == MO_32;
     case TCG_OP_ftoi:
-        return TCG_FTOI_FMT(op->imm) != MO_16 && !TCG_FTOI_FBITS(op->imm) &&
-               has_rounding(TCG_FTOI_MODE(op->imm)) && (avx512 || !TCG_FTOI_UNSIGNED(op->imm));
-    case TCG_OP_itof:
-        return !TCG_ITOF_FBITS(op->imm) && (avx512 || !TCG_ITOF_UNSIGNED(op->imm));
+        return TCG_FTOI_FMT(op->imm) != MO_16 && has_rounding(TCG_FTOI_MODE(op->imm)) &&
+               (!TCG_FTOI_FBITS(op->imm) ||
+                (avx512 && TCG_FTOI_MODE(op->imm) == FLOAT_ROUND_TO_ZERO));
     case TCG_OP_vftoi:
         return !TCG_FTOI_FBITS(op->imm) && has_rounding(TCG_FTOI_MODE(op->imm)) &&
                (avx512 || (op->sz == MO_32 && !TCG_FTOI_UNSIGNED(op->imm)));
     case TCG_OP_vitof:
-        return !TCG_ITOF_FBITS(op->imm) &&
-               (avx512 || (op->sz == MO_32 && !TCG_ITOF_UNSIGNED(op->imm)));
+        return avx512 || (op->sz == MO_32 && !TCG_ITOF_UNSIGNED(op->imm));
     default:
         return true;
     }
@@ -731,6 +859,10 @@ void x86_fp_rules_init(void)
     rule(TCG_OP_vfcvtn, emit_vfcvt, 2, X86R_FLAGS);
     rule(TCG_OP_ftoi, emit_ftoi, 2, X86R_FLAGS);
     rule(TCG_OP_itof, emit_itof, 1, 0);
+    if (!x86_has(X86_AVX512)) { /* unsigned ones by signed ones of 64 bits */
+        x86_rules[TCG_OP_itof].flags |= X86R_FLAGS;
+        x86_rules[TCG_OP_itof].iscratch = x86_rules[TCG_OP_ftoi].iscratch = 1;
+    }
     rule(TCG_OP_vftoi, emit_vftoi, 2, X86R_FLAGS);
     rule(TCG_OP_vitof, emit_vitof, 0, 0);
     rule(TCG_OP_vfcmp, emit_vfcmp, 0, 0);

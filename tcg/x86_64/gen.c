@@ -495,8 +495,11 @@ static void gen_fused(X86Gen *g, const TCGOp *op, int last)
 
 static bool gen_pair(X86Gen *g, const TCGOp *op)
 {
-    int last;
+    int last = 0;
 
+    if (x86_config.no_peepholes) {
+        return false;
+    }
     if ((last = zero_extended_by(g, op))) {
         g->zero_above = 1 + g->s->ops[last].sz;
         gen_fused(g, op, last);
@@ -547,6 +550,9 @@ static void start(X86Gen *g, TCGContext *s, TranslationBlock *tb)
     g->pc = tb->pc;
     g->nb_ool = g->nb_locals = g->nb_fixups = g->nb_consts = g->nb_const_refs = 0;
     g->nb_slots = g->nb_dirty_pool = g->nb_o_pool = 0;
+    if (x86_config.softmmu) {
+        x86_softmmu_pairs(s);
+    }
     find_next_uses(g);
     x86_alloc_start(g);
     x86_side_start(g);

@@ -23,6 +23,7 @@ enum {
     X86_OP_ROOM = 1024, /* bytes that the code of one op and its out-of-line part may take */
     X86_SIDE_SIZE = 1 << 16,
     X86_MAX_MOVES = 1024,
+    X86_MAX_GLOBALS = 256,
     X86_MAX_KEPT_OPS = 64,
     X86_NEXT_NONE = 0xffff,
     X86_NO_DISP = INT32_MIN,
@@ -159,9 +160,9 @@ struct X86Gen {
 
 /* Fixed for the process: which globals have a register of their own, and the code of prologue.c. */
 typedef struct X86Layout {
-    X86RegMask alloc;               /* what the allocator may use */
-    uint16_t pinned[X86_NB_REGS];   /* temp in each pinned register; TCG_NONE */
-    X86Temp globals[TCG_MAX_TEMPS]; /* initial state; entry n is temp n */
+    X86RegMask alloc;                 /* what the allocator may use */
+    uint16_t pinned[X86_NB_REGS];     /* temp in each pinned register; TCG_NONE */
+    X86Temp globals[X86_MAX_GLOBALS]; /* initial state; entry n is temp n */
     int nb_globals;
     int cc_temp;                  /* the flags global, or TCG_NONE */
     const uint8_t *exit_slot;     /* RAX: TBSlot; stores its pc, returns it */

@@ -101,7 +101,7 @@ void x86_gen_shl(X86Gen *g, const TCGOp *op)
 {
     static const X86OpRule rule = { .emit = emit_add_shifted };
     int which, i = g->index;
-    TCGOp *add = shifted_add(g, op, &which), fused;
+    TCGOp *add = x86_config.no_peepholes ? NULL : shifted_add(g, op, &which), fused;
     unsigned other;
 
     if (!add) {

@@ -264,6 +264,56 @@ static void emit_stv(X86Gen *g, const TCGOp *op, const X86Operand *o)
     }
 }
 
+/* ---- pairs, in system mode ---- */
+
+/* The base may be in the register of the first output. */
+static void emit_ld2(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    X86Mem m = x86_softmmu_address(g, op, o, 2), second = m;
+    bool swap = o[0].reg == m.base;
+
+    second.disp += 1 << (op->memop & MO_SIZE);
+    emit_load(g, op->memop, 0, o[swap].reg, swap ? second : m);
+    emit_load(g, op->memop, 0, o[!swap].reg, swap ? m : second);
+}
+
+static void emit_st2(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    int sz = op->memop & MO_SIZE;
+    X86Mem m = x86_softmmu_address(g, op, o, 2);
+
+    for (int n = 0; n < 2; n++) {
+        if (o[n].kind == X86_IMM) {
+            x86_mov_mi(g, sz, 0, m, (int32_t)o[n].imm);
+        } else {
+            x86_rm(g, store_op[sz], o[n].reg, m);
+        }
+        m.disp += 1 << sz;
+    }
+}
+
+static void emit_ldv2(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    int sz = op->memop & MO_SIZE;
+    X86Mem m = x86_softmmu_address(g, op, o, 2);
+
+    for (int n = 0; n < 2; n++) {
+        x86_vload(g, 0, o[n].reg, sz, m);
+        m.disp += 1 << sz;
+    }
+}
+
+static void emit_stv2(X86Gen *g, const TCGOp *op, const X86Operand *o)
+{
+    int sz = op->memop & MO_SIZE;
+    X86Mem m = x86_softmmu_address(g, op, o, 2);
+
+    for (int n = 0; n < 2; n++) {
+        x86_vstore(g, 0, o[n].reg, sz, m);
+        m.disp += 1 << sz;
+    }
+}
+
 /* ---- fields of the state ---- */
 
 static void emit_ld_env(X86Gen *g, const TCGOp *op, const X86Operand *o)
@@ -503,6 +553,13 @@ void x86_mem_rules_init(void)
     x86_rules[TCG_OP_st] = (X86OpRule){ .emit = emit_st, .flags = X86R_FLAGS | X86R_IMM_FIRST };
     x86_rules[TCG_OP_ldv] = (X86OpRule){ .emit = emit_ldv, .flags = probe };
     x86_rules[TCG_OP_stv] = (X86OpRule){ .emit = emit_stv, .flags = X86R_FLAGS };
+    if (x86_config.softmmu) {
+        x86_rules[TCG_OP_ld2] = (X86OpRule){ .emit = emit_ld2, .flags = X86R_FLAGS };
+        x86_rules[TCG_OP_st2] =
+            (X86OpRule){ .emit = emit_st2, .flags = X86R_FLAGS | X86R_IMM_FIRST | X86R_IMM_1 };
+        x86_rules[TCG_OP_ldv2] = (X86OpRule){ .emit = emit_ldv2, .flags = X86R_FLAGS };
+        x86_rules[TCG_OP_stv2] = (X86OpRule){ .emit = emit_stv2, .flags = X86R_FLAGS };
+    }
     x86_rules[TCG_OP_ld_env] = (X86OpRule){ .emit = emit_ld_env, .flags = X86R_FLAGS };
     x86_rules[TCG_OP_st_env] = (X86OpRule){ .emit = emit_st_env, .flags = X86R_IMM_FIRST };
     x86_rules[TCG_OP_ldv_env] = (X86OpRule){ .emit = emit_ldv_env };

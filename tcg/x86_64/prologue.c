@@ -46,10 +46,11 @@ static void pin(int global, int reg)
 
 void x86_layout_init(const TargetOps *target)
 {
-    bool used[TCG_MAX_TEMPS] = { false };
+    bool used[X86_MAX_GLOBALS] = { false };
     const uint8_t *vec_order = x86_has(X86_AVX512) ? vec_pins_avx512 : vec_pins;
     int nb_vec = x86_has(X86_AVX512) ? sizeof(vec_pins_avx512) : sizeof(vec_pins), global;
 
+    g_assert(target->nb_globals < X86_MAX_GLOBALS);
     memset(&x86_layout, 0, sizeof(x86_layout));
     x86_layout.nb_globals = target->nb_globals;
     x86_layout.cc_temp = target->cc_global < 0 ? TCG_NONE : TCG_GLOBAL_TEMP(target->cc_global);

@@ -38,14 +38,26 @@ static bool is_atomic(const TCGOp *op)
            op->opc == TCG_OP_atomic_cas128;
 }
 
+static bool is_pair(const TCGOp *op)
+{
+    return op->opc == TCG_OP_ld2 || op->opc == TCG_OP_st2 || op->opc == TCG_OP_ldv2 ||
+           op->opc == TCG_OP_stv2;
+}
+
+static bool is_load(const TCGOp *op)
+{
+    return op->opc == TCG_OP_ld || op->opc == TCG_OP_ldv || op->opc == TCG_OP_ld2 ||
+           op->opc == TCG_OP_ldv2;
+}
+
 static unsigned size_log2(const TCGOp *op)
 {
-    return op->opc == TCG_OP_atomic_cas128 ? MO_128 : op->memop & MO_SIZE;
+    return op->opc == TCG_OP_atomic_cas128 ? MO_128 : (op->memop & MO_SIZE) + is_pair(op);
 }
 
 static int32_t cmp_disp(const TCGOp *op)
 {
-    MMUAccess access = op->opc == TCG_OP_ld || op->opc == TCG_OP_ldv ? MMU_LOAD : MMU_STORE;
+    MMUAccess access = is_load(op) ? MMU_LOAD : MMU_STORE;
 
     return (int32_t)(offsetof(TLBEntry, cmp) + access * sizeof(uint64_t));
 }
@@ -88,12 +100,15 @@ static void ool_access(X86Gen *g, X86Ool *ool)
         }
     }
     emit_slow_call(g, ool);
-    if (nb_out && !x86_arg_dies(op, 0)) {
+    for (int n = 0; n < nb_out; n++) {
+        if (x86_arg_dies(op, n)) {
+            continue;
+        }
         if (ool->zero_above) { /* a broadcast */
-            x86_vbroadcast(g, 0, ool->o[0].reg, op->memop & MO_SIZE, x86_env(x86_arg_disp(0)));
+            x86_vbroadcast(g, 0, ool->o[n].reg, op->memop & MO_SIZE, x86_env(x86_arg_disp(n)));
         } else {
-            x86_load(g, ool->o[0].reg + (d->out[0] == 'v' ? X86_VREG0 : 0), TCG_TYPE_I64,
-                     x86_arg_disp(0));
+            x86_load(g, ool->o[n].reg + (d->out[n] == 'v' ? X86_VREG0 : 0), TCG_TYPE_I64,
+                     x86_arg_disp(n));
         }
     }
     x86_jmp_local(g, ool->local);
@@ -145,6 +160,45 @@ static void access_slow_path(X86Gen *g, const TCGOp *op, const X86Operand *o, in
     ool->zero_above = g->broadcast;
     ool->o = memcpy(&g->o_pool[g->nb_o_pool], o, (size_t)nb * sizeof(*o));
     g->nb_o_pool += nb;
+}
+
+/* ---- pairs: two accesses of one guest instruction, side by side, share a probe ---- */
+
+static bool side_by_side(const TCGOp *a, const TCGOp *b)
+{
+    return a->opc == b->opc && a->memop == b->memop &&
+           !(a->memop & (MO_ACQUIRE | MO_RELEASE | MO_BSWAP | MO_ATOM16)) &&
+           (a->memop & MO_SIZE) >= MO_32 && a->arg[1] == b->arg[1] && a->arg[2] == TCG_NONE &&
+           b->arg[2] == TCG_NONE && b->imm == a->imm + (1 << (a->memop & MO_SIZE)) &&
+           a->imm == (int32_t)a->imm && b->imm == (int32_t)b->imm;
+}
+
+void x86_softmmu_pairs(TCGContext *s)
+{
+    static const uint8_t both[TCG_OP_COUNT] = {
+        [TCG_OP_ld] = TCG_OP_ld2,
+        [TCG_OP_st] = TCG_OP_st2,
+        [TCG_OP_ldv] = TCG_OP_ldv2,
+        [TCG_OP_stv] = TCG_OP_stv2,
+    };
+
+    for (int i = 0; i + 1 < s->nb_ops; i++) {
+        TCGOp *a = &s->ops[i], *b = a + 1;
+        bool load = is_load(a);
+
+        if (!both[a->opc] || !side_by_side(a, b) ||
+            (load && (a->arg[0] == a->arg[1] || a->arg[0] == b->arg[0]))) {
+            continue;
+        }
+        a->opc = both[a->opc];
+        a->arg[2] = b->arg[1];
+        a->arg[1] = b->arg[0];
+        a->arg[3] = TCG_NONE;
+        /* arg 0 of both, then the base; what both store dies once */
+        a->life = (uint16_t)((a->life & 1) | (b->life & 1) << 1 | (b->life & 2) << 1);
+        b->opc = TCG_OP_nop;
+        i++;
+    }
 }
 
 /* ---- the probe ---- */

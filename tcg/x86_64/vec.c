@@ -3,7 +3,7 @@
  * Integer vector ops as host instructions: a table for the ops that are one instruction, and a
  * short sequence each for the rest. An op without a rule is evaluated out of line.
  */
-#include "asm-vec.h"
+#include "tcg/x86_64/vec.h"
 
 #define P66(op)   VOP(VPP_66, VMAP_0F, op, 0)
 #define P66W(op)  VOP(VPP_66, VMAP_0F, op, VOP_EW)
@@ -87,7 +87,7 @@ static uint64_t dup_const(unsigned sz, uint64_t v)
     }
 }
 
-static int const_dup(X86Gen *g, unsigned sz, uint64_t v)
+int x86_vec_const(X86Gen *g, unsigned sz, uint64_t v)
 {
     uint64_t c = dup_const(sz, v);
 
@@ -173,7 +173,7 @@ static void emit_vneg(X86Gen *g, const TCGOp *op, const X86Operand *o)
 static void emit_vmul8(X86Gen *g, const X86Operand *o)
 {
     unsigned d = o[0].reg, a = o[1].reg, b = o[2].reg, t = o[3].reg, u = o[4].reg;
-    int low = const_dup(g, MO_16, 0xff);
+    int low = x86_vec_const(g, MO_16, 0xff);
 
     x86_v3(g, VOP_PMULLW, t, a, b); /* even bytes right in their low halves */
     x86_v3c(g, VOP_PAND, t, t, low);
@@ -184,7 +184,7 @@ static void emit_vmul8(X86Gen *g, const X86Operand *o)
     x86_v3(g, VOP_POR, d, t, u);
 }
 
-static void emit_vmul(X86Gen *g, const TCGOp *op, const X86Operand *o)
+void x86_vec_mul(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     if (op->sz == MO_8) {
         emit_vmul8(g, o);
@@ -244,23 +244,23 @@ static void emit_vcmp_evex(X86Gen *g, const TCGOp *op, const X86Operand *o)
     x86_v3k(g, to_lanes[op->sz], o[0].reg, X86_NO_REG, X86_K1, 0, false, -1);
 }
 
-static const X86VOp cmpeq[] = { P66(0x74) | VOP_NO_EVEX, P66(0x75) | VOP_NO_EVEX,
-                                P66(0x76) | VOP_NO_EVEX, P38(0x29) | VOP_NO_EVEX };
-static const X86VOp cmpgt[] = { P66(0x64) | VOP_NO_EVEX, P66(0x65) | VOP_NO_EVEX,
-                                P66(0x66) | VOP_NO_EVEX, P38(0x37) | VOP_NO_EVEX };
+const X86VOp x86_vec_cmpeq[4] = { P66(0x74) | VOP_NO_EVEX, P66(0x75) | VOP_NO_EVEX,
+                                  P66(0x76) | VOP_NO_EVEX, P38(0x29) | VOP_NO_EVEX };
+const X86VOp x86_vec_cmpgt[4] = { P66(0x64) | VOP_NO_EVEX, P66(0x65) | VOP_NO_EVEX,
+                                  P66(0x66) | VOP_NO_EVEX, P38(0x37) | VOP_NO_EVEX };
 
 /* unsigned >= : max(a, b) == a, where there is such a max; else through the sign bit */
 static void cmp_geu(X86Gen *g, unsigned sz, unsigned d, unsigned a, unsigned b, unsigned t)
 {
     if (sz < MO_64) {
         x86_v3(g, simple_table[TCG_OP_vumax][sz], t, a, b);
-        x86_v3(g, cmpeq[sz], d, t, a);
+        x86_v3(g, x86_vec_cmpeq[sz], d, t, a);
         return;
     }
-    int sign = const_dup(g, MO_64, 1ull << 63);
+    int sign = x86_vec_const(g, MO_64, 1ull << 63);
     x86_v3c(g, VOP_PXOR, t, b, sign);
     x86_v3c(g, VOP_PXOR, d, a, sign);
-    x86_v3(g, cmpgt[sz], t, t, d);
+    x86_v3(g, x86_vec_cmpgt[sz], t, t, d);
     ones(g, d);
     x86_v3(g, VOP_PXOR, d, d, t);
 }
@@ -274,17 +274,17 @@ static void emit_vcmp_vex(X86Gen *g, const TCGOp *op, const X86Operand *o)
     case TCG_COND_NE:
         invert = true; /* fall through */
     case TCG_COND_EQ:
-        x86_v3(g, cmpeq[sz], t, a, b);
+        x86_v3(g, x86_vec_cmpeq[sz], t, a, b);
         break;
     case TCG_COND_LE:
         invert = true; /* fall through */
     case TCG_COND_GT:
-        x86_v3(g, cmpgt[sz], t, a, b);
+        x86_v3(g, x86_vec_cmpgt[sz], t, a, b);
         break;
     case TCG_COND_GE:
         invert = true; /* fall through */
     case TCG_COND_LT:
-        x86_v3(g, cmpgt[sz], t, b, a);
+        x86_v3(g, x86_vec_cmpgt[sz], t, b, a);
         break;
     case TCG_COND_LTU:
         invert = true; /* fall through */
@@ -302,7 +302,7 @@ static void emit_vcmp_vex(X86Gen *g, const TCGOp *op, const X86Operand *o)
     case TCG_COND_TSTNE:
         x86_v3(g, VOP_PAND, t, a, b);
         zero(g, u);
-        x86_v3(g, cmpeq[sz], t, t, u);
+        x86_v3(g, x86_vec_cmpeq[sz], t, t, u);
         invert = op->cond == TCG_COND_TSTNE;
         break;
     }
@@ -322,11 +322,11 @@ static bool all_low(const X86Operand *o)
 static void emit_vcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     if (all_low(o) && op->cond == TCG_COND_EQ) {
-        x86_v3(g, cmpeq[op->sz], o[0].reg, o[1].reg, o[2].reg);
+        x86_v3(g, x86_vec_cmpeq[op->sz], o[0].reg, o[1].reg, o[2].reg);
     } else if (all_low(o) && op->cond == TCG_COND_GT) {
-        x86_v3(g, cmpgt[op->sz], o[0].reg, o[1].reg, o[2].reg);
+        x86_v3(g, x86_vec_cmpgt[op->sz], o[0].reg, o[1].reg, o[2].reg);
     } else if (all_low(o) && op->cond == TCG_COND_LT && x86_has(X86_AVX)) {
-        x86_v3(g, cmpgt[op->sz], o[0].reg, o[2].reg, o[1].reg);
+        x86_v3(g, x86_vec_cmpgt[op->sz], o[0].reg, o[2].reg, o[1].reg);
     } else if (x86_has(X86_AVX512)) {
         emit_vcmp_evex(g, op, o);
     } else {
@@ -337,9 +337,9 @@ static void emit_vcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
 /* ---- shifts by immediates
  * ------------------------------------------------------------------------------------ */
 
-enum { SHR = 2, SAR = 4, SHL = 6 };
+enum { SHR = X86_SHIFT_SHR, SAR = X86_SHIFT_SAR, SHL = X86_SHIFT_SHL };
 
-static void shift_lanes(X86Gen *g, unsigned kind, unsigned sz, unsigned d, unsigned a, unsigned n)
+void x86_vec_shift(X86Gen *g, unsigned kind, unsigned sz, unsigned d, unsigned a, unsigned n)
 {
     static const X86VOp group[] = { 0, P66(0x71), P66(0x72), P66W(0x73) };
     X86VOp insn =
@@ -354,16 +354,16 @@ static void shift_bytes(X86Gen *g, unsigned kind, unsigned d, unsigned a, unsign
     unsigned mask = kind == SHL ? 0xff << n & 0xff : 0xff >> n;
 
     x86_vshift(g, P66(0x71), kind == SHL ? SHL : SHR, t, a, n);
-    x86_v3c(g, VOP_PAND, kind == SAR ? t : d, t, const_dup(g, MO_8, mask));
+    x86_v3c(g, VOP_PAND, kind == SAR ? t : d, t, x86_vec_const(g, MO_8, mask));
     if (kind == SAR) {
-        int sign = const_dup(g, MO_8, 0x80 >> n);
+        int sign = x86_vec_const(g, MO_8, 0x80 >> n);
         x86_v3c(g, VOP_PXOR, t, t, sign);
         x86_v3c(g, P66(0xf8), d, t, sign);
     }
 }
 
-static void shift_imm(X86Gen *g, unsigned kind, unsigned sz, unsigned d, unsigned a, unsigned n,
-                      unsigned t)
+void x86_vec_shift_imm(X86Gen *g, unsigned kind, unsigned sz, unsigned d, unsigned a, unsigned n,
+                       unsigned t)
 {
     unsigned size = 8u << sz;
 
@@ -378,12 +378,12 @@ static void shift_imm(X86Gen *g, unsigned kind, unsigned sz, unsigned d, unsigne
         shift_bytes(g, kind, d, a, n, t);
     } else if (sz == MO_64 && kind == SAR && !x86_has(X86_AVX512)) {
         /* extend the sign after a logical shift: (x ^ m) - m, m the sign's new place */
-        int sign = const_dup(g, MO_64, 1ull << (63 - n));
-        shift_lanes(g, SHR, sz, t, a, n);
+        int sign = x86_vec_const(g, MO_64, 1ull << (63 - n));
+        x86_vec_shift(g, SHR, sz, t, a, n);
         x86_v3c(g, VOP_PXOR, t, t, sign);
         x86_v3c(g, P66W(0xfb), d, t, sign);
     } else {
-        shift_lanes(g, kind, sz, d, a, n);
+        x86_vec_shift(g, kind, sz, d, a, n);
     }
 }
 
@@ -391,7 +391,7 @@ static void emit_vshift_imm(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     unsigned kind = op->opc == TCG_OP_vshli ? SHL : op->opc == TCG_OP_vshri ? SHR : SAR;
 
-    shift_imm(g, kind, op->sz, o[0].reg, o[1].reg, op->imm, o[2].reg);
+    x86_vec_shift_imm(g, kind, op->sz, o[0].reg, o[1].reg, op->imm, o[2].reg);
 }
 
 /* (a >> n) + bit n-1 of a */
@@ -400,16 +400,16 @@ static void emit_vrshift_imm(X86Gen *g, const TCGOp *op, const X86Operand *o)
     unsigned kind = op->opc == TCG_OP_vrshri ? SHR : SAR;
     unsigned d = o[0].reg, a = o[1].reg, t = o[2].reg, u = o[3].reg;
 
-    shift_imm(g, SHR, op->sz, t, a, op->imm - 1, u);
-    x86_v3c(g, VOP_PAND, t, t, const_dup(g, op->sz, 1));
-    shift_imm(g, kind, op->sz, d, a, op->imm, u);
+    x86_vec_shift_imm(g, SHR, op->sz, t, a, op->imm - 1, u);
+    x86_v3c(g, VOP_PAND, t, t, x86_vec_const(g, op->sz, 1));
+    x86_vec_shift_imm(g, kind, op->sz, d, a, op->imm, u);
     x86_v3(g, simple_table[TCG_OP_vadd][op->sz], d, d, t);
 }
 
 /* ---- shifts by vectors: |count| as a logical amount; amounts past the size give zero on x86
  * --------------------- */
 
-static void emit_vshl_var(X86Gen *g, const TCGOp *op, const X86Operand *o)
+void x86_vec_shl_var(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     static const X86VOp sll[] = { 0, P38EW(0x12), P38(0x47), VOP(VPP_66, VMAP_0F38, 0x47, VOP_W) };
     static const X86VOp srl[] = { 0, P38EW(0x10), P38(0x45), VOP(VPP_66, VMAP_0F38, 0x45, VOP_W) };
@@ -417,22 +417,32 @@ static void emit_vshl_var(X86Gen *g, const TCGOp *op, const X86Operand *o)
     static const X86VOp to_mask[] = { 0, VOP(VPP_F3, VMAP_0F38, 0x29, VOP_EVEX | VOP_EW),
                                       VOP(VPP_F3, VMAP_0F38, 0x39, VOP_EVEX),
                                       VOP(VPP_F3, VMAP_0F38, 0x39, VOP_EVEX | VOP_EW) };
+    bool sign = op->opc == TCG_OP_vsshl || op->opc == TCG_OP_vsrshl;
+    bool round = op->opc == TCG_OP_vurshl || op->opc == TCG_OP_vsrshl;
     unsigned d = o[0].reg, a = o[1].reg, b = o[2].reg, left = o[3].reg, right = o[4].reg,
              n = o[5].reg, sz = op->sz;
-    int low = const_dup(g, sz, 0xff);
+    int low = x86_vec_const(g, sz, 0xff);
 
     zero(g, n);
     x86_v3(g, simple_table[TCG_OP_vsub][sz], n, n, b);
     x86_v3c(g, VOP_PAND, n, n, low);
-    x86_v3(g, op->opc == TCG_OP_vsshl ? sra[sz] : srl[sz], right, a, n);
+    x86_v3(g, sign ? sra[sz] : srl[sz], right, a, n);
+    if (round) { /* the last bit that goes */
+        unsigned bit = o[6].reg;
+
+        x86_v3c(g, simple_table[TCG_OP_vsub][sz], n, n, x86_vec_const(g, sz, 1));
+        x86_v3(g, sign ? sra[sz] : srl[sz], bit, a, n);
+        x86_v3c(g, VOP_PAND, bit, bit, x86_vec_const(g, sz, 1));
+        x86_v3(g, simple_table[TCG_OP_vadd][sz], right, right, bit);
+    }
     x86_v3c(g, VOP_PAND, n, b, low);
     x86_v3(g, sll[sz], left, a, n);
-    if (op->opc == TCG_OP_vushl) {
+    if (!sign) {
         x86_v3(g, VOP_POR, d, left, right);
         return;
     }
     /* choose by the sign of the count's low byte */
-    shift_lanes(g, SHL, sz, n, b, (8u << sz) - 8);
+    x86_vec_shift(g, SHL, sz, n, b, (8u << sz) - 8);
     x86_v3k(g, to_mask[sz], X86_K1, X86_NO_REG, n, 0, false, -1);
     x86_vmov(g, d, left);
     x86_v3k(g,
@@ -481,10 +491,10 @@ static void emit_vuzp(X86Gen *g, const TCGOp *op, const X86Operand *o)
         return;
     }
     if (odd) {
-        shift_lanes(g, SHR, op->sz + 1, t, a, 8u << op->sz);
-        shift_lanes(g, SHR, op->sz + 1, u, b, 8u << op->sz);
+        x86_vec_shift(g, SHR, op->sz + 1, t, a, 8u << op->sz);
+        x86_vec_shift(g, SHR, op->sz + 1, u, b, 8u << op->sz);
     } else {
-        int mask = const_dup(g, op->sz + 1, (1u << (8u << op->sz)) - 1);
+        int mask = x86_vec_const(g, op->sz + 1, (1u << (8u << op->sz)) - 1);
         x86_v3c(g, VOP_PAND, t, a, mask);
         x86_v3c(g, VOP_PAND, u, b, mask);
     }
@@ -503,11 +513,11 @@ static void emit_vtrn(X86Gen *g, const TCGOp *op, const X86Operand *o)
     }
     uint64_t low = bits == 32 ? 0xffffffffu : (1ull << bits) - 1;
     if (odd) {
-        shift_lanes(g, SHR, op->sz + 1, t, a, bits);
-        x86_v3c(g, VOP_PAND, u, b, const_dup(g, op->sz + 1, low << bits));
+        x86_vec_shift(g, SHR, op->sz + 1, t, a, bits);
+        x86_v3c(g, VOP_PAND, u, b, x86_vec_const(g, op->sz + 1, low << bits));
     } else {
-        x86_v3c(g, VOP_PAND, t, a, const_dup(g, op->sz + 1, low));
-        shift_lanes(g, SHL, op->sz + 1, u, b, bits);
+        x86_v3c(g, VOP_PAND, t, a, x86_vec_const(g, op->sz + 1, low));
+        x86_vec_shift(g, SHL, op->sz + 1, u, b, bits);
     }
     x86_v3(g, VOP_POR, d, t, u);
 }
@@ -516,19 +526,19 @@ static void emit_vtrn(X86Gen *g, const TCGOp *op, const X86Operand *o)
 static void emit_vtbl(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     (void)op;
-    x86_v3c(g, VOP_PADDUSB, o[3].reg, o[2].reg, const_dup(g, MO_8, 0x70));
+    x86_v3c(g, VOP_PADDUSB, o[3].reg, o[2].reg, x86_vec_const(g, MO_8, 0x70));
     x86_v3(g, VOP_PSHUFB, o[0].reg, o[1].reg, o[3].reg);
 }
 
 static void emit_vtbl2(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     unsigned t = o[4].reg, u = o[5].reg;
-    int c70 = const_dup(g, MO_8, 0x70);
+    int c70 = x86_vec_const(g, MO_8, 0x70);
 
     (void)op;
     x86_v3c(g, VOP_PADDUSB, t, o[3].reg, c70);
     x86_v3(g, VOP_PSHUFB, o[0].reg, o[1].reg, t);
-    x86_v3c(g, P66(0xf8), u, o[3].reg, const_dup(g, MO_8, 16));
+    x86_v3c(g, P66(0xf8), u, o[3].reg, x86_vec_const(g, MO_8, 16));
     x86_v3c(g, VOP_PADDUSB, u, u, c70);
     x86_v3(g, VOP_PSHUFB, t, o[2].reg, u);
     x86_v3(g, VOP_POR, o[0].reg, o[0].reg, t);
@@ -686,7 +696,7 @@ static void emit_vxtn(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_v3i(g, VOP_PSHUFD, d, X86_NO_REG, a, 0x08);
         x86_v3(g, VOP_MOVQ, d, X86_NO_REG, d);
     } else {
-        int mask = const_dup(g, op->sz + 1, op->sz == MO_8 ? 0xff : 0xffff);
+        int mask = x86_vec_const(g, op->sz + 1, op->sz == MO_8 ? 0xff : 0xffff);
         x86_v3c(g, VOP_PAND, t, a, mask);
         zero(g, u);
         x86_v3(g, op->sz == MO_8 ? VOP_PACKUSWB : VOP_PACKUSDW, d, t, u);
@@ -707,11 +717,6 @@ static void emit_vsqxtn(X86Gen *g, const TCGOp *op, const X86Operand *o)
     } else {
         pack_zero(g, op->sz == MO_8 ? VOP_PACKSSWB : VOP_PACKSSDW, o);
     }
-}
-
-static void emit_vsqxtun(X86Gen *g, const TCGOp *op, const X86Operand *o)
-{
-    pack_zero(g, op->sz == MO_8 ? VOP_PACKUSWB : VOP_PACKUSDW, o);
 }
 
 static void emit_vmull(X86Gen *g, const TCGOp *op, const X86Operand *o)
@@ -738,18 +743,6 @@ static void emit_vmull(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_v3(g, widen, u, X86_NO_REG, high ? u : b);
         x86_v3(g, VOP_PMULLW, d, t, u);
     }
-}
-
-/* PMULHRSW is SQRDMULH but for MIN * MIN, where it gives MIN instead of MAX. */
-static void emit_vsqrdmulh(X86Gen *g, const TCGOp *op, const X86Operand *o)
-{
-    unsigned d = o[0].reg, t = o[3].reg, u = o[4].reg;
-
-    (void)op;
-    x86_v3(g, P38(0x0b), t, o[1].reg, o[2].reg);
-    x86_v3c(g, VOP_MOVDQA, u, X86_NO_REG, const_dup(g, MO_16, 0x8000));
-    x86_v3(g, cmpeq[MO_16], u, u, t);
-    x86_v3(g, VOP_PXOR, d, t, u);
 }
 
 /* Across lanes: halve, combine, until one is left. */
@@ -795,7 +788,7 @@ static void emit_vcnt(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_v3(g, P38E(0x54), d, X86_NO_REG, a);
         return;
     }
-    int nibble = const_dup(g, MO_8, 15);
+    int nibble = x86_vec_const(g, MO_8, 15);
     x86_v3c(g, VOP_MOVDQA, table, X86_NO_REG,
             x86_const128(g, 0x0302020102010100ull, 0x0403030203020201ull));
     x86_v3c(g, VOP_PAND, t, a, nibble);
@@ -806,16 +799,10 @@ static void emit_vcnt(X86Gen *g, const TCGOp *op, const X86Operand *o)
     x86_v3(g, P66(0xfc), d, u, table);
 }
 
-static void emit_vclz(X86Gen *g, const TCGOp *op, const X86Operand *o)
-{
-    x86_v3(g, VOP(VPP_66, VMAP_0F38, 0x44, VOP_EVEX | (op->sz == MO_64 ? VOP_EW : 0)), o[0].reg,
-           X86_NO_REG, o[1].reg);
-}
-
 static void emit_vrbit(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     (void)op;
-    x86_v3c(g, VOP_MOVDQA, o[2].reg, X86_NO_REG, const_dup(g, MO_64, 0x8040201008040201ull));
+    x86_v3c(g, VOP_MOVDQA, o[2].reg, X86_NO_REG, x86_vec_const(g, MO_64, 0x8040201008040201ull));
     x86_v3i(g, VOP(VPP_66, VMAP_0F3A, 0xce, VOP_W), o[0].reg, o[1].reg, o[2].reg, 0);
 }
 
@@ -823,15 +810,6 @@ static void emit_vpmull64(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
     x86_v3i(g, VOP(VPP_66, VMAP_0F3A, 0x44, 0), o[0].reg, o[1].reg, o[2].reg,
             op->opc == TCG_OP_vpmull2 ? 0x11 : 0);
-}
-
-/* VPDPBUSD adds to its destination. */
-static void emit_vusdot(X86Gen *g, const TCGOp *op, const X86Operand *o)
-{
-    (void)op;
-    x86_vmov(g, o[4].reg, o[1].reg);
-    x86_v3(g, P38E(0x50), o[4].reg, o[2].reg, o[3].reg);
-    x86_vmov(g, o[0].reg, o[4].reg);
 }
 
 /* ---- the rules
@@ -857,6 +835,11 @@ static void rule(unsigned opc, unsigned sizes, X86EmitFn *emit, unsigned vscratc
     rule_sizes[opc] = sizes;
 }
 
+void x86_vec_rule(unsigned opc, unsigned sizes, X86EmitFn *emit, unsigned vscratch)
+{
+    rule(opc, sizes, emit, vscratch, 0);
+}
+
 static void simple_rules(const SimpleOp *table, size_t n, X86EmitFn *emit)
 {
     for (; n--; table++) {
@@ -872,11 +855,10 @@ static void simple_rules(const SimpleOp *table, size_t n, X86EmitFn *emit)
 
 void x86_vec_rules_init(void)
 {
-    bool avx512 = x86_has(X86_AVX512), avx2 = x86_has(X86_AVX2);
+    bool avx512 = x86_has(X86_AVX512);
 
     simple_rules(simple_ops, G_N_ELEMENTS(simple_ops), emit_binary);
     simple_rules(simple_unary, G_N_ELEMENTS(simple_unary), emit_unary);
-    rule(TCG_OP_vmul, S8 | S16 | S32 | (avx512 ? S64 : 0), emit_vmul, 2, 0);
     rule(TCG_OP_vandc, 0, emit_vandc, 0, 0);
     rule(TCG_OP_vnot, 0, emit_vnot, 1, 0);
     rule(TCG_OP_vorc, 0, emit_vorc, 1, 0);
@@ -890,13 +872,6 @@ void x86_vec_rules_init(void)
     rule(TCG_OP_vsari, S_ALL, emit_vshift_imm, 1, 0);
     rule(TCG_OP_vrshri, S_ALL, emit_vrshift_imm, 2, 0);
     rule(TCG_OP_vrsari, S_ALL, emit_vrshift_imm, 2, 0);
-    if (avx2) {
-        rule(TCG_OP_vushl, avx512 ? S_NOT8 : S32 | S64, emit_vshl_var, 3, 0);
-    }
-    if (avx512) {
-        rule(TCG_OP_vsshl, S_NOT8, emit_vshl_var, 3, 0);
-        rule(TCG_OP_vclz, S32 | S64, emit_vclz, 0, 0);
-    }
     rule(TCG_OP_vext, 0, emit_vext, 0, 0);
     rule(TCG_OP_vrev, S_ALL, emit_vrev, 0, 0);
     rule(TCG_OP_vuzp1, S_ALL, emit_vuzp, 2, 0);
@@ -918,7 +893,6 @@ void x86_vec_rules_init(void)
     rule(TCG_OP_vuxh, S_NOT64, emit_vext_high, 1, 0);
     rule(TCG_OP_vxtn, S_NOT64, emit_vxtn, 2, 0);
     rule(TCG_OP_vsqxtn, avx512 ? S_NOT64 : S8 | S16, emit_vsqxtn, 2, 0);
-    rule(TCG_OP_vsqxtun, S8 | S16, emit_vsqxtun, 2, 0);
     if (avx512) {
         rule(TCG_OP_vuqxtn, S_NOT64, emit_narrow_evex, 0, 0);
     }
@@ -926,7 +900,6 @@ void x86_vec_rules_init(void)
     rule(TCG_OP_vumull, S_NOT64, emit_vmull, 2, 0);
     rule(TCG_OP_vsmull2, S_NOT64, emit_vmull, 2, 0);
     rule(TCG_OP_vumull2, S_NOT64, emit_vmull, 2, 0);
-    rule(TCG_OP_vsqrdmulh, S16, emit_vsqrdmulh, 2, 0);
     rule(TCG_OP_vaddv, S_NOT64, emit_reduce, 2, 0);
     for (unsigned opc = TCG_OP_vsmaxv; opc <= TCG_OP_vuminv; opc++) {
         rule(opc, S_NOT64, emit_reduce, 2, 0);
@@ -938,8 +911,5 @@ void x86_vec_rules_init(void)
     if (x86_has(X86_PCLMUL)) {
         rule(TCG_OP_vpmull, S64, emit_vpmull64, 0, 0);
         rule(TCG_OP_vpmull2, S64, emit_vpmull64, 0, 0);
-    }
-    if (x86_has(X86_AVX512VNNI)) {
-        rule(TCG_OP_vusdot, 0, emit_vusdot, 1, 0);
     }
 }

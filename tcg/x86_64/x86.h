@@ -58,7 +58,7 @@ enum { X86_ENV = RBP };
 typedef struct X86Config {
     unsigned features;
     uint64_t guest_base; /* not 0: guest accesses take a GS prefix */
-    bool fp_check;
+    bool fp_check, no_peepholes;
     bool softmmu; /* guest accesses go through the software TLB (softmmu.c) */
     const TargetOps *target;
     unsigned
@@ -133,6 +133,7 @@ void x86_int_rules_init(void);
 void x86_flags_rules_init(void);
 void x86_mem_rules_init(void);
 void x86_vec_rules_init(void);
+void x86_vec_arith_rules_init(void); /* vec-arith.c: after vec.c */
 void x86_fp_rules_init(void);
 void x86_crypto_rules_init(void);
 

@@ -22,6 +22,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args): pass
     def reply(self, body):
         ranged = not self.path.startswith("/plain/")
+        if self.path.startswith("/private/") and self.headers.get("Authorization") != "Basic YWxpOm9wZW5zZXNhbWU=":
+            return self.send_error(401)
         try: data = open(os.path.basename(self.path), "rb").read()
         except OSError: return self.send_error(404)
         m = re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
@@ -57,5 +59,10 @@ url=http://127.0.0.1:$(cat port)
 is "a server without ranges is an error" $?
 ! "$img" info "$url/nosuch" >log 2>&1 && grep -q "Error opening" log; is "404" $?
 ! "$img" resize -f raw "$url/a.raw" 9M >log 2>&1 && grep -q "read-only" log; is "no writing" $?
+secret="--object secret,id=p,data=opensesame"
+private="driver=raw,file.driver=http,file.url=$url/private/a.raw,file.username=ali"
+"$img" compare $secret --image-opts driver=raw,file.filename=a.raw "$private,file.password-secret=p" >log 2>&1
+is "a user name and a password" $?
+! "$img" info --image-opts "$private" >log 2>&1 && grep -q "Error opening" log; is "none, and no entry" $?
 echo "1..$ran"
 [ $failed = 0 ]

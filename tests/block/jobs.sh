@@ -86,6 +86,23 @@ refused "no job, a message" "Block job 'io0' not found" "$io" -f qcow2 -c "$(qmp
 refused "no command, a message" "has not been found" "$io" -f qcow2 -c "$(qmp block-explode "$dev")" top.qcow2
 refused "no target, a message" "'target' is missing" "$io" -f qcow2 -c "$(qmp drive-mirror "$dev")" top.qcow2
 
+# Images in other folders: what is recorded leads there.
+fresh
+mkdir sub && mv ./*.qcow2 sub
+run "stream in a folder" "$io" -f qcow2 \
+    -c "$(qmp block-stream "$dev,\"base\":\"base.qcow2\"")" -c job_wait sub/top.qcow2
+same "stream in a folder" sub/top.qcow2 qcow2
+run "snapshot beside it" "$io" -f qcow2 \
+    -c "$(qmp blockdev-snapshot-sync "$dev,\"snapshot-file\":\"sub/snap.qcow2\"")" sub/top.qcow2
+same "snapshot beside it" sub/snap.qcow2 qcow2
+run "snapshot elsewhere" "$io" -f qcow2 \
+    -c "$(qmp blockdev-snapshot-sync "$dev,\"snapshot-file\":\"far.qcow2\"")" sub/snap.qcow2
+same "snapshot elsewhere" far.qcow2 qcow2
+run "commit in a folder" "$io" -f qcow2 \
+    -c "$(qmp block-commit "$dev,\"top\":\"sub/snap.qcow2\",\"base\":\"sub/top.qcow2\"")" -c job_wait far.qcow2
+same "commit in a folder" far.qcow2 qcow2
+rm -r sub
+
 # The host's I/O: the same bytes by all three ways.
 fresh
 for aio in threads io_uring native; do
@@ -99,4 +116,15 @@ for aio in threads io_uring native; do
         skip "aio=$aio: $(head -1 log)"
     fi
 done
+
+# The host copies from file to file.
+rm -f host.raw
+run "convert -C" "$img" convert -C -f raw -O raw all.raw host.raw
+run "convert -C, the same" cmp all.raw host.raw
+run "convert -C from qcow2" "$img" convert -C -f qcow2 -O raw top.qcow2 host.raw
+run "convert -C, the same" "$img" compare -f raw -F qcow2 host.raw top.qcow2
+run "convert -C to qcow2" "$img" convert -C -f raw -O qcow2 all.raw host.qcow2
+run "convert -C, the same" "$img" compare -f raw -F qcow2 all.raw host.qcow2
+refused "convert -C -c" "copy offloading when -c" "$img" convert -C -c -O qcow2 all.raw host.qcow2
+refused "convert -C -S" "copy offloading when -S" "$img" convert -C -S 4k -O qcow2 all.raw host.qcow2
 finish

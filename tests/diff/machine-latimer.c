@@ -53,6 +53,9 @@ void machine_init(void)
     }
 }
 
+/* More than a run can raise that stays where it should. */
+enum { MAX_SIGNALS = 64 };
+
 /* What stopped the CPU at an instruction, as a signal. */
 static void add_exception(Outcome *out, int excp)
 {
@@ -87,7 +90,7 @@ Outcome machine_run(State *st, const uint32_t *insns, int n)
     SLOT[n] = 0xd4000001; /* SVC */
     tb_invalidate_range((uintptr_t)SLOT, (uintptr_t)(SLOT + n + 1));
     cpu_set_pc(cpu, (uintptr_t)SLOT);
-    while ((excp = cpu_exec(cpu)) != EXCP_SYSCALL) {
+    while (out.nb < MAX_SIGNALS && (excp = cpu_exec(cpu)) != EXCP_SYSCALL) {
         add_exception(&out, excp);
         env->excl_addr = ~0ull; /* as a return from a signal handler leaves it */
         cpu_set_pc(cpu, cpu_get_pc(cpu) + 4);

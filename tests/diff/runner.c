@@ -120,6 +120,26 @@ static uint32_t random_fpcr(void)
     return r & 1 ? r & 0x07c80000 & rnd() : 0;
 }
 
+/* Memory begins as random as it can be had for a copy: at another place of one long table each
+ * time. */
+static void fill_memory(void)
+{
+    enum { WORDS = 1024, PLACES = 512 };
+    static uint64_t table[WORDS + PLACES];
+    uint64_t place = rnd() >> 32;
+
+    if (!table[0]) {
+        uint64_t keep = seed;
+        seed = 1;
+        for (int i = 0; i < WORDS + PLACES; i++) {
+            table[i] = rnd() & 1 ? rnd() | 1 : edgy_float();
+        }
+        table[0] |= 1;
+        seed = keep;
+    }
+    memcpy(SCRATCH + SCRATCH_SIZE / 2 - WORDS * 4, table + place % PLACES, WORDS * 8);
+}
+
 static void make_state(uint64_t which, int n)
 {
     seed = 0x9e3779b97f4a7c15 * (which + 1);
@@ -138,20 +158,29 @@ static void make_state(uint64_t which, int n)
     state.nzcv = rnd() & 0xf0000000;
     state.fpsr = 0;
     state.fpcr = getenv("FPCR") ? strtoull(getenv("FPCR"), NULL, 16) : random_fpcr();
-    for (int i = -512; i < 512; i++) {
-        ((uint64_t *)(SCRATCH + SCRATCH_SIZE / 2))[i] = rnd() & 1 ? rnd() : edgy_float();
-    }
+    fill_memory();
 }
 
 enum { HASHED = 8192 }; /* bytes of memory on each side of the middle */
 
+/* Four chains at once; size is a multiple of 8 */
 static uint64_t hash(uint64_t h, const void *data, size_t size)
 {
-    const uint64_t *p = data;
+    const uint64_t *p = data, prime = 0x9e3779b97f4a7c15;
+    uint64_t lane[4] = { h, h + 1, h + 2, h + 3 };
+    size_t n = size / 8, i = 0;
 
-    for (size_t i = 0; i < size / 8; i++) {
-        h = (h ^ p[i]) * 0x100000001b3;
-        h ^= h >> 29;
+    for (; i + 4 <= n; i += 4) {
+        for (int k = 0; k < 4; k++) {
+            lane[k] = (lane[k] ^ p[i + k] ^ lane[k] >> 31) * prime;
+        }
+    }
+    for (; i < n; i++) {
+        lane[0] = (lane[0] ^ p[i] ^ lane[0] >> 31) * prime;
+    }
+    h = lane[0];
+    for (int k = 1; k < 4; k++) {
+        h = (h ^ lane[k] ^ h >> 29) * prime;
     }
     return h;
 }

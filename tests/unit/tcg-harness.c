@@ -146,7 +146,8 @@ static bool set_up_backend(const TestEngine *e, GError **err)
 {
     TCGBackendConfig config = { .target = &test_target,
                                 .host_features = e->host,
-                                .fp_check = !e->traps };
+                                .fp_check = !e->traps,
+                                .no_peepholes = !e->optimize };
 
     host.engine = e;
     return tcg_backend_init(&config, err);

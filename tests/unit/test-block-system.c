@@ -633,8 +633,8 @@ static void test_mirror(void)
     static const char *const args[] = {
         "{\"device\":\"d0\",\"target\":\"%s/copy\",\"format\":\"raw\",\"sync\":\"full\"}",
         "{\"device\":\"d0\",\"target\":\"%s/copy\",\"format\":\"qcow2\",\"sync\":\"top\"}",
-        "{\"device\":\"d0\",\"target\":\"%s/copy\",\"format\":\"qcow2\",\"sync\":\"full\","
-        "\"copy-mode\":\"write-blocking\",\"granularity\":4096}",
+        ("{\"device\":\"d0\",\"target\":\"%s/copy\",\"format\":\"qcow2\",\"sync\":\"full\","
+         "\"copy-mode\":\"write-blocking\",\"granularity\":4096}"),
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(args); i++) {
         Machine *m = machine_new();

@@ -2,7 +2,9 @@
 /*
  * fpu/ against the host's own floating point, bit for bit and flag for flag: binary32 and binary64,
  * in the four rounding modes, with and without flushed operands, under x86's rules for NaNs and
- * tininess. `-m slow` runs a hundred times as many cases.
+ * tininess. Random operands, and by Berkeley TestFloat's method every combination of operands with
+ * the exponents and fractions at which arithmetic goes wrong: its level 1, or 2 with `-m slow`,
+ * which also runs a hundred times as many random cases.
  */
 #include <glib.h>
 #include <inttypes.h>
@@ -202,34 +204,128 @@ static uint8_t flags_of_mxcsr(uint32_t mxcsr)
     return (mxcsr & 1) | (mxcsr >> 1 & 0x1e);
 }
 
+static bool same_result(const HostTest *t, const Operands v, FloatRoundMode mode, bool flush_inputs)
+{
+    FloatStatus s = { .round_mode = mode,
+                      .nan_rule = FLOAT_NAN_X86,
+                      .flush_inputs_to_zero = flush_inputs };
+    uint32_t mxcsr = MXCSR_DEFAULT | mxcsr_of_mode[mode] | (flush_inputs ? MXCSR_DAZ : 0);
+    uint64_t want = t->host(v, &mxcsr), got = t->soft(v, &s);
+    uint8_t want_flags = flags_of_mxcsr(mxcsr), got_flags = s.flags & ~FLOAT_FLAG_INPUT_DENORMAL;
+
+    if (want == got && want_flags == got_flags) {
+        return true;
+    }
+    g_test_message("%s(%#" PRIx64 ", %#" PRIx64 ", %#" PRIx64 ") mode %d flush %d: host %#" PRIx64
+                   " flags %#x, fpu %#" PRIx64 " flags %#x",
+                   t->name, v[0], v[1], v[2], mode, flush_inputs, want, want_flags, got, got_flags);
+    return false;
+}
+
 static bool run_host_test(const HostTest *t, FloatRoundMode mode, bool flush_inputs, uint64_t count)
 {
     Random r = { .state = mode };
 
     for (uint64_t i = 0; i < count; i++) {
-        FloatStatus s = { .round_mode = mode,
-                          .nan_rule = FLOAT_NAN_X86,
-                          .flush_inputs_to_zero = flush_inputs };
-        uint32_t mxcsr = MXCSR_DEFAULT | mxcsr_of_mode[mode] | (flush_inputs ? MXCSR_DAZ : 0);
         Operands v = { 0 };
-        uint64_t want, got;
-        uint8_t want_flags, got_flags;
 
         for (int j = 0; j < 3; j++) {
             v[j] = t->exp_bits == 0
                        ? random_integer(&r)
                        : random_operand(&r, t->exp_bits, t->frac_bits, v[j ? j - 1 : 0]);
         }
-        want = t->host(v, &mxcsr);
-        want_flags = flags_of_mxcsr(mxcsr);
-        got = t->soft(v, &s);
-        got_flags = s.flags & ~FLOAT_FLAG_INPUT_DENORMAL;
-        if (want != got || want_flags != got_flags) {
-            g_test_message(
-                "%s(%#" PRIx64 ", %#" PRIx64 ", %#" PRIx64 ") mode %d flush %d: host %#" PRIx64
-                " flags %#x, fpu %#" PRIx64 " flags %#x",
-                t->name, v[0], v[1], v[2], mode, flush_inputs, want, want_flags, got, got_flags);
+        if (!same_result(t, v, mode, flush_inputs)) {
             return false;
+        }
+    }
+    return true;
+}
+
+/* --- TestFloat's combinations
+ * ----------------------------------------------------------------------------- */
+
+static int operands_of(const HostTest *t)
+{
+    static const char *const two[] = { "_add", "_sub", "_mul", "_div", "_compare", "_quiet" };
+
+    if (t->needs == HOST_FMA) {
+        return 3;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(two); i++) {
+        if (g_str_has_suffix(t->name, two[i])) {
+            return 2;
+        }
+    }
+    return 1;
+}
+
+/* How fine the set of operands is: P1 of TestFloat, P2, or P2 with all exponents. */
+typedef enum Density { COARSE, P1, P2, ALL } Density;
+
+static void add_fractions(GArray *set, uint64_t high, int bits, Density density)
+{
+    uint64_t ones = low_bits(bits), p1[] = { 0, ones, 1, ones - 1 };
+
+    for (int i = 0; i < (density == COARSE ? 2 : 4); i++) {
+        uint64_t v = high | p1[i];
+        g_array_append_val(set, v);
+    }
+    for (int k = 1; density >= P2 && k < bits; k++) {
+        uint64_t more[] = { 1ull << k, ones >> k, ones ^ ones >> k, ones ^ 1ull << k };
+        for (unsigned i = 0; i < G_N_ELEMENTS(more); i++) {
+            uint64_t v = high | more[i];
+            g_array_append_val(set, v);
+        }
+    }
+}
+
+static void add_integers(GArray *set)
+{
+    for (int k = 0; k < 64; k++) {
+        for (int64_t d = -2; d <= 2; d++) {
+            uint64_t v = (1ull << k) + (uint64_t)d, negative = -v;
+            g_array_append_val(set, v);
+            g_array_append_val(set, negative);
+        }
+    }
+}
+
+static GArray *operand_set(const HostTest *t, Density density)
+{
+    GArray *set = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    int e = t->exp_bits, f = t->frac_bits, bias = (1 << (e - 1)) - 1, max = (1 << e) - 1;
+    const int some[] = { 0,   1,        bias - f - 1, bias - 1,     bias, bias + f, max - 1,
+                         max, bias - f, bias + 1,     bias + f + 1, 2,    max - 2 };
+    int count = density == COARSE ? 8 : density == ALL ? max + 1 : (int)G_N_ELEMENTS(some);
+
+    if (e == 0) {
+        add_integers(set);
+        return set;
+    }
+    for (int i = 0; i < count; i++) {
+        uint64_t exp = density == ALL ? (uint64_t)i : (uint64_t)some[i];
+        add_fractions(set, exp << f, f, density);
+        add_fractions(set, exp << f | 1ull << (e + f), f, density);
+    }
+    return set;
+}
+
+static bool run_combinations(const HostTest *t, FloatRoundMode mode, bool flush_inputs)
+{
+    static const Density densities[2][4] = { { 0, ALL, P1, COARSE }, { 0, ALL, P2, P1 } };
+    int n = operands_of(t);
+    g_autoptr(GArray) set = operand_set(t, densities[g_test_slow()][n]);
+    const uint64_t *v = (const uint64_t *)set->data;
+    guint second = n > 1 ? set->len : 1, third = n > 2 ? set->len : 1;
+
+    for (guint i = 0; i < set->len; i++) {
+        for (guint j = 0; j < second; j++) {
+            for (guint k = 0; k < third; k++) {
+                Operands operands = { v[i], n > 1 ? v[j] : 0, n > 2 ? v[k] : 0 };
+                if (!same_result(t, operands, mode, flush_inputs)) {
+                    return false;
+                }
+            }
         }
     }
     return true;
@@ -245,7 +341,8 @@ static void test_host(const void *opaque)
         return;
     }
     for (FloatRoundMode mode = 0; mode < G_N_ELEMENTS(mxcsr_of_mode); mode++) {
-        if (!run_host_test(t, mode, false, count) || !run_host_test(t, mode, true, count)) {
+        if (!run_host_test(t, mode, false, count) || !run_host_test(t, mode, true, count) ||
+            !run_combinations(t, mode, false) || !run_combinations(t, mode, true)) {
             g_test_fail();
             return;
         }

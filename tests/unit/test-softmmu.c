@@ -49,6 +49,7 @@ static struct {
     MMUAccess access;
     MemTxResult result;
     uint64_t interrupts_taken;
+    bool (*syscall)(CPUState *cpu); /* true: the code goes on behind it */
 } toy;
 
 static int toy_mmu_mode(const CPUState *cpu, bool fetch)
@@ -102,9 +103,12 @@ static void toy_unaligned(CPUState *cpu, vaddr addr, unsigned size, MMUAccess ac
     record(cpu, EXCP_ALIGN, addr, access);
 }
 
-/* Every exception ends the run. */
+/* Every exception ends the run, but system calls that a test has a use for. */
 static void toy_do_interrupt(CPUState *cpu)
 {
+    if (cpu->exception_index == EXCP_SYSCALL && toy.syscall && toy.syscall(cpu)) {
+        return;
+    }
     toy.excp = cpu->exception_index;
     cpu_request_exit(cpu);
 }
@@ -705,6 +709,80 @@ static void test_interrupts(void)
     g_assert_cmpint(toy.interrupts_taken, >, 0);
 }
 
+/*
+ * One vCPU reads a page; another keeps exchanging the memory under it, tells the first to forget
+ * the old, and then writes poison to what it took away: that must not be seen.
+ */
+enum {
+    SHARED = DATA + 8 * PAGE,
+    TAKEN = DATA + 9 * PAGE,
+    STOP = DATA + 10 * PAGE,
+    POISON = 0xbad,
+    REMAPS = 2000,
+};
+static VCPU *reader, *remapper;
+static atomic_int readers_result;
+
+static bool on_syscall(CPUState *cpu)
+{
+    CPUArmState *e = (CPUArmState *)cpu;
+    uint64_t phys = toy.pte[SHARED / PAGE].phys;
+    TLBFlush both = {
+        .kind = TLB_FLUSH_RANGE, .mmu_modes = ~0u, .id = ~0ull, .addr = SHARED, .size = 2 * PAGE
+    };
+
+    if (cpu == reader->cpu) {
+        readers_result = e->x[3] == POISON ? 2 : 1;
+        cpu->halted = true;
+        cpu->exception_index = EXCP_HALTED;
+        e->pc = CODE + PAGE;
+        cpu_request_exit(cpu);
+        return true;
+    }
+    if (e->pc == CODE + 2 * PAGE + sizeof(code_remapper)) { /* the last one */
+        *(uint64_t *)at(STOP) = 1;
+        cpu->halted = true;
+        cpu_request_exit(cpu);
+        return true;
+    }
+    *(uint64_t *)at(TAKEN) = 0;
+    toy.pte[SHARED / PAGE].phys = toy.pte[TAKEN / PAGE].phys;
+    toy.pte[TAKEN / PAGE].phys = phys;
+    tlb_flush_all_cpus_synced(cpu, &both);
+    return true;
+}
+
+static void test_remote_flush(void)
+{
+    GError *err = NULL;
+
+    memcpy(mem + PAGE, code_reader, sizeof(code_reader));
+    memcpy(mem + 2 * PAGE, code_remapper, sizeof(code_remapper));
+    *(uint64_t *)at(SHARED) = *(uint64_t *)at(TAKEN) = *(uint64_t *)at(STOP) = 0;
+    toy.syscall = on_syscall;
+    reader = new_vcpu(vcpu->cpu->target);
+    remapper = new_vcpu(vcpu->cpu->target);
+    CPUArmState *r = (CPUArmState *)reader->cpu, *m = (CPUArmState *)remapper->cpu;
+    r->pc = CODE + PAGE;
+    r->x[1] = SHARED;
+    r->x[2] = STOP;
+    r->x[4] = POISON;
+    m->pc = CODE + 2 * PAGE;
+    m->x[1] = TAKEN;
+    m->x[2] = REMAPS;
+    m->x[4] = POISON;
+    g_assert_true(accel_current()->vcpu_start(reader, &err));
+    g_assert_true(accel_current()->vcpu_start(remapper, &err));
+    vcpus_resume();
+    while (!readers_result) {
+        usleep(1000);
+    }
+    g_assert_cmpint(readers_result, ==, 1);
+    g_assert_cmpint(m->x[2], ==, 0);
+    g_assert_cmpint(r->x[5], >, 0);
+    vcpus_stop();
+}
+
 /* ---- each case with each configuration ---- */
 
 static const struct {
@@ -725,6 +803,7 @@ static const struct {
     { "dirty", test_dirty, false },
     { "debugger", test_debugger, false },
     { "interrupts", test_interrupts, false },
+    { "remote-flush", test_remote_flush, false },
 };
 
 static void run_case(gconstpointer data)

@@ -163,28 +163,38 @@ static TCGv_i64 r(int n)
     return tcg_global_i64(TEST_R + n);
 }
 
-/* The code of the list up to its exit to cpu_exec. */
-static void expect_list(TCGContext *s, const char *want)
+static const TestEngine everything = { .name = "host", .optimize = true, .host = "" };
+static const TestEngine no_peepholes = { .name = "host, no peepholes", .host = "" };
+
+/* The code of the list up to its exit to cpu_exec. NULL: the host lacks a feature. */
+static char *list_code(TCGContext *s, const TestEngine *engine, unsigned features)
 {
-    static const TestEngine all = { .name = "host", .host = "" };
     TranslationBlock tb = { .pc = 0x1000 };
-    g_autofree char *got = NULL;
-    char *end;
+    char *got, *end;
 
     test_end(s);
     tcg_optimize(s);
     tcg_liveness(s);
-    test_host_start(&all);
-    if (!x86_has(X86_BMI2)) {
-        g_test_skip("the expected code has BMI2 forms");
-        return;
+    test_host_start(engine);
+    if (!x86_has(features)) {
+        g_test_skip("the expected code needs features that this host lacks");
+        return NULL;
     }
     test_host_add(s, &tb);
     got = disassemble(tb.tc, tb.tc_size, 40);
     end = strstr(got, "; mov qword ptr [rbp - 0x40], 0x2000");
     g_assert_nonnull(end);
     *end = 0;
-    g_assert_cmpstr(got, ==, want);
+    return got;
+}
+
+static void expect_list(TCGContext *s, const char *want)
+{
+    g_autofree char *got = list_code(s, &everything, X86_BMI2);
+
+    if (got) {
+        g_assert_cmpstr(got, ==, want);
+    }
 }
 
 static void test_three_addresses(void)
@@ -233,6 +243,170 @@ static void test_flags(void)
                    "setb r15b; movzx r15d, r15b");
 }
 
+/* ---- pairs of ops that are one instruction ---- */
+
+static TCGv_vec v(int n)
+{
+    return tcg_global_vec(TEST_V + n);
+}
+
+static void encrypt(TCGContext *s)
+{
+    tcg_gen(aese, s, 0, v(0), v(0), v(1));
+    tcg_gen_insn_start(s, 0x1004);
+    tcg_gen(aesmc, s, 0, v(0), v(0));
+}
+
+static void decrypt(TCGContext *s)
+{
+    tcg_gen(aesd, s, 0, v(2), v(1), v(3));
+    tcg_gen_insn_start(s, 0x1004);
+    tcg_gen(aesimc, s, 0, v(2), v(2));
+}
+
+/* What is between them is wanted too. */
+static void encrypt_kept(TCGContext *s)
+{
+    tcg_gen(aese, s, 0, v(0), v(0), v(1));
+    tcg_gen_insn_start(s, 0x1004);
+    tcg_gen(aesmc, s, 0, v(2), v(0));
+}
+
+static void trailing_zeros(TCGContext *s)
+{
+    tcg_gen(rbit, s, MO_64, r(0), r(1));
+    tcg_gen_insn_start(s, 0x1004);
+    tcg_gen(clz, s, MO_64, r(0), r(0));
+}
+
+static void trailing_zeros_32(TCGContext *s)
+{
+    tcg_gen(rbit, s, MO_32, r(0), r(1));
+    tcg_gen_insn_start(s, 0x1004);
+    tcg_gen(clz, s, MO_32, r(0), r(0));
+}
+
+static void trailing_zeros_kept(TCGContext *s)
+{
+    tcg_gen(rbit, s, MO_64, r(0), r(1));
+    tcg_gen_insn_start(s, 0x1004);
+    tcg_gen(clz, s, MO_64, r(2), r(0));
+}
+
+/* Sizes that differ are no pair. */
+static void trailing_zeros_mixed(TCGContext *s)
+{
+    tcg_gen(rbit, s, MO_64, r(0), r(1));
+    tcg_gen_insn_start(s, 0x1004);
+    tcg_gen(clz, s, MO_32, r(0), r(0));
+}
+
+static void broadcast(TCGContext *s)
+{
+    TCGv_vec t = tcg_temp_vec(s);
+
+    tcg_gen_ldv(s, MO_32, t, tcg_const(s, (uint64_t)(uintptr_t)test_mem), TCG_NO_INDEX, 16);
+    tcg_gen_imm(vdup_v, s, MO_32, 0, v(0), t);
+}
+
+static void shifted_sum(TCGContext *s)
+{
+    TCGv_i64 t = tcg_temp_i64(s);
+
+    tcg_gen(shl, s, MO_64, t, r(2), tcg_const(s, 2));
+    tcg_gen(add, s, MO_64, r(2), t, r(3));
+}
+
+static void zero_extended(TCGContext *s)
+{
+    TCGv_f64 t = tcg_temp_f64(s);
+
+    tcg_gen(fabs, s, MO_64, t, (TCGv_f64){ v(1).i });
+    tcg_gen(vzext, s, MO_64, v(0), t);
+}
+
+static const struct Pair {
+    const char *name;
+    void (*make)(TCGContext *s);
+    unsigned features;
+    int count; /* of host instructions less where they are a pair; 0: they are none */
+} pairs[] = {
+    { "encrypt", encrypt, X86_AES | X86_AVX, 1 },
+    { "decrypt", decrypt, X86_AES | X86_AVX, 1 },
+    { "encrypt-kept", encrypt_kept, X86_AES | X86_AVX, 0 },
+    { "trailing-zeros", trailing_zeros, X86_BMI1 | X86_BMI2 | X86_LZCNT, 1 },
+    { "trailing-zeros-32", trailing_zeros_32, X86_BMI1 | X86_BMI2 | X86_LZCNT, 1 },
+    { "trailing-zeros-kept", trailing_zeros_kept, X86_BMI1 | X86_BMI2 | X86_LZCNT, 0 },
+    { "trailing-zeros-mixed", trailing_zeros_mixed, X86_BMI1 | X86_BMI2 | X86_LZCNT, 0 },
+    { "broadcast", broadcast, X86_AVX2, 1 },
+    { "shifted-sum", shifted_sum, 0, 1 },
+    { "zero-extended", zero_extended, X86_AVX512, 1 },
+};
+
+static TCGContext *make_pair(const struct Pair *pair)
+{
+    TCGContext *s = test_start();
+
+    pair->make(s);
+    return s;
+}
+
+static int count_insns(const char *code)
+{
+    int n = 1;
+
+    for (const char *p = code; (p = strstr(p, "; ")); p += 2) {
+        n++;
+    }
+    return n;
+}
+
+/* A pair is shorter, the same ops without the other or with the switch off are not. */
+static void test_pair_code(gconstpointer opaque)
+{
+    const struct Pair *pair = opaque;
+    g_autofree char *fused = list_code(make_pair(pair), &everything, pair->features);
+    g_autofree char *plain = list_code(make_pair(pair), &no_peepholes, pair->features);
+
+    if (!fused || !plain) {
+        return;
+    }
+    g_test_message("%s\nagainst %s", fused, plain);
+    if (pair->count) {
+        g_assert_cmpint(count_insns(fused), <=, count_insns(plain) - pair->count);
+    } else {
+        g_assert_cmpstr(fused, ==, plain);
+    }
+}
+
+/* All engines, of which some fuse and some do not, come to the same. */
+static void test_pair_results(gconstpointer opaque)
+{
+    const struct Pair *pair = opaque;
+
+    for (int round = 0; round < 20; round++) {
+        TCGContext *s = make_pair(pair);
+        TestCPU cpu[TEST_MAX_STATES];
+
+        test_end(s);
+        for (int i = 0; i < TEST_MAX_STATES; i++) {
+            test_randomize(&cpu[i], MO_64, round & 1);
+        }
+        test_run_all(s, cpu, TEST_MAX_STATES, pair->name);
+    }
+}
+
+static void add_pairs(void)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(pairs); i++) {
+        g_autofree char *code = g_strdup_printf("/tcg/x86/code/pairs/%s", pairs[i].name);
+        g_autofree char *results = g_strdup_printf("/tcg/x86/results/pairs/%s", pairs[i].name);
+
+        g_test_add_data_func(code, &pairs[i], test_pair_code);
+        g_test_add_data_func(results, &pairs[i], test_pair_results);
+    }
+}
+
 int main(int argc, char **argv)
 {
     int rc;
@@ -245,6 +419,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg/x86/code/three-addresses", test_three_addresses);
     g_test_add_func("/tcg/x86/code/memory", test_memory);
     g_test_add_func("/tcg/x86/code/flags", test_flags);
+    add_pairs();
     rc = g_test_run();
     cs_close(&cs);
     return rc;

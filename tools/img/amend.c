@@ -4,49 +4,24 @@
 
 int img_amend(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "force", 0, NULL, IMG_OPT_FORCE },
-        { 0 },
-    };
     ImgOpen how = { .flags = BLOCK_RDWR };
     ImgProgress progress = { 0 };
     g_autofree char *options = NULL;
     g_autoptr(BlockOpts) opts = block_opts_new();
     GError *err = NULL;
-    int c;
-    while ((c = getopt_long(argc, argv, ":o:f:t:pq", longs, NULL)) != -1) {
-        switch (c) {
-        case 'o':
-            img_add_options(&options, optarg);
-            break;
-        case 'f':
-            how.fmt = optarg;
-            break;
-        case 't':
-            how.cache = optarg;
-            break;
-        case 'p':
-            progress.on = true;
-            break;
-        case 'q':
-            break;
-        case IMG_OPT_FORCE:
-            how.flags |= BLOCK_FORCE;
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            how.image_opts = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return 1;
-            }
-            break;
-        default:
-            return img_usage("amend", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    const ImgOption table[] = {
+        IMG_OPT('o', NULL, IMG_OPTIONS, &options),
+        IMG_OPT('f', NULL, IMG_STR, &how.fmt),
+        IMG_OPT('t', NULL, IMG_STR, &how.cache),
+        IMG_OPT('p', NULL, IMG_ON, &progress.on),
+        IMG_OPT('q', "quiet", IMG_NOTHING, NULL),
+        IMG_OPT(0, "force", IMG_BITS, &how.flags, .bits = BLOCK_FORCE),
+        IMG_OPT(0, "image-opts", IMG_ON, &how.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
+        { 0 },
+    };
+    if (!img_parse("amend", table, argc, argv)) {
+        return 1;
     }
     if (!options) {
         return img_usage("amend", "Must specify options (-o)");

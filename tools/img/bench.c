@@ -7,7 +7,8 @@
 typedef struct Bench {
     BlockNode *node;
     bool write;
-    int64_t offset, size, step, end;
+    uint64_t offset, step;
+    int64_t size, end;
     int depth, flush_interval, pattern;
     GMutex lock;
     int64_t next, count; /* requests */
@@ -19,7 +20,7 @@ typedef struct Bench {
 /* Round and round the image; what would run over its end lies at its end. */
 static int64_t request_offset(const Bench *b, int64_t i)
 {
-    return MIN((b->offset + i * b->step) % b->end, b->end - b->size);
+    return MIN((int64_t)(b->offset + i * b->step) % b->end, b->end - b->size);
 }
 
 static gpointer worker(gpointer opaque)
@@ -160,89 +161,55 @@ static int bench(Bench *b, bool quiet)
     return 0;
 }
 
+static bool parse_aio(const ImgOption *o, const char *arg)
+{
+    bool known = block_parse_aio(arg, o->out);
+    if (!known) {
+        img_error("Invalid aio option: %s", arg);
+    }
+    return known;
+}
+
 int img_bench(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "flush-interval", 1, NULL, IMG_OPT_FLUSH_INTERVAL },
-        { "pattern", 1, NULL, IMG_OPT_PATTERN },
-        { "no-drain", 0, NULL, IMG_OPT_NO_DRAIN },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "force-share", 0, NULL, 'U' },
+    ImgOpen how = { 0 };
+    Bench b = { 0 };
+    bool quiet = false;
+    uint64_t count = 75000, depth = 64, size = 4096, pattern = 0, interval = 0;
+    const ImgOption table[] = {
+        IMG_OPT('c', NULL, IMG_SIZE, &count, .what = "request count"),
+        IMG_OPT('d', NULL, IMG_SIZE, &depth, .what = "queue depth"),
+        IMG_OPT('f', NULL, IMG_STR, &how.fmt),
+        IMG_OPT('n', NULL, IMG_BITS, &how.flags,
+                .bits = BLOCK_AIO_NATIVE), /* the older -i native */
+        IMG_OPT('i', NULL, IMG_CALL_ARG, &how.flags, .call = parse_aio),
+        IMG_OPT('o', NULL, IMG_SIZE, &b.offset, .what = "offset"),
+        IMG_OPT('q', NULL, IMG_ON, &quiet),
+        IMG_OPT('s', NULL, IMG_SIZE, &size, .what = "buffer size"),
+        IMG_OPT('S', NULL, IMG_SIZE, &b.step, .what = "step size"),
+        IMG_OPT('t', NULL, IMG_STR, &how.cache),
+        IMG_OPT('w', NULL, IMG_ON, &b.write),
+        IMG_OPT('U', "force-share", IMG_BITS, &how.flags, .bits = BLOCK_FORCE_SHARE),
+        IMG_OPT(0, "pattern", IMG_SIZE, &pattern, .what = "pattern byte"),
+        IMG_OPT(0, "flush-interval", IMG_SIZE, &interval, .what = "flush interval"),
+        IMG_OPT(0, "no-drain", IMG_NOTHING, NULL), /* a flush never waits for other requests here */
+        IMG_OPT(0, "image-opts", IMG_ON, &how.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
         { 0 },
     };
-    ImgOpen how = { 0 };
-    Bench b = { .count = 75000, .depth = 64, .size = 4096 };
-    bool quiet = false;
-    uint64_t n;
-    int c;
-    while ((c = getopt_long(argc, argv, ":hc:d:f:ni:o:qs:S:t:wU", longs, NULL)) != -1) {
-        n = 0;
-        if (strchr("cdosS", c) || c == IMG_OPT_FLUSH_INTERVAL || c == IMG_OPT_PATTERN) {
-            if (!img_parse_size("number", optarg, &n)) {
-                return 1;
-            }
-        }
-        switch (c) {
-        case 'c':
-            b.count = n;
-            break;
-        case 'd':
-            b.depth = CLAMP(n, 1, 256);
-            break;
-        case 'f':
-            how.fmt = optarg;
-            break;
-        case 'n': /* the older spelling of -i native */
-            how.flags |= BLOCK_AIO_NATIVE;
-            break;
-        case 'i':
-            if (!block_parse_aio(optarg, &how.flags)) {
-                img_error("Invalid aio option: %s", optarg);
-                return 1;
-            }
-            break;
-        case 'o':
-            b.offset = n;
-            break;
-        case 'q':
-            quiet = true;
-            break;
-        case 's':
-            b.size = CLAMP(n, 1, INT32_MAX);
-            break;
-        case 'S':
-            b.step = n;
-            break;
-        case 't':
-            how.cache = optarg;
-            break;
-        case 'w':
-            b.write = true;
-            how.flags |= BLOCK_RDWR;
-            break;
-        case 'U':
-            how.flags |= BLOCK_FORCE_SHARE;
-            break;
-        case IMG_OPT_PATTERN:
-            b.pattern = n & 0xff;
-            break;
-        case IMG_OPT_FLUSH_INTERVAL:
-            b.flush_interval = n;
-            break;
-        case IMG_OPT_NO_DRAIN:
-            break; /* a flush never waits for other requests here */
-        case IMG_OPT_IMAGE_OPTS:
-            how.image_opts = true;
-            break;
-        default:
-            return img_usage("bench", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    if (!img_parse("bench", table, argc, argv)) {
+        return 1;
     }
     if (argc - optind != 1) {
         return img_usage("bench", "expecting one image file name");
     }
-    b.step = b.step ? b.step : b.size;
+    b.count = count;
+    b.depth = CLAMP(depth, 1, 256);
+    b.size = CLAMP(size, 1, INT32_MAX);
+    b.pattern = pattern & 0xff;
+    b.flush_interval = interval;
+    how.flags |= b.write ? BLOCK_RDWR : 0;
+    b.step = b.step ? b.step : (uint64_t)b.size;
     g_autoptr(BlockNode) node = img_open(&how, argv[optind]);
     b.node = node;
     return node ? bench(&b, quiet) : 1;

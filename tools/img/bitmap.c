@@ -2,8 +2,17 @@
 /* latimer-img bitmap */
 #include "tools/img/img.h"
 
+typedef enum BitmapAction {
+    ACTION_ADD,
+    ACTION_REMOVE,
+    ACTION_CLEAR,
+    ACTION_ENABLE,
+    ACTION_DISABLE,
+    ACTION_MERGE,
+} BitmapAction;
+
 typedef struct Action {
-    int kind; /* an IMG_OPT_… */
+    BitmapAction kind;
     const char *source;
 } Action;
 
@@ -42,12 +51,12 @@ static bool run(BlockNode *node, BlockNode *from, const Action *a, const char *n
                 uint32_t granularity, GError **err)
 {
     static const struct {
-        int kind;
+        BitmapAction kind;
         BlockBitmapOp op;
     } ops[] = {
-        { IMG_OPT_ADD, BLOCK_BITMAP_ADD },         { IMG_OPT_REMOVE, BLOCK_BITMAP_REMOVE },
-        { IMG_OPT_CLEAR, BLOCK_BITMAP_CLEAR },     { IMG_OPT_ENABLE, BLOCK_BITMAP_ENABLE },
-        { IMG_OPT_DISABLE, BLOCK_BITMAP_DISABLE },
+        { ACTION_ADD, BLOCK_BITMAP_ADD },         { ACTION_REMOVE, BLOCK_BITMAP_REMOVE },
+        { ACTION_CLEAR, BLOCK_BITMAP_CLEAR },     { ACTION_ENABLE, BLOCK_BITMAP_ENABLE },
+        { ACTION_DISABLE, BLOCK_BITMAP_DISABLE },
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(ops); i++) {
         if (ops[i].kind == a->kind) {
@@ -57,61 +66,38 @@ static bool run(BlockNode *node, BlockNode *from, const Action *a, const char *n
     return merge(node, from ? from : node, name, a->source, err);
 }
 
+static bool add_action(const ImgOption *o, const char *arg)
+{
+    Action a = { o->bits, arg };
+    g_array_append_val((GArray *)o->out, a);
+    return true;
+}
+
 int img_bitmap(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "add", 0, NULL, IMG_OPT_ADD },
-        { "remove", 0, NULL, IMG_OPT_REMOVE },
-        { "clear", 0, NULL, IMG_OPT_CLEAR },
-        { "enable", 0, NULL, IMG_OPT_ENABLE },
-        { "disable", 0, NULL, IMG_OPT_DISABLE },
-        { "merge", 1, NULL, IMG_OPT_MERGE },
-        { 0 },
-    };
     ImgOpen how = { .flags = BLOCK_RDWR }, other = { 0 };
     const char *source = NULL;
     uint64_t granularity = 0;
     g_autoptr(GArray) actions = g_array_new(false, false, sizeof(Action));
     GError *err = NULL;
-    bool add = false;
-    int c;
-    while ((c = getopt_long(argc, argv, ":b:f:F:g:q", longs, NULL)) != -1) {
-        Action a = { c, optarg };
-        switch (c) {
-        case 'b':
-            source = optarg;
-            break;
-        case 'f':
-            how.fmt = optarg;
-            break;
-        case 'F':
-            other.fmt = optarg;
-            break;
-        case 'g':
-            if (!img_parse_size("granularity", optarg, &granularity)) {
-                return 1;
-            }
-            break;
-        case 'q':
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            how.image_opts = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return 1;
-            }
-            break;
-        case '?':
-        case ':':
-            return img_usage("bitmap", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        default:
-            add |= c == IMG_OPT_ADD;
-            g_array_append_val(actions, a);
-        }
+    const ImgOption table[] = {
+        IMG_OPT('b', NULL, IMG_STR, &source),
+        IMG_OPT('f', NULL, IMG_STR, &how.fmt),
+        IMG_OPT('F', NULL, IMG_STR, &other.fmt),
+        IMG_OPT('g', NULL, IMG_SIZE, &granularity, .what = "granularity"),
+        IMG_OPT('q', "quiet", IMG_NOTHING, NULL),
+        IMG_OPT(0, "add", IMG_CALL, actions, .bits = ACTION_ADD, .call = add_action),
+        IMG_OPT(0, "remove", IMG_CALL, actions, .bits = ACTION_REMOVE, .call = add_action),
+        IMG_OPT(0, "clear", IMG_CALL, actions, .bits = ACTION_CLEAR, .call = add_action),
+        IMG_OPT(0, "enable", IMG_CALL, actions, .bits = ACTION_ENABLE, .call = add_action),
+        IMG_OPT(0, "disable", IMG_CALL, actions, .bits = ACTION_DISABLE, .call = add_action),
+        IMG_OPT(0, "merge", IMG_CALL_ARG, actions, .bits = ACTION_MERGE, .call = add_action),
+        IMG_OPT(0, "image-opts", IMG_ON, &how.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
+        { 0 },
+    };
+    if (!img_parse("bitmap", table, argc, argv)) {
+        return 1;
     }
     if (argc - optind != 2) {
         return img_usage("bitmap", "Expecting filename and bitmap name");
@@ -119,6 +105,10 @@ int img_bitmap(int argc, char **argv)
     if (!actions->len) {
         return img_usage("bitmap", "Need at least one of --add, --remove, --clear, --enable, "
                                    "--disable, or --merge");
+    }
+    bool add = false;
+    for (unsigned i = 0; i < actions->len; i++) {
+        add |= g_array_index(actions, Action, i).kind == ACTION_ADD;
     }
     if ((granularity && !add) || granularity > 1U << 31) {
         return img_usage("bitmap", "granularity only supported with --add, up to 2G");

@@ -109,60 +109,37 @@ static int check_image(BlockNode *node, unsigned fix, bool json, bool quiet)
     return r.corruptions ? CORRUPT : r.check_errors ? FAILED : r.leaks ? LEAKS : CLEAN;
 }
 
+static bool parse_repair(const ImgOption *o, const char *arg)
+{
+    unsigned *fix = o->out;
+    *fix = BLOCK_FIX_LEAKS | (strcmp(arg, "all") ? 0 : BLOCK_FIX_ERRORS);
+    if (strcmp(arg, "leaks") && strcmp(arg, "all")) {
+        img_usage("check", "-r expects 'leaks' or 'all', not '%s'", arg);
+        return false;
+    }
+    return true;
+}
+
 int img_check(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "output", 1, NULL, IMG_OPT_OUTPUT },
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "force-share", 0, NULL, 'U' },
-        { "repair", 1, NULL, 'r' },
-        { "format", 1, NULL, 'f' },
-        { 0 },
-    };
     ImgOpen how = { .flags = BLOCK_NO_BACKING | BLOCK_CHECK };
     bool json = false, quiet = false;
     unsigned fix = 0;
-    int c;
-    while ((c = getopt_long(argc, argv, ":f:r:T:qU", longs, NULL)) != -1) {
-        switch (c) {
-        case 'f':
-            how.fmt = optarg;
-            break;
-        case 'r':
-            if (strcmp(optarg, "leaks") && strcmp(optarg, "all")) {
-                return img_usage("check", "-r expects 'leaks' or 'all', not '%s'", optarg);
-            }
-            fix = BLOCK_FIX_LEAKS | (strcmp(optarg, "all") ? 0 : BLOCK_FIX_ERRORS);
-            how.flags |= BLOCK_RDWR;
-            break;
-        case 'T':
-            how.cache = optarg;
-            break;
-        case 'q':
-            quiet = true;
-            break;
-        case 'U':
-            how.flags |= BLOCK_FORCE_SHARE;
-            break;
-        case IMG_OPT_OUTPUT:
-            if (!img_parse_output(optarg, &json)) {
-                return FAILED;
-            }
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            how.image_opts = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return FAILED;
-            }
-            break;
-        default:
-            return img_usage("check", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    const ImgOption table[] = {
+        IMG_OPT('f', "format", IMG_STR, &how.fmt),
+        IMG_OPT('r', "repair", IMG_CALL_ARG, &fix, .call = parse_repair),
+        IMG_OPT('T', NULL, IMG_STR, &how.cache),
+        IMG_OPT('q', "quiet", IMG_ON, &quiet),
+        IMG_OPT('U', "force-share", IMG_BITS, &how.flags, .bits = BLOCK_FORCE_SHARE),
+        IMG_OPT(0, "output", IMG_OUTPUT, &json),
+        IMG_OPT(0, "image-opts", IMG_ON, &how.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
+        { 0 },
+    };
+    if (!img_parse("check", table, argc, argv)) {
+        return FAILED;
     }
+    how.flags |= fix ? BLOCK_RDWR : 0;
     if (argc - optind != 1) {
         return img_usage("check", "expecting one image file name");
     }

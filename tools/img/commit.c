@@ -86,54 +86,25 @@ static int commit(BlockNode *top, const char *base_name, bool drop, int64_t rate
 
 int img_commit(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { 0 },
-    };
     ImgOpen how = { .flags = BLOCK_RDWR | BLOCK_BACKING_RDWR | BLOCK_UNMAP };
     const char *base = NULL;
     bool quiet = false, drop = true;
     ImgProgress progress = { 0 };
     uint64_t rate = 0;
-    int c;
-    while ((c = getopt_long(argc, argv, ":f:t:b:dpqr:", longs, NULL)) != -1) {
-        switch (c) {
-        case 'f':
-            how.fmt = optarg;
-            break;
-        case 't':
-            how.cache = optarg;
-            break;
-        case 'b':
-            base = optarg;
-            break;
-        case 'd':
-            drop = false;
-            break;
-        case 'p':
-            progress.on = true;
-            break;
-        case 'q':
-            quiet = true;
-            break;
-        case 'r':
-            if (!img_parse_size("rate limit", optarg, &rate)) {
-                return 1;
-            }
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            how.image_opts = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return 1;
-            }
-            break;
-        default:
-            return img_usage("commit", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    const ImgOption table[] = {
+        IMG_OPT('f', NULL, IMG_STR, &how.fmt),
+        IMG_OPT('t', NULL, IMG_STR, &how.cache),
+        IMG_OPT('b', NULL, IMG_STR, &base),
+        IMG_OPT('d', NULL, IMG_OFF, &drop),
+        IMG_OPT('p', NULL, IMG_ON, &progress.on),
+        IMG_OPT('q', "quiet", IMG_ON, &quiet),
+        IMG_OPT('r', NULL, IMG_SIZE, &rate, .what = "rate limit"),
+        IMG_OPT(0, "image-opts", IMG_ON, &how.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
+        { 0 },
+    };
+    if (!img_parse("commit", table, argc, argv)) {
+        return 1;
     }
     if (argc - optind != 1) {
         return img_usage("commit", "expecting one image file name");

@@ -4,11 +4,19 @@
 
 /* Exit status, as scripts know it. */
 enum { SAME = 0, DIFFERENT = 1, NOT_OPENED = 2, NO_STATUS = 3, NO_READ = 4 };
-enum { CHUNK = 2 << 20 };
+enum { CHUNK = 256 << 10 }; /* bytes at a time: what a core's own cache holds twice */
+
+/* One of the images, and what it said about [.., known) last: asking is dear on some file systems.
+ */
+typedef struct Side {
+    BlockNode *node;
+    uint8_t *buf;
+    BlockExtent ext;
+    int64_t known;
+} Side;
 
 typedef struct Compare {
-    BlockNode *a, *b;
-    uint8_t *buf_a, *buf_b;
+    Side a, b;
     bool strict, quiet;
     ImgProgress progress;
 } Compare;
@@ -22,26 +30,30 @@ static int differ(const Compare *c, const char *fmt, int64_t off)
     return DIFFERENT;
 }
 
-static int status(BlockNode *node, int64_t off, int64_t len, BlockExtent *ext)
+static int status(Side *s, int64_t off, int64_t end)
 {
-    int ret = block_status_above(node, NULL, off, len, ext);
+    if (off < s->known) {
+        return 0;
+    }
+    int ret = block_status_above(s->node, NULL, off, end - off, &s->ext);
     if (ret) {
         img_error("Error while reading status of offset %" G_GINT64_FORMAT " of %s: %s", off,
-                  node->filename, g_strerror(-ret));
+                  s->node->filename, g_strerror(-ret));
     }
+    s->known = off + s->ext.len;
     return ret;
 }
 
-static int read_part(BlockNode *node, const BlockExtent *ext, int64_t off, uint8_t *buf, int64_t n)
+static int read_part(const Side *s, int64_t off, int64_t n)
 {
-    if (ext->flags & BLOCK_EXTENT_ZERO) {
-        memset(buf, 0, n);
+    if (s->ext.flags & BLOCK_EXTENT_ZERO) {
+        memset(s->buf, 0, n);
         return 0;
     }
-    int ret = block_pread(node, off, buf, n);
+    int ret = block_pread(s->node, off, s->buf, n);
     if (ret) {
-        img_error("Error while reading offset %" G_GINT64_FORMAT " of %s: %s", off, node->filename,
-                  g_strerror(-ret));
+        img_error("Error while reading offset %" G_GINT64_FORMAT " of %s: %s", off,
+                  s->node->filename, g_strerror(-ret));
     }
     return ret;
 }
@@ -60,12 +72,12 @@ static int64_t first_difference(const uint8_t *a, const uint8_t *b, int64_t n)
 
 static int compare_common(Compare *c, int64_t end)
 {
-    BlockExtent x, y;
     for (int64_t off = 0, n; off < end; off += n) {
-        if (status(c->a, off, end - off, &x) || status(c->b, off, end - off, &y)) {
+        if (status(&c->a, off, end) || status(&c->b, off, end)) {
             return NO_STATUS;
         }
-        n = MIN(x.len, y.len);
+        n = MIN(c->a.known, c->b.known) - off;
+        const BlockExtent x = c->a.ext, y = c->b.ext;
         const uint32_t kinds = BLOCK_EXTENT_ZERO | BLOCK_EXTENT_ALLOCATED;
         if (c->strict && (x.flags & kinds & ~(uint32_t)BLOCK_EXTENT_ZERO) !=
                              (y.flags & kinds & ~(uint32_t)BLOCK_EXTENT_ZERO)) {
@@ -74,17 +86,17 @@ static int compare_common(Compare *c, int64_t end)
         }
         if (!(x.flags & y.flags & BLOCK_EXTENT_ZERO)) {
             n = MIN(n, CHUNK);
-            if (read_part(c->a, &x, off, c->buf_a, n) || read_part(c->b, &y, off, c->buf_b, n)) {
+            if (read_part(&c->a, off, n) || read_part(&c->b, off, n)) {
                 return NO_READ;
             }
-            int64_t at = first_difference(c->buf_a, c->buf_b, n);
+            int64_t at = first_difference(c->a.buf, c->b.buf, n);
             if (at >= 0) {
                 /* Reported by the sector, as disks are. */
                 return differ(c, "Content mismatch at offset %" G_GINT64_FORMAT "!",
                               off + at / BLOCK_SECTOR * BLOCK_SECTOR);
             }
         }
-        img_progress(&c->progress, (double)off / MAX(c->a->size, c->b->size));
+        img_progress(&c->progress, (double)off / MAX(c->a.node->size, c->b.node->size));
     }
     return SAME;
 }
@@ -92,21 +104,23 @@ static int compare_common(Compare *c, int64_t end)
 /* What one image has beyond the other's end must be zeroes. */
 static int compare_tail(Compare *c, int64_t off)
 {
-    BlockNode *longer = c->a->size > c->b->size ? c->a : c->b;
-    BlockExtent ext;
-    for (int64_t n; off < longer->size; off += n) {
-        if (status(longer, off, longer->size - off, &ext)) {
+    Side *longer = c->a.node->size > c->b.node->size ? &c->a : &c->b;
+    int64_t end = longer->node->size;
+    for (int64_t n; off < end; off += n) {
+        if (status(longer, off, end)) {
             return NO_STATUS;
         }
-        n = ext.len;
-        if (!(ext.flags & BLOCK_EXTENT_ZERO)) {
+        n = longer->known - off;
+        if (!(longer->ext.flags & BLOCK_EXTENT_ZERO)) {
             n = MIN(n, CHUNK);
-            if (read_part(longer, &ext, off, c->buf_a, n)) {
+            if (read_part(longer, off, n)) {
                 return NO_READ;
             }
-            memset(c->buf_b, 0, n);
-            int64_t at = first_difference(c->buf_a, c->buf_b, n);
-            if (at >= 0) {
+            if (!block_is_zero(longer->buf, n)) {
+                int64_t at = 0;
+                while (!longer->buf[at]) {
+                    at++;
+                }
                 return differ(c, "Content mismatch at offset %" G_GINT64_FORMAT "!",
                               off + at / BLOCK_SECTOR * BLOCK_SECTOR);
             }
@@ -117,13 +131,13 @@ static int compare_tail(Compare *c, int64_t off)
 
 static int compare(Compare *c)
 {
-    int64_t common = MIN(c->a->size, c->b->size);
+    int64_t common = MIN(c->a.node->size, c->b.node->size);
     img_progress(&c->progress, 0);
-    if (c->strict && c->a->size != c->b->size) {
+    if (c->strict && c->a.node->size != c->b.node->size) {
         return differ(c, "Strict mode: Image size mismatch!", 0);
     }
     int ret = compare_common(c, common);
-    if (ret == SAME && c->a->size != c->b->size) {
+    if (ret == SAME && c->a.node->size != c->b.node->size) {
         if (!c->quiet) {
             puts("Warning: Image size mismatch!");
         }
@@ -140,53 +154,26 @@ static int compare(Compare *c)
 
 int img_compare(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "force-share", 0, NULL, 'U' },
-        { 0 },
-    };
     ImgOpen first = { 0 }, second = { 0 };
     Compare cmp = { 0 };
-    int c;
-    while ((c = getopt_long(argc, argv, ":f:F:T:pqsU", longs, NULL)) != -1) {
-        switch (c) {
-        case 'f':
-            first.fmt = optarg;
-            break;
-        case 'F':
-            second.fmt = optarg;
-            break;
-        case 'T':
-            first.cache = second.cache = optarg;
-            break;
-        case 'p':
-            cmp.progress.on = true;
-            break;
-        case 'q':
-            cmp.quiet = true;
-            break;
-        case 's':
-            cmp.strict = true;
-            break;
-        case 'U':
-            first.flags |= BLOCK_FORCE_SHARE;
-            second.flags |= BLOCK_FORCE_SHARE;
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            first.image_opts = second.image_opts = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return NOT_OPENED;
-            }
-            break;
-        default:
-            img_usage("compare", "unknown option, or one without its argument: '%s'",
-                      argv[optind - 1]);
-            return NOT_OPENED;
-        }
+    const ImgOption table[] = {
+        IMG_OPT('f', NULL, IMG_STR, &first.fmt),
+        IMG_OPT('F', NULL, IMG_STR, &second.fmt),
+        IMG_OPT('T', NULL, IMG_STR, &first.cache),
+        IMG_OPT('p', NULL, IMG_ON, &cmp.progress.on),
+        IMG_OPT('q', NULL, IMG_ON, &cmp.quiet),
+        IMG_OPT('s', NULL, IMG_ON, &cmp.strict),
+        IMG_OPT('U', "force-share", IMG_BITS, &first.flags, .bits = BLOCK_FORCE_SHARE),
+        IMG_OPT(0, "image-opts", IMG_ON, &first.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
+        { 0 },
+    };
+    if (!img_parse("compare", table, argc, argv)) {
+        return NOT_OPENED;
     }
+    second.cache = first.cache;
+    second.flags = first.flags;
+    second.image_opts = first.image_opts;
     if (argc - optind != 2) {
         img_usage("compare", "expecting two image file names");
         return NOT_OPENED;
@@ -196,12 +183,8 @@ int img_compare(int argc, char **argv)
     if (!b) {
         return NOT_OPENED;
     }
-    cmp.a = a;
-    cmp.b = b;
-    cmp.buf_a = g_malloc(CHUNK);
-    cmp.buf_b = g_malloc(CHUNK);
-    int ret = compare(&cmp);
-    g_free(cmp.buf_a);
-    g_free(cmp.buf_b);
-    return ret;
+    g_autofree uint8_t *buf_a = g_malloc(CHUNK), *buf_b = g_malloc(CHUNK);
+    cmp.a = (Side){ .node = a, .buf = buf_a };
+    cmp.b = (Side){ .node = b, .buf = buf_b };
+    return compare(&cmp);
 }

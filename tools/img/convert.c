@@ -4,7 +4,11 @@
 #include "block/bytes.h"
 #include <unistd.h>
 
-enum { CHUNK = 2 << 20, MAX_THREADS = 16 };
+enum {
+    CHUNK = 1 << 20, /* bytes at a time: a core's own cache holds most of it, and turns are few */
+    MAX_SPARSE = 2 << 20,
+    MAX_THREADS = 16,
+};
 
 typedef struct Convert {
     BlockNode **src;
@@ -14,6 +18,7 @@ typedef struct Convert {
     int64_t total;
     int64_t unit;   /* bytes: pieces begin at multiples of it */
     int64_t sparse; /* bytes; 0: write everything */
+    int64_t chunk;  /* most bytes in a piece */
     bool compress, ordered, salvage, keep_backing, dst_zero;
     int64_t rate; /* bytes a second, 0: no limit */
 
@@ -27,6 +32,7 @@ typedef struct Convert {
     int64_t ext_end;
     gint64 started;
     ImgProgress progress;
+    gint offload; /* the host may copy */
 } Convert;
 
 typedef enum PieceKind { PIECE_DATA, PIECE_ZERO, PIECE_SKIP } PieceKind;
@@ -86,7 +92,7 @@ static int64_t take_piece(Convert *c, int64_t *off, PieceKind *kind)
             c->keep_backing && !(c->ext.flags & BLOCK_EXTENT_ALLOCATED) ? PIECE_SKIP : PIECE_DATA;
     }
     if (*kind == PIECE_DATA) {
-        end = MIN(end, ROUND_DOWN(*off, CHUNK) + CHUNK);
+        end = MIN(end, ROUND_DOWN(*off, c->chunk) + c->chunk);
     }
     /* Compressed clusters are written whole, so a piece ends where a cluster does. */
     if (c->unit > 1 && end < c->total) {
@@ -193,13 +199,29 @@ static void keep_rate(Convert *c, int64_t done)
     }
 }
 
+/* Did the host copy it by itself? It keeps trying until once it could not. */
+static bool offloaded(Convert *c, int64_t off, int64_t len, int *ret)
+{
+    int i = source_of(c, off);
+    if (!g_atomic_int_get(&c->offload) || c->src_start[i]) {
+        return false; /* only a first source has the target's offsets */
+    }
+    *ret = block_copy_range(c->src[i], c->dst, off, len);
+    if (*ret == -ENOTSUP) {
+        g_atomic_int_set(&c->offload, false);
+        *ret = 0;
+        return false;
+    }
+    return true;
+}
+
 static gpointer worker(gpointer opaque)
 {
     Convert *c = opaque;
     void *buf;
     int64_t off, len;
     PieceKind kind;
-    if (posix_memalign(&buf, 4096, CHUNK + c->unit)) {
+    if (posix_memalign(&buf, 4096, c->chunk + c->unit)) {
         buf = NULL;
     }
     g_mutex_lock(&c->lock);
@@ -207,7 +229,8 @@ static gpointer worker(gpointer opaque)
     while ((len = take_piece(c, &off, &kind))) {
         int ret = 0;
         g_mutex_unlock(&c->lock);
-        if (kind == PIECE_DATA) {
+        bool copied = kind == PIECE_DATA && offloaded(c, off, len, &ret);
+        if (kind == PIECE_DATA && !copied) {
             ret = read_sources(c, off, buf, len);
         }
         if (c->ordered) {
@@ -218,7 +241,7 @@ static gpointer worker(gpointer opaque)
             ret = ret ? ret : c->ret;
             g_mutex_unlock(&c->lock);
         }
-        ret = ret ? ret : write_piece(c, off, buf, len, kind);
+        ret = ret || copied ? ret : write_piece(c, off, buf, len, kind);
         g_mutex_lock(&c->lock);
         c->ret = c->ret ? c->ret : ret;
         c->written = off + len;
@@ -296,126 +319,74 @@ typedef struct Args {
     const char *out_fmt, *backing, *backing_fmt, *snapshot, *cache;
     char *options;
     bool compress, no_create, unordered, quiet, salvage, target_zero, bitmaps, skip_broken;
-    bool target_image_opts;
+    bool target_image_opts, offload, sparse_given;
     uint64_t sparse, rate;
     int threads;
     ImgProgress progress;
 } Args;
 
+static bool parse_sparse(const ImgOption *o, const char *arg)
+{
+    Args *a = o->out;
+    uint64_t *sparse = &a->sparse;
+    a->sparse_given = true;
+    if (!img_parse_size("buffer size for sparse output", arg, sparse)) {
+        return false;
+    }
+    if (*sparse % BLOCK_SECTOR || *sparse > MAX_SPARSE) {
+        img_error(
+            "Invalid buffer size for sparse output specified. Valid sizes are multiples of %d "
+            "up to %d. Select 0 to disable sparse detection (fully allocates output).",
+            BLOCK_SECTOR, MAX_SPARSE);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_threads(const ImgOption *o, const char *arg)
+{
+    uint64_t n;
+    if (!img_parse_size("number of coroutines", arg, &n) || !n || n > MAX_THREADS) {
+        img_error("Invalid number of coroutines. Allowed number of coroutines is between 1 and %d",
+                  MAX_THREADS);
+        return false;
+    }
+    *(int *)o->out = n;
+    return true;
+}
+
 static int parse(Args *a, int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "target-image-opts", 0, NULL, IMG_OPT_TARGET_IMAGE_OPTS },
-        { "target-is-zero", 0, NULL, IMG_OPT_TARGET_IS_ZERO },
-        { "force-share", 0, NULL, 'U' },
-        { "salvage", 0, NULL, IMG_OPT_SALVAGE },
-        { "bitmaps", 0, NULL, IMG_OPT_BITMAPS },
-        { "skip-broken-bitmaps", 0, NULL, IMG_OPT_SKIP_BROKEN },
+    const ImgOption table[] = {
+        IMG_OPT('f', NULL, IMG_STR, &a->src.fmt),
+        IMG_OPT('O', NULL, IMG_STR, &a->out_fmt),
+        IMG_OPT('B', NULL, IMG_STR, &a->backing),
+        IMG_OPT('F', NULL, IMG_STR, &a->backing_fmt),
+        IMG_OPT('C', NULL, IMG_ON, &a->offload),
+        IMG_OPT('c', NULL, IMG_ON, &a->compress),
+        IMG_OPT('o', NULL, IMG_OPTIONS, &a->options),
+        IMG_OPT('l', NULL, IMG_STR, &a->snapshot),
+        IMG_OPT('S', NULL, IMG_CALL_ARG, a, .call = parse_sparse),
+        IMG_OPT('p', NULL, IMG_ON, &a->progress.on),
+        IMG_OPT('t', NULL, IMG_STR, &a->cache),
+        IMG_OPT('T', NULL, IMG_STR, &a->src.cache),
+        IMG_OPT('q', NULL, IMG_ON, &a->quiet),
+        IMG_OPT('n', NULL, IMG_ON, &a->no_create),
+        IMG_OPT('m', NULL, IMG_CALL_ARG, &a->threads, .call = parse_threads),
+        IMG_OPT('W', NULL, IMG_ON, &a->unordered),
+        IMG_OPT('U', "force-share", IMG_BITS, &a->src.flags, .bits = BLOCK_FORCE_SHARE),
+        IMG_OPT('r', NULL, IMG_SIZE, &a->rate, .what = "rate limit"),
+        IMG_OPT(0, "image-opts", IMG_ON, &a->src.image_opts),
+        IMG_OPT(0, "target-image-opts", IMG_ON, &a->target_image_opts),
+        IMG_OPT(0, "target-is-zero", IMG_ON, &a->target_zero),
+        IMG_OPT(0, "salvage", IMG_ON, &a->salvage),
+        IMG_OPT(0, "bitmaps", IMG_ON, &a->bitmaps),
+        IMG_OPT(0, "skip-broken-bitmaps", IMG_ON, &a->skip_broken),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
         { 0 },
     };
-    uint64_t n;
-    int c;
-    while ((c = getopt_long(argc, argv, ":f:O:B:F:Cco:l:S:pt:T:qnm:WUr:", longs, NULL)) != -1) {
-        switch (c) {
-        case 'f':
-            a->src.fmt = optarg;
-            break;
-        case 'O':
-            a->out_fmt = optarg;
-            break;
-        case 'B':
-            a->backing = optarg;
-            break;
-        case 'F':
-            a->backing_fmt = optarg;
-            break;
-        case 'C':
-            break; /* the kernel may copy: only a hint */
-        case 'c':
-            a->compress = true;
-            break;
-        case 'o':
-            img_add_options(&a->options, optarg);
-            break;
-        case 'l':
-            a->snapshot = optarg;
-            break;
-        case 'S':
-            if (!img_parse_size("buffer size for sparse output", optarg, &a->sparse)) {
-                return 1;
-            }
-            if (a->sparse % BLOCK_SECTOR || a->sparse > CHUNK) {
-                img_error("Invalid buffer size for sparse output specified. Valid sizes are "
-                          "multiples of %d up to %d. Select 0 to disable sparse detection (fully "
-                          "allocates output).",
-                          BLOCK_SECTOR, CHUNK);
-                return 1;
-            }
-            break;
-        case 'p':
-            a->progress.on = true;
-            break;
-        case 't':
-            a->cache = optarg;
-            break;
-        case 'T':
-            a->src.cache = optarg;
-            break;
-        case 'q':
-            a->quiet = true;
-            break;
-        case 'n':
-            a->no_create = true;
-            break;
-        case 'm':
-            if (!img_parse_size("number of coroutines", optarg, &n) || !n || n > MAX_THREADS) {
-                img_error("Invalid number of coroutines. Allowed number of coroutines is between "
-                          "1 and %d",
-                          MAX_THREADS);
-                return 1;
-            }
-            a->threads = n;
-            break;
-        case 'W':
-            a->unordered = true;
-            break;
-        case 'U':
-            a->src.flags |= BLOCK_FORCE_SHARE;
-            break;
-        case 'r':
-            if (!img_parse_size("rate limit", optarg, &a->rate)) {
-                return 1;
-            }
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            a->src.image_opts = true;
-            break;
-        case IMG_OPT_TARGET_IMAGE_OPTS:
-            a->target_image_opts = true;
-            break;
-        case IMG_OPT_TARGET_IS_ZERO:
-            a->target_zero = true;
-            break;
-        case IMG_OPT_SALVAGE:
-            a->salvage = true;
-            break;
-        case IMG_OPT_BITMAPS:
-            a->bitmaps = true;
-            break;
-        case IMG_OPT_SKIP_BROKEN:
-            a->skip_broken = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return 1;
-            }
-            break;
-        default:
-            return img_usage("convert", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    if (!img_parse("convert", table, argc, argv)) {
+        return 1;
     }
     return 0;
 }
@@ -426,7 +397,10 @@ static int check_args(const Args *a, int nfiles)
     if (nfiles < 2) {
         return img_usage("convert", "Must specify image file name");
     }
-    if (a->target_image_opts && !a->no_create) {
+    if (a->offload && (a->sparse_given || a->compress)) {
+        bad = a->compress ? "Cannot enable copy offloading when -c is used"
+                          : "Cannot enable copy offloading when -S is used";
+    } else if (a->target_image_opts && !a->no_create) {
         bad = "--target-image-opts requires use of -n flag";
     } else if (a->target_zero && !a->no_create) {
         bad = "--target-is-zero requires use of -n flag";
@@ -549,7 +523,9 @@ static int convert(Convert *c, Args *a, char **files, int nfiles)
     c->ordered = !a->unordered && !a->compress;
     c->salvage = a->salvage;
     c->sparse = a->sparse;
+    c->chunk = MAX(CHUNK, c->sparse);
     c->rate = a->rate;
+    c->offload = a->offload;
     c->progress = a->progress;
     int64_t cluster = block_cluster_size(c->dst);
     c->unit = c->compress ? MAX(cluster, BLOCK_SECTOR) : 1;

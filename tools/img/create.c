@@ -127,44 +127,20 @@ static bool create(const char *filename, const char *fmt, BlockOpts *opts, bool 
 
 int img_create(int argc, char **argv)
 {
-    static const struct option longs[] = { { "object", 1, NULL, IMG_OPT_OBJECT }, { 0 } };
     const char *fmt = "raw", *backing = NULL, *backing_fmt = NULL;
     g_autofree char *options = NULL;
     g_autoptr(BlockOpts) opts = block_opts_new();
     bool quiet = false, unsafe = false;
     GError *err = NULL;
     uint64_t size;
-    int c;
-
-    while ((c = getopt_long(argc, argv, ":F:b:f:o:qu", longs, NULL)) != -1) {
-        switch (c) {
-        case 'F':
-            backing_fmt = optarg;
-            break;
-        case 'b':
-            backing = optarg;
-            break;
-        case 'f':
-            fmt = optarg;
-            break;
-        case 'o':
-            img_add_options(&options, optarg);
-            break;
-        case 'q':
-            quiet = true;
-            break;
-        case 'u':
-            unsafe = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return 1;
-            }
-            break;
-        default:
-            return img_usage("create", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    const ImgOption table[] = {
+        IMG_OPT('F', NULL, IMG_STR, &backing_fmt), IMG_OPT('b', NULL, IMG_STR, &backing),
+        IMG_OPT('f', NULL, IMG_STR, &fmt),         IMG_OPT('o', NULL, IMG_OPTIONS, &options),
+        IMG_OPT('q', "quiet", IMG_ON, &quiet),     IMG_OPT('u', NULL, IMG_ON, &unsafe),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),    { 0 },
+    };
+    if (!img_parse("create", table, argc, argv)) {
+        return 1;
     }
     const char *filename = optind < argc ? argv[optind] : NULL;
     if (img_options_help(options, fmt, filename, false)) {

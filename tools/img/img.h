@@ -14,33 +14,38 @@ typedef int ImgCommand(int argc, char **argv);
 ImgCommand img_amend, img_bench, img_bitmap, img_check, img_commit, img_compare, img_convert,
     img_create, img_dd, img_info, img_map, img_measure, img_rebase, img_resize, img_snapshot;
 
-/* Long options that have no letter. */
-enum {
-    IMG_OPT_OUTPUT = 256,
-    IMG_OPT_OBJECT,
-    IMG_OPT_IMAGE_OPTS,
-    IMG_OPT_TARGET_IMAGE_OPTS,
-    IMG_OPT_BACKING_CHAIN,
-    IMG_OPT_SIZE,
-    IMG_OPT_PREALLOCATION,
-    IMG_OPT_SHRINK,
-    IMG_OPT_FORCE,
-    IMG_OPT_SALVAGE,
-    IMG_OPT_TARGET_IS_ZERO,
-    IMG_OPT_BITMAPS,
-    IMG_OPT_SKIP_BROKEN,
-    IMG_OPT_START_OFFSET,
-    IMG_OPT_MAX_LENGTH,
-    IMG_OPT_ADD,
-    IMG_OPT_REMOVE,
-    IMG_OPT_CLEAR,
-    IMG_OPT_ENABLE,
-    IMG_OPT_DISABLE,
-    IMG_OPT_MERGE,
-    IMG_OPT_FLUSH_INTERVAL,
-    IMG_OPT_NO_DRAIN,
-    IMG_OPT_PATTERN,
+/* What an option does with the place that `out` points to. Those from IMG_STR on have an argument.
+ */
+typedef enum ImgOptionKind {
+    IMG_ON,       /* bool */
+    IMG_OFF,      /* bool */
+    IMG_BITS,     /* unsigned: adds `bits` */
+    IMG_NOTHING,  /* accepted, without effect */
+    IMG_CALL,     /* `call`; false after a message */
+    IMG_STR,      /* const char * */
+    IMG_SIZE,     /* uint64_t; `what` is for the message */
+    IMG_OPTIONS,  /* char *: "-o a,b", added to what came before */
+    IMG_OUTPUT,   /* bool: --output=json? */
+    IMG_OBJECT,   /* --object */
+    IMG_CALL_ARG, /* `call`, with an argument */
+} ImgOptionKind;
+
+typedef struct ImgOption ImgOption;
+struct ImgOption {
+    char letter;      /* or 0 */
+    const char *name; /* long, or NULL; a row with neither ends the table */
+    ImgOptionKind kind;
+    void *out;
+    unsigned bits;
+    const char *what;
+    bool (*call)(const ImgOption *option, const char *arg);
 };
+#define IMG_OPT(letter_, name_, kind_, out_, ...)                                 \
+    {                                                                             \
+        .letter = letter_, .name = name_, .kind = kind_, .out = out_, __VA_ARGS__ \
+    }
+/* Options by a table; false after a message. Then optind is at the first operand. */
+bool img_parse(const char *command, const ImgOption *table, int argc, char **argv);
 
 /* How the images on a command line are to be opened. */
 typedef struct ImgOpen {

@@ -129,42 +129,19 @@ static void human_info(BlockNode *node)
 
 int img_info(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "output", 1, NULL, IMG_OPT_OUTPUT }, { "backing-chain", 0, NULL, IMG_OPT_BACKING_CHAIN },
-        { "object", 1, NULL, IMG_OPT_OBJECT }, { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "force-share", 0, NULL, 'U' },       { 0 },
-    };
     ImgOpen how = { .flags = BLOCK_NO_BACKING | BLOCK_NO_IO };
     bool json = false, chain = false;
-    int c;
-    while ((c = getopt_long(argc, argv, ":f:U", longs, NULL)) != -1) {
-        switch (c) {
-        case 'f':
-            how.fmt = optarg;
-            break;
-        case 'U':
-            how.flags |= BLOCK_FORCE_SHARE;
-            break;
-        case IMG_OPT_OUTPUT:
-            if (!img_parse_output(optarg, &json)) {
-                return 1;
-            }
-            break;
-        case IMG_OPT_BACKING_CHAIN:
-            chain = true;
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            how.image_opts = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return 1;
-            }
-            break;
-        default:
-            return img_usage("info", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    const ImgOption table[] = {
+        IMG_OPT('f', NULL, IMG_STR, &how.fmt),
+        IMG_OPT('U', "force-share", IMG_BITS, &how.flags, .bits = BLOCK_FORCE_SHARE),
+        IMG_OPT(0, "output", IMG_OUTPUT, &json),
+        IMG_OPT(0, "backing-chain", IMG_ON, &chain),
+        IMG_OPT(0, "image-opts", IMG_ON, &how.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
+        { 0 },
+    };
+    if (!img_parse("info", table, argc, argv)) {
+        return 1;
     }
     if (argc - optind != 1) {
         return img_usage("info", "expecting one image file name");

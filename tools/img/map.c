@@ -106,56 +106,21 @@ static int map_image(BlockNode *node, int64_t start, int64_t end, bool json)
 
 int img_map(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "output", 1, NULL, IMG_OPT_OUTPUT },
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "force-share", 0, NULL, 'U' },
-        { "start-offset", 1, NULL, IMG_OPT_START_OFFSET },
-        { "max-length", 1, NULL, IMG_OPT_MAX_LENGTH },
-        { 0 },
-    };
     ImgOpen how = { 0 };
     uint64_t start = 0, max = INT64_MAX;
     bool json = false;
-    int c;
-    while ((c = getopt_long(argc, argv, ":f:s:l:U", longs, NULL)) != -1) {
-        switch (c) {
-        case 'f':
-            how.fmt = optarg;
-            break;
-        case 'U':
-            how.flags |= BLOCK_FORCE_SHARE;
-            break;
-        case IMG_OPT_OUTPUT:
-            if (!img_parse_output(optarg, &json)) {
-                return 1;
-            }
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            how.image_opts = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return 1;
-            }
-            break;
-        case 's':
-        case IMG_OPT_START_OFFSET:
-            if (!img_parse_size("start offset", optarg, &start)) {
-                return 1;
-            }
-            break;
-        case 'l':
-        case IMG_OPT_MAX_LENGTH:
-            if (!img_parse_size("maximum length", optarg, &max)) {
-                return 1;
-            }
-            break;
-        default:
-            return img_usage("map", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    const ImgOption table[] = {
+        IMG_OPT('f', NULL, IMG_STR, &how.fmt),
+        IMG_OPT('U', "force-share", IMG_BITS, &how.flags, .bits = BLOCK_FORCE_SHARE),
+        IMG_OPT(0, "output", IMG_OUTPUT, &json),
+        IMG_OPT('s', "start-offset", IMG_SIZE, &start, .what = "start offset"),
+        IMG_OPT('l', "max-length", IMG_SIZE, &max, .what = "maximum length"),
+        IMG_OPT(0, "image-opts", IMG_ON, &how.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
+        { 0 },
+    };
+    if (!img_parse("map", table, argc, argv)) {
+        return 1;
     }
     if (argc - optind != 1) {
         return img_usage("map", "expecting one image file name");

@@ -44,57 +44,26 @@ static int measure(const char *out_fmt, const char *options, BlockNode *source, 
 
 int img_measure(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "output", 1, NULL, IMG_OPT_OUTPUT }, { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "size", 1, NULL, IMG_OPT_SIZE },     { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "force-share", 0, NULL, 'U' },       { 0 },
-    };
     ImgOpen how = { 0 };
     const char *out_fmt = "raw", *snapshot = NULL;
     g_autofree char *options = NULL;
     uint64_t size = UINT64_MAX;
     bool json = false;
     GError *err = NULL;
-    int c;
-    while ((c = getopt_long(argc, argv, ":f:l:o:O:U", longs, NULL)) != -1) {
-        switch (c) {
-        case 'f':
-            how.fmt = optarg;
-            break;
-        case 'l':
-            snapshot = optarg;
-            break;
-        case 'o':
-            img_add_options(&options, optarg);
-            break;
-        case 'O':
-            out_fmt = optarg;
-            break;
-        case 'U':
-            how.flags |= BLOCK_FORCE_SHARE;
-            break;
-        case IMG_OPT_OUTPUT:
-            if (!img_parse_output(optarg, &json)) {
-                return 1;
-            }
-            break;
-        case IMG_OPT_SIZE:
-            if (!img_parse_size("image size", optarg, &size)) {
-                return 1;
-            }
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            how.image_opts = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return 1;
-            }
-            break;
-        default:
-            return img_usage("measure", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    const ImgOption table[] = {
+        IMG_OPT('f', NULL, IMG_STR, &how.fmt),
+        IMG_OPT('l', NULL, IMG_STR, &snapshot),
+        IMG_OPT('o', NULL, IMG_OPTIONS, &options),
+        IMG_OPT('O', NULL, IMG_STR, &out_fmt),
+        IMG_OPT('U', "force-share", IMG_BITS, &how.flags, .bits = BLOCK_FORCE_SHARE),
+        IMG_OPT(0, "output", IMG_OUTPUT, &json),
+        IMG_OPT(0, "size", IMG_SIZE, &size, .what = "image size"),
+        IMG_OPT(0, "image-opts", IMG_ON, &how.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
+        { 0 },
+    };
+    if (!img_parse("measure", table, argc, argv)) {
+        return 1;
     }
     if (img_options_help(options, out_fmt, NULL, false)) {
         return 0;

@@ -112,58 +112,26 @@ static int rebase(BlockNode *node, const char *backing, const char *fmt, bool un
 
 int img_rebase(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "force-share", 0, NULL, 'U' },
-        { 0 },
-    };
     ImgOpen how = { .flags = BLOCK_RDWR }, src = { 0 };
     const char *backing = NULL, *fmt = NULL;
     bool unsafe = false;
     ImgProgress progress = { 0 };
-    int c;
-    while ((c = getopt_long(argc, argv, ":f:F:b:upt:T:qU", longs, NULL)) != -1) {
-        switch (c) {
-        case 'f':
-            how.fmt = optarg;
-            break;
-        case 'F':
-            fmt = optarg;
-            break;
-        case 'b':
-            backing = optarg;
-            break;
-        case 'u':
-            unsafe = true;
-            break;
-        case 'p':
-            progress.on = true;
-            break;
-        case 't':
-            how.cache = optarg;
-            break;
-        case 'T':
-            src.cache = optarg;
-            break;
-        case 'q':
-            break;
-        case 'U':
-            how.flags |= BLOCK_FORCE_SHARE;
-            src.flags |= BLOCK_FORCE_SHARE;
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            how.image_opts = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return 1;
-            }
-            break;
-        default:
-            return img_usage("rebase", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    const ImgOption table[] = {
+        IMG_OPT('f', NULL, IMG_STR, &how.fmt),
+        IMG_OPT('F', NULL, IMG_STR, &fmt),
+        IMG_OPT('b', NULL, IMG_STR, &backing),
+        IMG_OPT('u', NULL, IMG_ON, &unsafe),
+        IMG_OPT('p', NULL, IMG_ON, &progress.on),
+        IMG_OPT('t', NULL, IMG_STR, &how.cache),
+        IMG_OPT('T', NULL, IMG_STR, &src.cache),
+        IMG_OPT('q', "quiet", IMG_NOTHING, NULL),
+        IMG_OPT('U', "force-share", IMG_BITS, &how.flags, .bits = BLOCK_FORCE_SHARE),
+        IMG_OPT(0, "image-opts", IMG_ON, &how.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
+        { 0 },
+    };
+    if (!img_parse("rebase", table, argc, argv)) {
+        return 1;
     }
     if (argc - optind != 1) {
         return img_usage("rebase", "expecting one image file name");
@@ -171,6 +139,7 @@ int img_rebase(int argc, char **argv)
     if (!backing) {
         return img_usage("rebase", "Must specify backing file (-b) or use simple rebase mode (-u)");
     }
+    src.flags |= how.flags & BLOCK_FORCE_SHARE;
     how.flags |= unsafe ? BLOCK_NO_BACKING : 0;
     g_autoptr(BlockNode) node = img_open(&how, argv[optind]);
     return node ? rebase(node, backing, fmt, unsafe, &src, &progress) : 1;

@@ -45,54 +45,37 @@ static int resize(BlockNode *node, const char *text, BlockPrealloc prealloc, boo
     return 0;
 }
 
+static bool parse_prealloc(const ImgOption *o, const char *arg)
+{
+    int i = 0;
+    while (block_prealloc_names[i] && strcmp(block_prealloc_names[i], arg)) {
+        i++;
+    }
+    if (!block_prealloc_names[i]) {
+        img_error("Invalid preallocation mode '%s'", arg);
+    }
+    *(int *)o->out = i;
+    return block_prealloc_names[i] != NULL;
+}
+
 int img_resize(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "preallocation", 1, NULL, IMG_OPT_PREALLOCATION },
-        { "shrink", 0, NULL, IMG_OPT_SHRINK },
-        { 0 },
-    };
     ImgOpen how = { .flags = BLOCK_RDWR };
     bool quiet = false, shrink = false;
-    int prealloc = 0, c;
+    int prealloc = 0;
     /* The size may be "-1G": it comes last and is no option. */
     const char *size = argc > 2 ? argv[--argc] : NULL;
-    while ((c = getopt_long(argc, argv, ":f:q", longs, NULL)) != -1) {
-        switch (c) {
-        case 'f':
-            how.fmt = optarg;
-            break;
-        case 'q':
-            quiet = true;
-            break;
-        case IMG_OPT_SHRINK:
-            shrink = true;
-            break;
-        case IMG_OPT_PREALLOCATION:
-            for (prealloc = 0; block_prealloc_names[prealloc]; prealloc++) {
-                if (!strcmp(block_prealloc_names[prealloc], optarg)) {
-                    break;
-                }
-            }
-            if (!block_prealloc_names[prealloc]) {
-                img_error("Invalid preallocation mode '%s'", optarg);
-                return 1;
-            }
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            how.image_opts = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return 1;
-            }
-            break;
-        default:
-            return img_usage("resize", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    const ImgOption table[] = {
+        IMG_OPT('f', NULL, IMG_STR, &how.fmt),
+        IMG_OPT('q', "quiet", IMG_ON, &quiet),
+        IMG_OPT(0, "shrink", IMG_ON, &shrink),
+        IMG_OPT(0, "preallocation", IMG_CALL_ARG, &prealloc, .call = parse_prealloc),
+        IMG_OPT(0, "image-opts", IMG_ON, &how.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
+        { 0 },
+    };
+    if (!img_parse("resize", table, argc, argv)) {
+        return 1;
     }
     if (!size || argc - optind != 1) {
         return img_usage("resize", "expecting image file name and size");

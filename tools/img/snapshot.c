@@ -38,57 +38,48 @@ static int run(BlockNode *node, int action, const char *name)
     return ok ? 0 : img_fail(err);
 }
 
+typedef struct Todo {
+    int action; /* the option's letter, 0: none yet */
+    const char *name;
+} Todo;
+
+static bool choose(const ImgOption *o, const char *arg)
+{
+    Todo *todo = o->out;
+    if (todo->action) {
+        img_usage("snapshot", "Cannot mix '-l', '-a', '-c', '-d'");
+        return false;
+    }
+    *todo = (Todo){ o->letter, arg };
+    return true;
+}
+
 int img_snapshot(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        { "object", 1, NULL, IMG_OPT_OBJECT },
-        { "image-opts", 0, NULL, IMG_OPT_IMAGE_OPTS },
-        { "force-share", 0, NULL, 'U' },
+    ImgOpen how = { .flags = BLOCK_RDWR };
+    Todo todo = { 0 };
+    const ImgOption table[] = {
+        IMG_OPT('l', NULL, IMG_CALL, &todo, .call = choose),
+        IMG_OPT('a', NULL, IMG_CALL_ARG, &todo, .call = choose),
+        IMG_OPT('c', NULL, IMG_CALL_ARG, &todo, .call = choose),
+        IMG_OPT('d', NULL, IMG_CALL_ARG, &todo, .call = choose),
+        IMG_OPT('f', NULL, IMG_STR, &how.fmt),
+        IMG_OPT('q', "quiet", IMG_NOTHING, NULL),
+        IMG_OPT('U', "force-share", IMG_BITS, &how.flags, .bits = BLOCK_FORCE_SHARE),
+        IMG_OPT(0, "image-opts", IMG_ON, &how.image_opts),
+        IMG_OPT(0, "object", IMG_OBJECT, NULL),
         { 0 },
     };
-    ImgOpen how = { .flags = BLOCK_RDWR };
-    const char *name = NULL;
-    int action = 0, c;
-    while ((c = getopt_long(argc, argv, ":la:c:d:qUf:", longs, NULL)) != -1) {
-        switch (c) {
-        case 'l':
-        case 'a':
-        case 'c':
-        case 'd':
-            if (action) {
-                return img_usage("snapshot", "Cannot mix '-l', '-a', '-c', '-d'");
-            }
-            action = c;
-            name = optarg;
-            break;
-        case 'f':
-            how.fmt = optarg;
-            break;
-        case 'q':
-            break; /* nothing is printed but what was asked for */
-        case 'U':
-            how.flags |= BLOCK_FORCE_SHARE;
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            how.image_opts = true;
-            break;
-        case IMG_OPT_OBJECT:
-            if (!img_add_object(optarg)) {
-                return 1;
-            }
-            break;
-        default:
-            return img_usage("snapshot", "unknown option, or one without its argument: '%s'",
-                             argv[optind - 1]);
-        }
+    if (!img_parse("snapshot", table, argc, argv)) {
+        return 1;
     }
     if (argc - optind != 1) {
         return img_usage("snapshot", "expecting one image file name");
     }
-    action = action ? action : 'l';
-    if (action == 'l') {
+    todo.action = todo.action ? todo.action : 'l';
+    if (todo.action == 'l') {
         how.flags = (how.flags & ~(unsigned)BLOCK_RDWR) | BLOCK_NO_BACKING | BLOCK_NO_IO;
     }
     g_autoptr(BlockNode) node = img_open(&how, argv[optind]);
-    return node ? run(node, action, name) : 1;
+    return node ? run(node, todo.action, todo.name) : 1;
 }

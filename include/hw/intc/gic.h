@@ -38,6 +38,8 @@ void gic_connect_cpu(GICDevice *gic, unsigned i, VCPU *vcpu, IRQLine irq, IRQLin
 /* Lines into a realized controller: SPI n is INTID 32 + n, PPI n is INTID n (16…31). */
 IRQLine gic_spi(GICDevice *gic, int n);
 IRQLine gic_ppi(GICDevice *gic, int cpu, int n);
+/* The GICv3 that an arm-gicv3-its feeds: before it is realized. */
+void gicv3_its_connect(Device *its, GICDevice *gic);
 void gic_free(GICDevice *gic); /* for their unrealize */
 extern const Property gic_props[];
 

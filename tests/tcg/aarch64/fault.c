@@ -2,6 +2,7 @@
 /* Synchronous faults: signal, si_code, si_addr, and exact registers in the frame. */
 #include "test.h"
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -27,18 +28,18 @@ static void handler(int signal, siginfo_t *info, void *context)
 }
 
 /* Runs one instruction that faults at label 1, with x9 = VALUE; the handler steps over it. */
-#define FAULT(text, value)                                                   \
-    ({                                                                       \
-        uintptr_t at_;                                                       \
-        register uintptr_t x9_ __asm__("x9") = (uintptr_t)(value);           \
-        seen.count = 0;                                                      \
-        __asm__ volatile("adr %0, 1f\n1: " text "\n"                         \
-                         : "=&r"(at_), "+r"(x9_)                             \
-                         :                                                   \
-                         : "x10", "x11", "x12", "v0", "v1", "memory", "cc"); \
-        EQUAL(seen.count, 1);                                                \
-        EQUAL(seen.pc, at_);                                                 \
-        x9_;                                                                 \
+#define FAULT(text, value)                                                          \
+    ({                                                                              \
+        uintptr_t at_;                                                              \
+        register uintptr_t x9_ __asm__("x9") = (uintptr_t)(value);                  \
+        seen.count = 0;                                                             \
+        __asm__ volatile("adr %0, 1f\n1: " text "\n"                                \
+                         : "=&r"(at_), "+r"(x9_)                                    \
+                         :                                                          \
+                         : "x10", "x11", "x12", "x13", "v0", "v1", "memory", "cc"); \
+        EQUAL(seen.count, 1);                                                       \
+        EQUAL(seen.pc, at_);                                                        \
+        x9_;                                                                        \
     })
 
 static void test_unmapped(char *hole)
@@ -86,6 +87,50 @@ static void test_straddle(char *page, char *hole)
     FAULT("str x10, [x9]", hole - 3);
     for (int i = 1; i <= 3; i++) {
         EQUAL(hole[-i], 0x11); /* nothing was stored */
+    }
+}
+
+/*
+ * Pairs, structures and vectors whose second half is missing. The base is never changed; a store's
+ * first half may have been made (constrained unpredictable), other registers keep their values.
+ */
+static void test_second_half(char *page, char *hole)
+{
+    memset(page, 0x22, 4096);
+#define SECOND_HALF(text, from)                                      \
+    do {                                                             \
+        EQUAL(FAULT(text, hole + (from)), (uintptr_t)hole + (from)); \
+        EQUAL(seen.signal, SIGSEGV);                                 \
+        EQUAL(seen.code, SEGV_MAPERR);                               \
+        EQUAL(seen.address, (uintptr_t)hole);                        \
+    } while (0)
+    SECOND_HALF("ldp x10, x11, [x9]", -8);
+    SECOND_HALF("ldp x9, x11, [x9]", -8); /* the base is the first destination: it must be kept */
+    SECOND_HALF("ldp x11, x9, [x9]", -8);
+    SECOND_HALF("stp x10, x11, [x9]", -8);
+    SECOND_HALF("ldp w10, w11, [x9], #8", -4);
+    SECOND_HALF("ldpsw x10, x11, [x9, #0]!", -4);
+    SECOND_HALF("stp x10, x11, [x9], #-16", -8);
+    SECOND_HALF("ldp q0, q1, [x9]", -16);
+    SECOND_HALF("stp d0, d1, [x9], #16", -8);
+    SECOND_HALF("ldnp x10, x11, [x9]", -8);
+    SECOND_HALF("ld1 {v0.16b, v1.16b}, [x9]", -16);
+    SECOND_HALF("ld1 {v0.16b, v1.16b}, [x9], #32", -16);
+    SECOND_HALF("st1 {v0.16b, v1.16b}, [x9], #32", -16);
+    SECOND_HALF("ld2 {v0.8h, v1.8h}, [x9], #32", -16);
+    SECOND_HALF("st2 {v0.8h, v1.8h}, [x9], #32", -16);
+    SECOND_HALF("ldxp x10, x11, [x9]", 0);
+#undef SECOND_HALF
+    /* an access that straddles: the first byte that is missing, or where it begins */
+    memset(page, 0x22, 4096);
+    for (int k = 1; k < 16; k++) {
+        FAULT("ldr q0, [x9]", hole - k);
+        CHECK(seen.address == (uintptr_t)hole || seen.address == (uintptr_t)hole - k);
+        FAULT("str q0, [x9]", hole - k);
+        for (int i = 1; i <= k; i++) {
+            EQUAL(hole[-i], 0x22);
+        }
+        memset(page, 0x22, 4096);
     }
 }
 
@@ -175,6 +220,24 @@ static void test_undefined(void)
     EQUAL(seen.address, seen.pc);
 }
 
+/* Exclusive accesses and atomics must not cross 16 bytes. */
+static void test_alignment(void)
+{
+    static char space[64] __attribute__((aligned(64)));
+
+    FAULT("ldaxr x10, [x9]", space + 12);
+    EQUAL(seen.signal, SIGBUS);
+    EQUAL(seen.code, BUS_ADRALN);
+    EQUAL(seen.address, (uintptr_t)space + 12);
+    if (!(getauxval(AT_HWCAP) & HWCAP_ATOMICS)) {
+        return;
+    }
+    FAULT(".arch_extension lse\n caspal x10, x11, x12, x13, [x9]", space + 8);
+    EQUAL(seen.signal, SIGBUS);
+    EQUAL(seen.code, BUS_ADRALN);
+    EQUAL(seen.address, (uintptr_t)space + 8);
+}
+
 static void test_file_end(void)
 {
     FILE *file = tmpfile();
@@ -242,9 +305,11 @@ int main(void)
     test_unmapped(hole);
     test_protected(page);
     test_straddle(page, hole);
+    test_second_half(page, hole);
     test_values(hole);
     test_jumps(hole, page);
     test_undefined();
+    test_alignment();
     test_file_end();
     test_file_gone();
     return test_end();

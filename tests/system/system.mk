@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+# Debian's Arm64 kernel on the machine `virt`.
+MACHINE_GUEST = $(or $(LATIMER_SYSROOTS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/latimer/sysroots)/arm64-machine
+MACHINE_RUN   = tests/system/run $(abspath $(BUILD)/latimer-system-aarch64) $(MACHINE_GUEST)
+
+$(BUILD)/machine-guest: tests/system/guest tests/system/guest-init tests/system/make-initrd
+	tests/system/guest $(MACHINE_GUEST) && touch $@
+
+check-system: all $(BUILD)/machine-guest
+	@$(TAP)system $(MACHINE_RUN)
+
+check-system-slow: all $(BUILD)/machine-guest
+	@$(TAP)system-slow $(MACHINE_RUN) --slow
+
+CHECKS      += check-system
+CHECKS_SLOW += check-system-slow
+.PHONY: check-system check-system-slow

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/* Virtio devices as a driver sees them, and as a hostile one does: virtio-mmio, both rings. */
+#include <string.h>
+#include <unistd.h>
+#include "hw/virtio/virtio.h"
+#include "tests/unit/hw-harness.h"
+
+enum {
+    DESC = BOARD_RAM + 0x1000,
+    AVAIL = BOARD_RAM + 0x2000,
+    USED = BOARD_RAM + 0x3000,
+    TABLE = BOARD_RAM + 0x4000,
+    DATA = BOARD_RAM + 0x10000,
+    SIZE = 8,
+
+    F_NEXT = 1,
+    F_WRITE = 2,
+    F_INDIRECT = 4,
+};
+
+static Device *transport;
+static uint16_t avail_idx;
+
+static void reg(unsigned offset, uint32_t val)
+{
+    wr(BOARD_MMIO + offset, val, 4);
+}
+
+static uint32_t status(void)
+{
+    return (uint32_t)rd(BOARD_MMIO + 0x70, 4);
+}
+
+/* A device of this type behind a transport at BOARD_MMIO. */
+static void plug(const char *device)
+{
+    g_autoptr(GError) err = NULL;
+    transport = board_new("virtio-mmio", NULL);
+    ((SysBusDevice *)transport)->irq[0] = board_wire(0);
+    board_place(transport, BOARD_MMIO);
+    device_add_from_text(device, &err);
+    g_assert_no_error(err);
+    devices_reset();
+}
+
+static void unplug(void)
+{
+    board_settle(20);
+    device_delete(transport);
+}
+
+/* As a driver does (3.1.1), with one queue. */
+static void start(uint64_t features)
+{
+    const uint64_t areas[3] = { DESC, AVAIL, USED };
+    reg(0x70, 0);
+    memset((char *)memory_region_ram_ptr(&board.ram) + 0x1000, 0, 0x4000);
+    avail_idx = 0;
+    reg(0x70, 1);
+    reg(0x70, 3);
+    for (unsigned i = 0; i < 2; i++) {
+        reg(0x24, i);
+        reg(0x20, (uint32_t)(features >> 32 * i));
+    }
+    reg(0x70, 11);
+    g_assert_cmphex(status(), ==, 11);
+    reg(0x30, 0);
+    reg(0x38, SIZE);
+    for (unsigned i = 0; i < 3; i++) {
+        reg(0x80 + 0x10 * i, (uint32_t)areas[i]);
+        reg(0x84 + 0x10 * i, (uint32_t)(areas[i] >> 32));
+    }
+    reg(0x44, 1);
+    reg(0x70, 15);
+}
+
+static void desc(hwaddr table, unsigned n, uint64_t addr, uint32_t len, uint16_t flags,
+                 uint16_t next)
+{
+    wr(table + 16 * n, addr, 8);
+    wr(table + 16 * n + 8, len, 4);
+    wr(table + 16 * n + 12, flags, 2);
+    wr(table + 16 * n + 14, next, 2);
+}
+
+static void offer(uint16_t head)
+{
+    wr(AVAIL + 4 + 2 * (avail_idx % SIZE), head, 2);
+    wr(AVAIL + 2, ++avail_idx, 2);
+    reg(0x50, 0);
+}
+
+static void expect_used(uint16_t idx, uint32_t head, uint32_t len)
+{
+    board_settle(20);
+    g_assert_cmpuint(rd(USED + 2, 2), ==, idx);
+    g_assert_cmpuint(rd(USED + 4 + 8 * ((idx - 1) % SIZE), 4), ==, head);
+    g_assert_cmpuint(rd(USED + 8 + 8 * ((idx - 1) % SIZE), 4), ==, len);
+}
+
+#define V1 (1ull << VIRTIO_F_VERSION_1)
+
+static void test_identity(void)
+{
+    plug("virtio-rng-device");
+    g_assert_cmphex(rd(BOARD_MMIO, 4), ==, 0x74726976);
+    g_assert_cmphex(rd(BOARD_MMIO + 4, 4), ==, 2);
+    g_assert_cmphex(rd(BOARD_MMIO + 8, 4), ==, VIRTIO_ID_RNG);
+    reg(0x14, 1);
+    g_assert_cmphex(rd(BOARD_MMIO + 0x10, 4) & 1, ==, 1);
+    /* Without VERSION_1 a modern transport does not take the features. */
+    reg(0x70, 3);
+    reg(0x70, 11);
+    g_assert_cmphex(status(), ==, 3);
+    reg(0x30, 1);
+    g_assert_cmphex(rd(BOARD_MMIO + 0x34, 4), ==, 0);
+    unplug();
+}
+
+static void test_rng(void)
+{
+    plug("virtio-rng-device");
+    start(V1);
+    desc(DESC, 0, DATA, 16, F_WRITE | F_NEXT, 1);
+    desc(DESC, 1, DATA + 0x100, 16, F_WRITE, 0);
+    wr(DATA, 0, 8);
+    wr(DATA + 8, 0, 8);
+    offer(0);
+    expect_used(1, 0, 32);
+    g_assert_true(rd(DATA, 8) || rd(DATA + 8, 8));
+    g_assert_cmpint(board.wires[0], ==, 1);
+    g_assert_cmphex(rd(BOARD_MMIO + 0x60, 4), ==, 1);
+    reg(0x64, 1);
+    g_assert_cmpint(board.wires[0], ==, 0);
+    /* No interrupt if the driver wants none. */
+    wr(AVAIL, 1, 2);
+    offer(0);
+    expect_used(2, 0, 32);
+    g_assert_cmpint(board.wires[0], ==, 0);
+    unplug();
+}
+
+/* Each breaks the device, which says so, and a reset mends it. */
+static void hostile(uint64_t features, void (*set_up)(void))
+{
+    start(V1 | features);
+    set_up();
+    offer(0);
+    board_settle(20);
+    g_assert_cmphex(status() & VIRTIO_STATUS_NEEDS_RESET, ==, VIRTIO_STATUS_NEEDS_RESET);
+    g_assert_cmpuint(rd(USED + 2, 2), ==, 0);
+    start(V1);
+    desc(DESC, 0, DATA, 8, F_WRITE, 0);
+    offer(0);
+    expect_used(1, 0, 8);
+}
+
+static void loop(void)
+{
+    desc(DESC, 0, DATA, 8, F_WRITE | F_NEXT, 1);
+    desc(DESC, 1, DATA, 8, F_WRITE | F_NEXT, 0);
+}
+static void out_of_table(void)
+{
+    desc(DESC, 0, DATA, 8, F_WRITE | F_NEXT, SIZE);
+}
+static void not_ram(void)
+{
+    desc(DESC, 0, BOARD_MMIO, 8, F_WRITE, 0);
+}
+static void nowhere(void)
+{
+    desc(DESC, 0, UINT64_MAX - 3, 8, F_WRITE, 0);
+}
+static void past_end(void)
+{
+    desc(DESC, 0, BOARD_RAM + BOARD_RAM_SIZE - 4, 8, F_WRITE, 0);
+}
+static void empty(void)
+{
+    desc(DESC, 0, DATA, 0, F_WRITE, 0);
+}
+static void out_behind_in(void)
+{
+    desc(DESC, 0, DATA, 8, F_WRITE | F_NEXT, 1);
+    desc(DESC, 1, DATA, 8, 0, 0);
+}
+static void indirect_not_negotiated(void)
+{
+    desc(DESC, 0, TABLE, 16, F_INDIRECT, 0);
+    desc(TABLE, 0, DATA, 8, F_WRITE, 0);
+}
+static void indirect_loop(void)
+{
+    desc(DESC, 0, TABLE, 32, F_INDIRECT, 0);
+    desc(TABLE, 0, DATA, 8, F_WRITE | F_NEXT, 1);
+    desc(TABLE, 1, DATA, 8, F_WRITE | F_NEXT, 0);
+}
+static void indirect_odd(void)
+{
+    desc(DESC, 0, TABLE, 17, F_INDIRECT, 0);
+}
+static void indirect_nested(void)
+{
+    desc(DESC, 0, TABLE, 16, F_INDIRECT, 0);
+    desc(TABLE, 0, TABLE, 16, F_INDIRECT, 0);
+}
+static void too_many(void)
+{
+    avail_idx = SIZE; /* and one more with offer() */
+}
+
+static void test_hostile(void)
+{
+    const uint64_t indirect = 1ull << VIRTIO_F_INDIRECT_DESC;
+    plug("virtio-rng-device");
+    hostile(0, loop);
+    hostile(0, out_of_table);
+    hostile(0, not_ram);
+    hostile(0, nowhere);
+    hostile(0, past_end);
+    hostile(0, empty);
+    hostile(0, out_behind_in);
+    hostile(0, indirect_not_negotiated);
+    hostile(indirect, indirect_loop);
+    hostile(indirect, indirect_odd);
+    hostile(indirect, indirect_nested);
+    hostile(0, too_many);
+    /* Rings that are not in RAM. */
+    start(V1);
+    reg(0x44, 0);
+    reg(0x80, BOARD_MMIO);
+    reg(0x44, 1);
+    offer(0);
+    g_assert_cmphex(status() & VIRTIO_STATUS_NEEDS_RESET, !=, 0);
+    /* A size that is no power of 2 (split), or 0. */
+    for (unsigned size = 0; size < 4; size += 3) {
+        start(V1);
+        reg(0x44, 0);
+        reg(0x38, size);
+        reg(0x44, 1);
+        offer(0);
+        g_assert_cmphex(status() & VIRTIO_STATUS_NEEDS_RESET, !=, 0);
+    }
+    unplug();
+}
+
+/* ---- block ------------------------------------------------------------------------------- */
+
+static void blk_request(uint32_t type, uint64_t sector, uint32_t len, uint16_t data_flags)
+{
+    wr(DATA, type, 4);
+    wr(DATA + 4, 0, 4);
+    wr(DATA + 8, sector, 8);
+    wr(DATA + 0x20, 0xee, 1);
+    desc(DESC, 0, DATA, 16, F_NEXT, len ? 1 : 2);
+    desc(DESC, 1, DATA + 0x1000, len, F_NEXT | data_flags, 2);
+    desc(DESC, 2, DATA + 0x20, 1, F_WRITE, 0);
+    offer(0);
+    board_settle(50);
+}
+
+static void test_blk(void)
+{
+    enum { OK = 0, IOERR = 1, UNSUPP = 2 };
+    g_autofree char *path = NULL;
+    g_autoptr(GError) err = NULL;
+    int fd = g_file_open_tmp("latimer-blk-XXXXXX", &path, &err);
+    g_assert_no_error(err);
+    g_assert_cmpint(ftruncate(fd, 1 << 20), ==, 0);
+    g_autofree char *options = g_strdup_printf("file=%s,format=raw", path);
+    board_add_drive("d0", options);
+    plug("virtio-blk-device,drive=d0,serial=S1");
+    g_assert_cmpuint(rd(BOARD_MMIO + 0x100, 4), ==, 2048);
+    start(V1);
+    memset((char *)memory_region_ram_ptr(&board.ram) + 0x11000, 0x5a, 1024);
+    blk_request(1, 3, 1024, 0);
+    g_assert_cmphex(rd(DATA + 0x20, 1), ==, OK);
+    char byte[2];
+    g_assert_cmpint(pread(fd, byte, 2, 3 * 512 + 1023), ==, 2);
+    g_assert_true(byte[0] == 0x5a && byte[1] == 0);
+    memset((char *)memory_region_ram_ptr(&board.ram) + 0x11000, 0, 1024);
+    blk_request(0, 3, 1024, F_WRITE);
+    expect_used(2, 0, 1025);
+    g_assert_cmphex(rd(DATA + 0x1000 + 1020, 4), ==, 0x5a5a5a5a);
+    blk_request(8, 0, 20, F_WRITE);
+    g_assert_cmphex(rd(DATA + 0x1000, 4), ==, 0x3153); /* "S1" */
+    blk_request(4, 0, 0, 0);
+    g_assert_cmphex(rd(DATA + 0x20, 1), ==, OK);
+    /* Beyond the end, far beyond, half a sector, a type that is none. */
+    blk_request(0, 2047, 1024, F_WRITE);
+    g_assert_cmphex(rd(DATA + 0x20, 1), ==, IOERR);
+    blk_request(0, UINT64_MAX / 512, 512, F_WRITE);
+    g_assert_cmphex(rd(DATA + 0x20, 1), ==, IOERR);
+    blk_request(0, 0, 100, F_WRITE);
+    g_assert_cmphex(rd(DATA + 0x20, 1), ==, IOERR);
+    blk_request(77, 0, 0, 0);
+    g_assert_cmphex(rd(DATA + 0x20, 1), ==, UNSUPP);
+    /* No place for the status. */
+    desc(DESC, 0, DATA, 16, 0, 0);
+    offer(0);
+    g_assert_cmphex(status() & VIRTIO_STATUS_NEEDS_RESET, !=, 0);
+    unplug();
+    close(fd);
+    unlink(path);
+}
+
+/* ---- packed ------------------------------------------------------------------------------ */
+
+static void test_packed(void)
+{
+    plug("virtio-rng-device,packed=on");
+    start(V1 | 1ull << VIRTIO_F_RING_PACKED);
+    /* Three laps of a ring, so that the wrap counters turn. */
+    bool wrap = true;
+    for (unsigned i = 0, at = 0; i < 3 * SIZE; i++) {
+        uint16_t avail = wrap ? 1 << 7 : 1 << 15;
+        wr(DESC + 16 * at, DATA, 8);
+        wr(DESC + 16 * at + 8, 8, 4);
+        wr(DESC + 16 * at + 12, 40 + i, 2);
+        wr(DESC + 16 * at + 14, avail | F_WRITE, 2);
+        reg(0x50, 0);
+        uint16_t flags = (uint16_t)rd(DESC + 16 * at + 14, 2);
+        g_assert_cmphex(flags & 0x8080, ==, wrap ? 0x8080 : 0);
+        g_assert_cmpuint(rd(DESC + 16 * at + 8, 4), ==, 8);
+        g_assert_cmpuint(rd(DESC + 16 * at + 12, 2), ==, 40 + i);
+        at = (at + 1) % SIZE;
+        wrap ^= at == 0;
+    }
+    /* A chain without an end. */
+    start(V1 | 1ull << VIRTIO_F_RING_PACKED);
+    for (unsigned i = 0; i < SIZE; i++) {
+        wr(DESC + 16 * i, DATA, 8);
+        wr(DESC + 16 * i + 8, 8, 4);
+        wr(DESC + 16 * i + 14, 1 << 7 | F_WRITE | F_NEXT, 2);
+    }
+    reg(0x50, 0);
+    g_assert_cmphex(status() & VIRTIO_STATUS_NEEDS_RESET, !=, 0);
+    unplug();
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    board_init();
+    g_test_add_func("/virtio/identity", test_identity);
+    g_test_add_func("/virtio/rng", test_rng);
+    g_test_add_func("/virtio/hostile", test_hostile);
+    g_test_add_func("/virtio/blk", test_blk);
+    g_test_add_func("/virtio/packed", test_packed);
+    return g_test_run();
+}

@@ -240,6 +240,9 @@ int64_t sys_execveat(TaskState *ts, uint64_t a[MAX_ARGS])
     if (path[0] == '/' || ((int)a[0] == AT_FDCWD && len)) {
         return exec_path(ts, exec_name(path, buf), a[2], a[3]);
     }
+    if (fcntl((int)a[0], F_GETFD) < 0 || own_fd_is((int)a[0])) {
+        return -EBADF;
+    }
     name_of_fd((int)a[0], buf, sizeof(buf));
     if (len && (g_strlcat(buf, "/", sizeof(buf)) >= sizeof(buf) ||
                 g_strlcat(buf, path, sizeof(buf)) >= sizeof(buf))) {

@@ -184,7 +184,12 @@ static int64_t clone_process(TaskState *ts, const CloneArgs *ca)
     }
     gdb_fork_prepare();
     mm_fork_prepare(); /* the engine's lock is taken inside of it, never the other way round */
-    tcg_fork_prepare();
+    if (!tcg_fork_prepare()) {
+        mm_fork_done();
+        gdb_fork_parent(ts, -1);
+        unblock_signals(ts);
+        return -EAGAIN;
+    }
     pid = host_fork(ca);
     if (pid == 0) {
         fork_child(ts, ca);
@@ -312,11 +317,21 @@ int64_t sys_clone3(TaskState *ts, uint64_t a[MAX_ARGS])
     if (a[1] < FIRST_SIZE) {
         return -EINVAL;
     }
-    if (a[1] > sizeof(c)) {
+    if (a[1] > GUEST_PAGE_SIZE) {
         return -E2BIG;
     }
-    if (!copy_from_guest(&c, a[0], a[1])) {
+    if (!copy_from_guest(&c, a[0], MIN(a[1], sizeof(c)))) {
         return -EFAULT;
+    }
+    for (uint64_t at = sizeof(c); at < a[1]; at++) { /* of a later kernel: must be 0 */
+        uint8_t byte;
+
+        if (!copy_from_guest(&byte, a[0] + at, 1)) {
+            return -EFAULT;
+        }
+        if (byte) {
+            return -E2BIG;
+        }
     }
     if (c.flags & 0xff || c.exit_signal > NB_SIGNALS || !c.stack != !c.stack_size ||
         (c.flags & (CLONE_THREAD | CLONE_PARENT) && c.exit_signal)) {

@@ -411,12 +411,12 @@ static uint8_t *region_end(const CodeRegion *region)
  * The buffer is shared memory, so a child of fork needs its own. It is copied before the fork, with
  * the lock held: afterwards the parent's threads go on patching.
  */
-void code_buffer_fork_prepare(void)
+bool code_buffer_fork_prepare(void)
 {
     uint8_t *copy = make_memory();
 
     if (copy == MAP_FAILED) {
-        g_error("fork: no memory for translated code: %s", strerror(errno));
+        return false;
     }
     memcpy(copy, engine.rw, (size_t)(engine.prologue_end - engine.rw));
     for (int n = 0; n < engine.nb_regions; n++) {
@@ -429,6 +429,7 @@ void code_buffer_fork_prepare(void)
         }
     }
     engine.fork_copy = copy;
+    return true;
 }
 
 void code_buffer_fork_parent(void)

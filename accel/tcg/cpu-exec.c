@@ -438,13 +438,16 @@ int cpu_exec(CPUState *cpu)
  * ---------------------------------------------------------------------------------------------------
  */
 
-void tcg_fork_prepare(void)
+bool tcg_fork_prepare(void)
 {
     pthread_mutex_lock(&engine.lock);
     persist_fork_prepare();
-    if (!engine.config.interp) {
-        code_buffer_fork_prepare();
+    if (!engine.config.interp && !code_buffer_fork_prepare()) {
+        persist_fork_parent();
+        pthread_mutex_unlock(&engine.lock);
+        return false;
     }
+    return true;
 }
 
 void tcg_fork_parent(void)

@@ -133,8 +133,8 @@ void code_region_release(CPUState *cpu);
 /* After the block was emitted: makes it findable by host pc. */
 void code_region_add_tb(ThreadCode *tc, TranslationBlock *tb);
 bool code_buffer_contains(uintptr_t pc);
-/* Copies the code for the child; the lock is held. */
-void code_buffer_fork_prepare(void);
+/* Copies the code for the child, false without memory; the lock is held. */
+bool code_buffer_fork_prepare(void);
 void code_buffer_fork_parent(void);
 void code_buffer_fork_child(CPUState *cpu);
 /* Retires every region; the caller holds the lock. */

@@ -72,7 +72,7 @@ void persist_save(void);
 void tb_flush_all(void);
 
 /* Around fork(): before in the parent (takes the engine's locks), after in parent and child. */
-void tcg_fork_prepare(void);
+bool tcg_fork_prepare(void); /* false: no memory or descriptor for the child; nothing is held */
 void tcg_fork_parent(void);
 void tcg_fork_child(
     CPUState *cpu); /* the only thread of the child; makes the code buffer its own */

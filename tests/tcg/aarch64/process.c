@@ -225,6 +225,36 @@ static void test_ids(void)
     EQUAL(wait_status(child), 0);
 }
 
+/* fork needs no descriptor, whatever the emulator copies. */
+static void test_fork_full(void)
+{
+    struct rlimit limit;
+    int status, first = dup(1), last = first;
+    pid_t child;
+
+    NEED(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_cur < 200 ? limit.rlim_cur : 200;
+    child = fork();
+    if (child == 0) {
+        limit.rlim_max = limit.rlim_cur;
+        NEED(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        while (last >= 0) {
+            last = dup(1);
+        }
+        EQUAL(errno, EMFILE);
+        child = fork();
+        if (child == 0) {
+            _exit(33);
+        }
+        EQUAL(waitpid(child, &status, 0), child);
+        EQUAL(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 33);
+        _exit(test_end());
+    }
+    EQUAL(waitpid(child, &status, 0), child);
+    EQUAL(status, 0);
+    close(first);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) {
@@ -232,6 +262,7 @@ int main(int argc, char **argv)
     }
     self = realpath("/proc/self/exe", NULL);
     NEED(self);
+    test_fork_full();
     test_fork();
     test_vfork();
     test_exec();

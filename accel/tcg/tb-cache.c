@@ -141,7 +141,7 @@ TranslationBlock *tb_insert(TCGContext *s, TranslationBlock *tb, uint64_t genera
     /* only another thread can have made it meanwhile */
     TranslationBlock *other =
         engine.cpus->next_cpu ? tb_lookup(tb->pc, tb->phys, tb->flags, tb->cflags) : NULL;
-    if (generation != engine.generation) {
+    if (generation != engine.generation || tb->invalid) { /* or tb_flush_all has seen it already */
         tb->invalid = true;
         other = NULL;
         tb = NULL;

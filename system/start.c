@@ -260,8 +260,7 @@ static const char *drive_name(void *object)
 static void release_drive(void *object, Device *dev)
 {
     (void)dev;
-    block_system_give_back(machine->drives, object);
-    blk_unref(object);
+    block_system_give_back(machine->drives, object); /* the reference, too */
 }
 
 /* Requests held by werror=stop go again when the machine does. */

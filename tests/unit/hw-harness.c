@@ -18,8 +18,7 @@ static const char *drive_name(void *object)
 
 static void release_drive(void *object, G_GNUC_UNUSED Device *dev)
 {
-    block_system_give_back(board.machine.drives, object);
-    blk_unref(object);
+    block_system_give_back(board.machine.drives, object); /* the reference, too */
 }
 
 void board_init(void)

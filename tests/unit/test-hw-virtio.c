@@ -367,6 +367,49 @@ static void test_balloon(void)
     g_assert_false(balloon_actual(&actual));
 }
 
+/* ---- coming and going -------------------------------------------------------------------- */
+
+static void test_come_and_go(void)
+{
+    static const char *const texts[] = {
+        "virtio-rng-pci,id=x",
+        "virtio-net-pci,id=x,mq=on",
+        "virtio-blk-pci,id=x,drive=d1",
+        "virtio-serial-pci,id=x",
+        "virtio-balloon-pci,id=x",
+        "virtio-rng-pci,id=x,disable-modern=on",
+        "virtio-rng-pci,id=x,vectors=0,disable-legacy=on",
+        "pcie-root-port,id=x",
+    };
+    static const char *const bad[] = {
+        "virtio-rng-pci,disable-modern=on,disable-legacy=on",
+        "virtio-blk-pci",
+        "virtio-rng-pci,addr=0",
+        "virtio-net-pci,rx_queue_size=3",
+    };
+    Device *host = board_new("gpex-pcihost", "ecam-size=1M", NULL);
+    board_place(host, 0x50000000);
+    board_add_drive("d1", "driver=null-co,size=1M");
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+            g_autoptr(GError) err = NULL;
+            Device *dev = device_add_from_text(texts[i], &err);
+            g_assert_no_error(err);
+            g_assert_true(device_find("x") != NULL);
+            g_assert_cmphex(rd(0x50008000, 2), !=, 0xffff);
+            device_delete(dev);
+            g_assert_null(device_find("x"));
+            g_assert_cmphex(rd(0x50008000, 2), ==, 0xffff);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+            g_autoptr(GError) err = NULL;
+            g_assert_null(device_add_from_text(bad[i], &err));
+            g_assert_nonnull(err);
+        }
+    }
+    device_delete(host);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -377,5 +420,6 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio/blk", test_blk);
     g_test_add_func("/virtio/packed", test_packed);
     g_test_add_func("/virtio/balloon", test_balloon);
+    g_test_add_func("/virtio/come-and-go", test_come_and_go);
     return g_test_run();
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of accelerators and the choice among them. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "hw/vcpu.h"
@@ -33,6 +35,12 @@ static bool try_one(const char *request, const TargetOps *target, GError **err)
         comma ? g_strndup(request, (gsize)(comma - request)) : g_strdup(request);
     const AccelOps *a = find(name);
 
+    if (!strcmp(request, "help")) {
+        for (const AccelOps *const *each = accels; *each; each++) {
+            printf("%-8s %s\n", (*each)->name, (*each)->desc);
+        }
+        exit(0);
+    }
     if (!a) {
         g_set_error(err, g_quark_from_static_string("accel"), 0,
                     "-accel %s: there is no such accelerator", name);

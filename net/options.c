@@ -2,6 +2,7 @@
 /* -netdev, -net, -nic; what is asked for as a NIC; the checks when all are there; `info network`.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "net/net.h"
@@ -70,11 +71,24 @@ static bool create(const char *option, const NetClientInfo *info, const char *id
     return true;
 }
 
+static void print_help(void)
+{
+    for (int i = 0; net_client_types[i]; i++) {
+        g_autofree char *opts = opt_table_help(net_client_types[i]->opts);
+
+        printf("%s: %s\n%s", net_client_types[i]->type, net_client_types[i]->desc, opts);
+    }
+}
+
 bool net_add_netdev(const char *text, GError **err)
 {
     g_autoptr(Opts) opts = opts_new();
     NetClient *made[NET_MAX_QUEUES];
 
+    if (!strcmp(text, "help")) {
+        print_help();
+        exit(0);
+    }
     if (!(*text == '{' ? opts_parse_json(opts, text, err) : opts_parse(opts, text, "type", err))) {
         g_prefix_error(err, "-netdev: ");
         return false;

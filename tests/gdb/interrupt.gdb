@@ -2,7 +2,8 @@
 #args spin
 python
 import threading, time
-threading.Timer(1.0, lambda: gdb.post_event(lambda: gdb.execute("interrupt"))).start()
+gdb.events.cont.connect(lambda event: threading.Timer(
+    2.0, lambda: gdb.post_event(lambda: gdb.execute("interrupt"))).start())
 end
 continue
 #expect (received signal SIGINT|stopped)

@@ -34,6 +34,7 @@ class Guest:
                                      stderr=subprocess.STDOUT, start_new_session=True)
         self.output = b""
         self.seen = 0
+        self.count = 0
 
     def read(self, end):
         left = end - time.monotonic()
@@ -63,18 +64,16 @@ class Guest:
 
     def run(self, command):
         """Runs a shell command in the guest; its output. The status must be 0."""
-        self.send(command + "; echo \"status:\"$?\n")
-        text = self.expect(b"status:")  # the echo of the line: there the colon has a quote behind it
-        while not self.output[self.seen:self.seen + 1].isdigit():
-            text = self.expect(b"status:")
-            while len(self.output) == self.seen:
-                self.read(time.monotonic() + self.wait)
+        self.count += 1
+        mark = f"done{self.count}:"
+        self.send(f'{command}; echo "do""ne{self.count}:$?"\n')  # so that the echo of the line does not look like it
+        out = self.expect(mark.encode())
         status = self.expect(PROMPT).strip()
-        lines = text.replace("\r", "").split("\n")
-        out = "\n".join(lines[1:] if command[:20] in lines[0] else lines)
-        if status != "0":
+        out = out.replace("\r", "")
+        out = out[out.find(":$?\"\n") + len(":$?\"\n"):].strip()  # behind the echo of the line
+        if not re.match("0\\b", status):
             raise AssertionError(f"'{command}' ended with {status}: {out[-500:]}")
-        return out.strip()
+        return out
 
     def qmp(self, *requests):
         """Sends each request; the last one's answer."""

@@ -158,7 +158,7 @@ check-sanitize: $(BUILD)/tests-ready ## the unit tests under ASan and UBSan
 check-sanitized: unit
 	$(call run-suites,check-unit)
 
-demo: $(BUILD)/tests-ready all ## an Arm64 program runs; a picture of speed (one minute)
+demo: $(BUILD)/tests-ready all ## an Arm64 Linux boots; an Arm64 program runs; a picture of speed
 	@$(MAKE) --no-print-directory BUILD=$(BUILD) bench-programs > /dev/null
 	@scripts/demo $(BUILD)
 

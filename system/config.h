@@ -36,6 +36,8 @@ void system_stop(void);
 
 /* -object; the RAM block of a memory-backend object, NULL and *err. */
 bool object_add(const char *text, GError **err);
+/* Those that need netdevs (filters); nothing for others. */
+bool object_add_late(const char *text, GError **err);
 RAMBlock *object_memory(const char *id, GError **err);
 
 /* -daemonize: the process that goes on is another; the first waits for daemon_ready, or for the

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* -object: memory back ends. */
+/* -object: memory back ends; secrets and TLS credentials are the block layer's, filters net's. */
 #include <string.h>
+#include "block/secret.h"
+#include "net/filter.h"
 #include "util/opts.h"
 #include "hw/device.h"
 #include "system/config.h"
@@ -45,24 +47,45 @@ static bool add_memory(const char *kind, const Opts *opts, GError **err)
     return block != NULL;
 }
 
+static bool parse(const char *text, Opts *opts, char **kind, GError **err)
+{
+    if (!(*text == '{' ? opts_parse_json(opts, text, err)
+                       : opts_parse(opts, text, "qom-type", err))) {
+        return false;
+    }
+    *kind = g_strdup(opts_get(opts, "qom-type"));
+    opts_remove(opts, "qom-type");
+    if (!*kind) {
+        g_set_error(err, HW_ERROR, 0, "qom-type= is missing");
+    }
+    return *kind != NULL;
+}
+
 bool object_add(const char *text, GError **err)
 {
-    Opts *opts = opts_new();
-    bool ok =
-        *text == '{' ? opts_parse_json(opts, text, err) : opts_parse(opts, text, "qom-type", err);
-    g_autofree char *kind = g_strdup(ok ? opts_get(opts, "qom-type") : NULL);
-    if (ok) {
-        opts_remove(opts, "qom-type");
-        static const char *const kinds[] = { "memory-backend-ram", "memory-backend-memfd",
-                                             "memory-backend-file", NULL };
-        ok = kind && g_strv_contains(kinds, kind) && add_memory(kind, opts, err);
-        if (!ok && err && !*err) {
-            g_set_error(err, HW_ERROR, 0, "there is no object type '%s'", kind ? kind : "");
-        }
+    static const char *const memory[] = { "memory-backend-ram", "memory-backend-memfd",
+                                          "memory-backend-file", NULL };
+    g_autoptr(Opts) opts = opts_new();
+    g_autofree char *kind = NULL;
+    bool ok = parse(text, opts, &kind, err);
+    if (ok && g_strv_contains(memory, kind)) {
+        ok = add_memory(kind, opts, err);
+    } else if (ok && block_object_is_kind(kind)) {
+        ok = block_object_add(text, err);
+    } else if (ok && !g_str_has_prefix(kind, "filter-")) {
+        g_set_error(err, HW_ERROR, 0, "there is no object type '%s'", kind);
+        ok = false;
     }
-    opts_free(opts);
     g_prefix_error(err, "-object: ");
     return ok;
+}
+
+bool object_add_late(const char *text, GError **err)
+{
+    g_autoptr(Opts) opts = opts_new();
+    g_autofree char *kind = NULL;
+    return parse(text, opts, &kind, err) &&
+           (!g_str_has_prefix(kind, "filter-") || net_filter_add(kind, opts, err));
 }
 
 RAMBlock *object_memory(const char *id, GError **err)

@@ -385,7 +385,8 @@ static bool add_networks(const SystemConfig *c, GError **err)
     static const PropResolver resolver = { resolve_netdev, netdev_name, NULL };
     property_set_resolver(PROP_NETDEV, &resolver);
     return each(c->netdevs, "netdev", net_add_netdev, err) &&
-           each(c->nets, "net", net_add_legacy, err) && each(c->nics, "nic", net_add_nic, err);
+           each(c->nets, "net", net_add_legacy, err) && each(c->nics, "nic", net_add_nic, err) &&
+           each(c->objects, "object", object_add_late, err);
 }
 
 static bool check_missing(const SystemConfig *c, GError **err)

@@ -109,6 +109,8 @@ class Guest:
         assert status == 0 and "Power down" in text, (status, text[-300:])
 
     def close(self):
+        if self.proc.stdin.closed:
+            return
         if self.proc.poll() is None:
             os.killpg(self.proc.pid, signal.SIGKILL)  # timeout leads a group of its own with the emulator in it
             self.proc.wait()

@@ -60,6 +60,7 @@ typedef struct UserSource {
     UserClient *user;
     GArray *fds; /* GPollFD; their addresses are the main loop's: it does not grow while polled */
     guint added;
+    gint64 deadline; /* us of the monotonic clock: the stack's own timers; -1: none */
 } UserSource;
 
 enum { MAX_FDS = 4096 };
@@ -124,13 +125,20 @@ static gboolean source_prepare(GSource *source, gint *timeout)
         g_source_add_poll(source, &g_array_index(s->fds, GPollFD, s->added));
     }
     *timeout = wait > INT32_MAX ? -1 : (gint)wait;
+    s->deadline = *timeout < 0 ? -1 : g_get_monotonic_time() + *timeout * 1000ll;
     return FALSE;
 }
 
-/* Always dispatched: the stack's slow and fast timers are looked at there too. */
-static gboolean source_check(G_GNUC_UNUSED GSource *source)
+static gboolean source_check(GSource *source)
 {
-    return TRUE;
+    UserSource *s = (UserSource *)source;
+
+    for (guint i = 0; i < s->added; i++) {
+        if (g_array_index(s->fds, GPollFD, i).revents) {
+            return TRUE;
+        }
+    }
+    return s->deadline >= 0 && g_get_monotonic_time() >= s->deadline;
 }
 
 static gboolean source_dispatch(GSource *source, G_GNUC_UNUSED GSourceFunc fn,

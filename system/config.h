@@ -33,6 +33,8 @@ void options_man_page(FILE *f);
 /* Builds the machine and starts it, unless -S; false: *err. */
 bool system_start(SystemConfig *c, GError **err);
 void system_stop(void);
+/* -gdb: a debugger may come there. */
+bool machine_gdb_start(const char *text, GError **err);
 
 /* -object; the RAM block of a memory-backend object, NULL and *err. */
 bool object_add(const char *text, GError **err);

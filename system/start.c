@@ -220,10 +220,16 @@ static bool add_chardev(const char *text, GError **err)
     return chardev_add(text, err) != NULL;
 }
 
+static bool all_snapshots; /* -snapshot */
+
 static bool add_drive(const char *text, GError **err)
 {
     const char *arg = strchr(text, ':') + 1;
     g_autofree char *kind = g_strndup(text, (size_t)(arg - text - 1));
+    if (!strcmp(kind, "drive") && all_snapshots && !strstr(arg, "snapshot=")) {
+        g_autofree char *with = g_strconcat(arg, ",snapshot=on", NULL);
+        return block_system_drive_add(machine->drives, with, err) != NULL;
+    }
     if (!strcmp(kind, "drive")) {
         return block_system_drive_add(machine->drives, arg, err) != NULL;
     }
@@ -280,6 +286,7 @@ static bool add_drives(const SystemConfig *c, GError **err)
     machine->drives = block_system_new(loop, machine->ops->default_if, &ops, machine);
     property_set_resolver(PROP_DRIVE, &resolver);
     run_state_add_listener(drives_follow, machine->drives);
+    all_snapshots = c->snapshot;
     for (guint i = 0; i < c->drives->len; i++) {
         const char *text = c->drives->pdata[i];
         if (!add_drive(text, err)) {
@@ -389,9 +396,13 @@ static bool add_networks(const SystemConfig *c, GError **err)
            each(c->objects, "object", object_add_late, err);
 }
 
-static bool check_missing(const SystemConfig *c, GError **err)
+static bool check_gdb(const SystemConfig *c, GError **err)
 {
-    return (!c->gdbs->len || missing("-gdb", err)) && (!c->snapshot || missing("-snapshot", err));
+    if (c->gdbs->len > 1) {
+        g_set_error(err, HW_ERROR, 0, "-gdb may be given once");
+        return false;
+    }
+    return true;
 }
 
 /* ---- devices ----------------------------------------------------------------------------- */
@@ -516,7 +527,7 @@ bool system_start(SystemConfig *c, GError **err)
     ops = machine->ops;
     run_actions_set(&c->actions);
     if (!set_cpus(c, err) || !set_memory(c, err) || !set_rest(c, err) || !set_accel(c, err) ||
-        !check_missing(c, err) || !each(c->globals, "global", add_global, err) ||
+        !check_gdb(c, err) || !each(c->globals, "global", add_global, err) ||
         !each(c->chardevs, "chardev", add_chardev, err) || !add_drives(c, err) ||
         !add_serials(c, err) || !add_networks(c, err) || !ops->init(machine, err) ||
         !device_realize(&machine->parent, NULL, err) ||
@@ -527,7 +538,8 @@ bool system_start(SystemConfig *c, GError **err)
     }
     net_check(stderr);
     vm_reset();
-    if (!start_vcpus(err) || (c->pidfile && !pidfile_write(c->pidfile, err))) {
+    if (!start_vcpus(err) || !each(c->gdbs, "gdb", machine_gdb_start, err) ||
+        (c->pidfile && !pidfile_write(c->pidfile, err))) {
         return false;
     }
     if (!c->stopped) {

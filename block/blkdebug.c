@@ -21,22 +21,22 @@ typedef struct Blkdebug {
     GArray *log; /* Record since the last flush */
 } Blkdebug;
 
-static const BlockOpt blkdebug_open_opts[] = {
-    { "config", BLOCK_OPT_STR, NULL, "Configuration file: must be empty" },
-    { "cut-after", BLOCK_OPT_NUM, NULL, "Let so many writes through, then cut the power" },
-    { "lose-unflushed", BLOCK_OPT_BOOL, "off", "The cut may lose any sector not yet flushed" },
-    { "seed", BLOCK_OPT_NUM, "0", "Which sectors are lost" },
-    { "fail-read", BLOCK_OPT_NUM, "0", "The n-th read fails" },
-    { "fail-write", BLOCK_OPT_NUM, "0", "The n-th write fails" },
-    { "fail-flush", BLOCK_OPT_NUM, "0", "The n-th flush fails" },
-    { "errno", BLOCK_OPT_NUM, "5", "Error number of injected failures" },
+static const OptDef blkdebug_open_opts[] = {
+    { "config", OPT_STR, NULL, "Configuration file: must be empty" },
+    { "cut-after", OPT_NUM, NULL, "Let so many writes through, then cut the power" },
+    { "lose-unflushed", OPT_BOOL, "off", "The cut may lose any sector not yet flushed" },
+    { "seed", OPT_NUM, "0", "Which sectors are lost" },
+    { "fail-read", OPT_NUM, "0", "The n-th read fails" },
+    { "fail-write", OPT_NUM, "0", "The n-th write fails" },
+    { "fail-flush", OPT_NUM, "0", "The n-th flush fails" },
+    { "errno", OPT_NUM, "5", "Error number of injected failures" },
     { 0 },
 };
 
 static const char *const blkdebug_prefixes[] = { "blkdebug:", NULL };
 
 /* "blkdebug:CONFIG:IMAGE" */
-static bool blkdebug_parse_filename(const char *filename, BlockOpts *opts, GError **err)
+static bool blkdebug_parse_filename(const char *filename, Opts *opts, GError **err)
 {
     const char *config = filename + strlen("blkdebug:"), *colon = strchr(config, ':');
     if (!colon) {
@@ -45,9 +45,9 @@ static bool blkdebug_parse_filename(const char *filename, BlockOpts *opts, GErro
     }
     if (colon != config) {
         g_autofree char *name = g_strndup(config, colon - config);
-        block_opts_set(opts, "config", name);
+        opts_set(opts, "config", name);
     }
-    block_opts_set(opts, "image", colon + 1);
+    opts_set(opts, "image", colon + 1);
     return true;
 }
 
@@ -58,24 +58,23 @@ static void record_clear(void *p)
     g_free(r->new);
 }
 
-static bool blkdebug_open(BlockNode *node, BlockOpts *opts, GError **err)
+static bool blkdebug_open(BlockNode *node, Opts *opts, GError **err)
 {
     Blkdebug *s = node->state;
-    const BlockOpt *t = blkdebug_open_opts;
-    const char *config = block_opts_get(opts, "config");
+    const OptDef *t = blkdebug_open_opts;
+    const char *config = opts_get(opts, "config");
     if (config && *config) {
         g_set_error(err, BLOCK_ERROR, ENOTSUP, "not implemented: blkdebug configuration file '%s'",
                     config);
         return false;
     }
-    s->cut_after =
-        block_opts_has(opts, "cut-after") ? (int64_t)block_opt_num(opts, t, "cut-after") : -1;
-    s->lose_unflushed = block_opt_bool(opts, t, "lose-unflushed");
-    s->fail_read = block_opt_num(opts, t, "fail-read");
-    s->fail_write = block_opt_num(opts, t, "fail-write");
-    s->fail_flush = block_opt_num(opts, t, "fail-flush");
-    s->fail_errno = block_opt_num(opts, t, "errno");
-    s->rand = g_rand_new_with_seed(block_opt_num(opts, t, "seed"));
+    s->cut_after = opts_has(opts, "cut-after") ? (int64_t)opt_num(opts, t, "cut-after") : -1;
+    s->lose_unflushed = opt_bool(opts, t, "lose-unflushed");
+    s->fail_read = opt_num(opts, t, "fail-read");
+    s->fail_write = opt_num(opts, t, "fail-write");
+    s->fail_flush = opt_num(opts, t, "fail-flush");
+    s->fail_errno = opt_num(opts, t, "errno");
+    s->rand = g_rand_new_with_seed(opt_num(opts, t, "seed"));
     s->log = g_array_new(false, false, sizeof(Record));
     g_array_set_clear_func(s->log, record_clear);
     g_mutex_init(&s->lock);

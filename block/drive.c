@@ -12,25 +12,25 @@ static const int units_per_bus[] = { 0, 2, 7, 0, 0, 0, 0, 0 };
 
 static const char *const media_names[] = { "disk", "cdrom", NULL };
 
-static const BlockOpt drive_opts[] = {
-    { "if", BLOCK_OPT_STR, NULL, "Interface (none, ide, scsi, floppy, pflash, mtd, sd, virtio)" },
-    { "bus", BLOCK_OPT_NUM, NULL, "Bus number" },
-    { "unit", BLOCK_OPT_NUM, NULL, "Unit number on the bus" },
-    { "index", BLOCK_OPT_NUM, NULL, "Number among the drives of the interface" },
-    { "media", BLOCK_OPT_STR, "disk", "disk or cdrom" },
-    { "id", BLOCK_OPT_STR, NULL, "Name of the drive" },
-    { "file", BLOCK_OPT_STR, NULL, "File name of the image" },
-    { "format", BLOCK_OPT_STR, NULL, "Format of the image" },
-    { "serial", BLOCK_OPT_STR, NULL, "Serial number of the disk" },
-    { "snapshot", BLOCK_OPT_BOOL, "off", "Keep writes in a temporary file" },
-    { "cache", BLOCK_OPT_STR, NULL, "Cache mode" },
-    { "cache.writeback", BLOCK_OPT_BOOL, "on", "Has the disk a volatile write cache?" },
-    { "aio", BLOCK_OPT_STR, NULL, "Host I/O: threads, native or io_uring" },
-    { "readonly", BLOCK_OPT_BOOL, NULL, "Open the image read-only" },
-    { "read-only", BLOCK_OPT_BOOL, NULL, "Open the image read-only" },
-    { "copy-on-read", BLOCK_OPT_BOOL, "off", "Copy what is read from the backing image" },
-    { "werror", BLOCK_OPT_STR, "enospc", "What to do when a write fails" },
-    { "rerror", BLOCK_OPT_STR, "report", "What to do when a read fails" },
+static const OptDef drive_opts[] = {
+    { "if", OPT_STR, NULL, "Interface (none, ide, scsi, floppy, pflash, mtd, sd, virtio)" },
+    { "bus", OPT_NUM, NULL, "Bus number" },
+    { "unit", OPT_NUM, NULL, "Unit number on the bus" },
+    { "index", OPT_NUM, NULL, "Number among the drives of the interface" },
+    { "media", OPT_STR, "disk", "disk or cdrom" },
+    { "id", OPT_STR, NULL, "Name of the drive" },
+    { "file", OPT_STR, NULL, "File name of the image" },
+    { "format", OPT_STR, NULL, "Format of the image" },
+    { "serial", OPT_STR, NULL, "Serial number of the disk" },
+    { "snapshot", OPT_BOOL, "off", "Keep writes in a temporary file" },
+    { "cache", OPT_STR, NULL, "Cache mode" },
+    { "cache.writeback", OPT_BOOL, "on", "Has the disk a volatile write cache?" },
+    { "aio", OPT_STR, NULL, "Host I/O: threads, native or io_uring" },
+    { "readonly", OPT_BOOL, NULL, "Open the image read-only" },
+    { "read-only", OPT_BOOL, NULL, "Open the image read-only" },
+    { "copy-on-read", OPT_BOOL, "off", "Copy what is read from the backing image" },
+    { "werror", OPT_STR, "enospc", "What to do when a write fails" },
+    { "rerror", OPT_STR, "report", "What to do when a read fails" },
     { 0 },
 };
 
@@ -73,17 +73,17 @@ static bool bad(GError **err, const char *fmt, ...)
 }
 
 /* -drive's own keys, out of `opts`. */
-static BlockOpts *take_own(BlockOpts *opts, GError **err)
+static Opts *take_own(Opts *opts, GError **err)
 {
-    BlockOpts *own = block_opts_new();
-    for (const BlockOpt *o = drive_opts; o->name; o++) {
-        if (block_opts_has(opts, o->name)) {
-            block_opts_set(own, o->name, block_opts_get(opts, o->name));
-            block_opts_remove(opts, o->name);
+    Opts *own = opts_new();
+    for (const OptDef *o = drive_opts; o->name; o++) {
+        if (opts_has(opts, o->name)) {
+            opts_set(own, o->name, opts_get(opts, o->name));
+            opts_remove(opts, o->name);
         }
     }
-    if (!block_opts_check(own, drive_opts, err)) {
-        block_opts_free(own);
+    if (!opts_check(own, drive_opts, err)) {
+        opts_free(own);
         return NULL;
     }
     return own;
@@ -101,18 +101,18 @@ static bool index_taken(BlockSystem *sys, BlockInterface iface, int index)
 }
 
 /* Interface, medium, and where on the bus. */
-static bool place(BlockSystem *sys, BlockDrive *d, const BlockOpts *own, GError **err)
+static bool place(BlockSystem *sys, BlockDrive *d, const Opts *own, GError **err)
 {
     int iface, media;
-    if (!block_opt_enum(own, drive_opts, "if", block_interface_names, &iface, err) ||
-        !block_opt_enum(own, drive_opts, "media", media_names, &media, err)) {
+    if (!opt_enum(own, drive_opts, "if", block_interface_names, &iface, err) ||
+        !opt_enum(own, drive_opts, "media", media_names, &media, err)) {
         return false;
     }
-    d->iface = block_opts_has(own, "if") ? (BlockInterface)iface : sys->default_if;
+    d->iface = opts_has(own, "if") ? (BlockInterface)iface : sys->default_if;
     d->cdrom = media == 1;
     d->index = -1;
-    bool has_index = block_opts_has(own, "index");
-    bool has_unit = block_opts_has(own, "unit"), has_bus = block_opts_has(own, "bus");
+    bool has_index = opts_has(own, "index");
+    bool has_unit = opts_has(own, "unit"), has_bus = opts_has(own, "bus");
     if (has_index && (has_unit || has_bus)) {
         return bad(err, "index cannot be used with bus and unit");
     }
@@ -121,11 +121,11 @@ static bool place(BlockSystem *sys, BlockDrive *d, const BlockOpts *own, GError 
                bad(err, "index, bus and unit have no meaning with if=none");
     }
     int per_bus = units_per_bus[d->iface];
-    uint64_t n = has_index ? block_opt_num(own, drive_opts, "index")
-                           : block_opt_num(own, drive_opts, "bus") * per_bus +
-                                 block_opt_num(own, drive_opts, "unit");
+    uint64_t n = has_index
+                     ? opt_num(own, drive_opts, "index")
+                     : opt_num(own, drive_opts, "bus") * per_bus + opt_num(own, drive_opts, "unit");
     if (n > 1023 ||
-        (per_bus && has_unit && block_opt_num(own, drive_opts, "unit") >= (uint64_t)per_bus)) {
+        (per_bus && has_unit && opt_num(own, drive_opts, "unit") >= (uint64_t)per_bus)) {
         return bad(err, "bus, unit or index is too large for if=%s",
                    block_interface_names[d->iface]);
     }
@@ -142,9 +142,9 @@ static bool place(BlockSystem *sys, BlockDrive *d, const BlockOpts *own, GError 
     return true;
 }
 
-static bool name_it(BlockSystem *sys, BlockDrive *d, const BlockOpts *own, GError **err)
+static bool name_it(BlockSystem *sys, BlockDrive *d, const Opts *own, GError **err)
 {
-    const char *id = block_opts_get(own, "id");
+    const char *id = opts_get(own, "id");
     unsigned n = 0;
     if (id && (!*id || block_system_find_drive(sys, id))) {
         return bad(err, *id ? "Duplicate ID '%s' for drive" : "The drive's id is empty", id);
@@ -169,31 +169,31 @@ static bool name_it(BlockSystem *sys, BlockDrive *d, const BlockOpts *own, GErro
 }
 
 /* Throttling keys become those of a throttle filter; false when there are none. */
-static bool take_limits(BlockOpts *opts, BlockOpts *filter)
+static bool take_limits(Opts *opts, Opts *filter)
 {
-    g_autoptr(BlockOpts) given = block_opts_take_prefix(opts, "throttling.");
+    g_autoptr(Opts) given = opts_take_prefix(opts, "throttling.");
     for (unsigned i = 0; i < G_N_ELEMENTS(limits); i++) {
-        const char *value = block_opts_get(opts, limits[i].old);
+        const char *value = opts_get(opts, limits[i].old);
         if (value) {
-            block_opts_set(given, limits[i].limit, value);
-            block_opts_remove(opts, limits[i].old);
+            opts_set(given, limits[i].limit, value);
+            opts_remove(opts, limits[i].old);
         }
     }
-    for (unsigned i = 0; i < block_opts_count(given); i++) {
-        const char *key = block_opts_key(given, i);
+    for (unsigned i = 0; i < opts_count(given); i++) {
+        const char *key = opts_key(given, i);
         bool group = !strcmp(key, "group");
         g_autofree char *name =
             group ? g_strdup("throttle-group") : g_strconcat("limits.", key, NULL);
-        block_opts_set(filter, name, block_opts_get(given, key));
+        opts_set(filter, name, opts_get(given, key));
     }
-    block_opts_set(filter, "driver", "throttle");
-    return block_opts_count(given) > 0;
+    opts_set(filter, "driver", "throttle");
+    return opts_count(given) > 0;
 }
 
-static bool add_throttle(BlockNode **node, BlockOpts *filter, GError **err)
+static bool add_throttle(BlockNode **node, Opts *filter, GError **err)
 {
     block_name_node(*node);
-    block_opts_set(filter, "file", (*node)->node_name);
+    opts_set(filter, "file", (*node)->node_name);
     BlockNode *top = block_open(NULL, NULL, filter, (*node)->flags, err);
     block_unref(*node);
     *node = top;
@@ -204,7 +204,7 @@ BlockNode *block_open_snapshot(BlockNode *base, GError **err)
 {
     const char *dir = g_getenv("TMPDIR");
     g_autofree char *path = g_strconcat(dir ? dir : "/var/tmp", "/latimer.XXXXXX", NULL);
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     int fd = g_mkstemp(path);
     if (fd < 0) {
         g_set_error(err, BLOCK_ERROR, errno, "Could not create temporary file '%s': %s", path,
@@ -212,7 +212,7 @@ BlockNode *block_open_snapshot(BlockNode *base, GError **err)
         return NULL;
     }
     close(fd);
-    block_opts_setf(opts, "size", "%" G_GINT64_FORMAT, base->size);
+    opts_setf(opts, "size", "%" G_GINT64_FORMAT, base->size);
     BlockNode *node = NULL;
     if (block_create(path, "qcow2", opts, err)) {
         node = block_open(path, "qcow2", NULL,
@@ -225,13 +225,11 @@ BlockNode *block_open_snapshot(BlockNode *base, GError **err)
     return node;
 }
 
-static bool open_flags(BlockDrive *d, const BlockOpts *own, BlockOpts *opts, unsigned *flags,
-                       GError **err)
+static bool open_flags(BlockDrive *d, const Opts *own, Opts *opts, unsigned *flags, GError **err)
 {
-    const char *cache = block_opts_get(own, "cache"), *aio = block_opts_get(own, "aio");
-    bool ro =
-        block_opt_bool(own, drive_opts, "readonly") || block_opt_bool(own, drive_opts, "read-only");
-    bool snapshot = block_opt_bool(own, drive_opts, "snapshot");
+    const char *cache = opts_get(own, "cache"), *aio = opts_get(own, "aio");
+    bool ro = opt_bool(own, drive_opts, "readonly") || opt_bool(own, drive_opts, "read-only");
+    bool snapshot = opt_bool(own, drive_opts, "snapshot");
     *flags = ro || snapshot || d->cdrom ? 0 : BLOCK_RDWR;
     if (snapshot) {
         *flags |= BLOCK_UNMAP;
@@ -243,30 +241,29 @@ static bool open_flags(BlockDrive *d, const BlockOpts *own, BlockOpts *opts, uns
         return bad(err, "invalid aio option '%s'", aio);
     }
     d->blk->write_cache =
-        !(*flags & BLOCK_WRITETHROUGH) && block_opt_bool(own, drive_opts, "cache.writeback");
+        !(*flags & BLOCK_WRITETHROUGH) && opt_bool(own, drive_opts, "cache.writeback");
     d->blk->read_only = ro || d->cdrom;
     *flags &= ~(unsigned)BLOCK_WRITETHROUGH; /* the backend's business: a guest may change it */
-    if (*flags & BLOCK_AIO_NATIVE && !(*flags & BLOCK_DIRECT) &&
-        !block_opts_has(opts, "cache.direct")) {
+    if (*flags & BLOCK_AIO_NATIVE && !(*flags & BLOCK_DIRECT) && !opts_has(opts, "cache.direct")) {
         return bad(err, "aio=native was specified, but it requires cache.direct=on, which was not "
                         "specified.");
     }
     return true;
 }
 
-static bool open_medium(BlockDrive *d, const BlockOpts *own, BlockOpts *opts, GError **err)
+static bool open_medium(BlockDrive *d, const Opts *own, Opts *opts, GError **err)
 {
-    const char *file = block_opts_get(own, "file"), *format = block_opts_get(own, "format");
-    g_autoptr(BlockOpts) filter = block_opts_new();
+    const char *file = opts_get(own, "file"), *format = opts_get(own, "format");
+    g_autoptr(Opts) filter = opts_new();
     bool throttled = take_limits(opts, filter);
     unsigned flags;
     if (!open_flags(d, own, opts, &flags, err)) {
         return false;
     }
-    if ((!file || !*file) && !block_opts_count(opts)) {
+    if ((!file || !*file) && !opts_count(opts)) {
         return true; /* no medium */
     }
-    bool is_driver = format && block_opts_has(opts, "driver");
+    bool is_driver = format && opts_has(opts, "driver");
     if (is_driver) {
         return bad(err, "Cannot specify both 'driver' and 'format'");
     }
@@ -274,7 +271,7 @@ static bool open_medium(BlockDrive *d, const BlockOpts *own, BlockOpts *opts, GE
     if (!node) {
         return false;
     }
-    if (block_opt_bool(own, drive_opts, "snapshot")) {
+    if (opt_bool(own, drive_opts, "snapshot")) {
         BlockNode *top = block_open_snapshot(node, err);
         if (!top) {
             return false;
@@ -295,22 +292,22 @@ BlockDrive *drive_parse(BlockSystem *sys, const char *text, GError **err)
     static const char *const read_policies[] = { "report", "ignore", "stop", NULL };
     static const BlockOnError read_policy[] = { BLOCK_ON_ERROR_REPORT, BLOCK_ON_ERROR_IGNORE,
                                                 BLOCK_ON_ERROR_STOP };
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     int on_read, on_write;
-    if (!block_opts_parse(opts, text, NULL, err)) {
+    if (!opts_parse(opts, text, NULL, err)) {
         return NULL;
     }
-    g_autoptr(BlockOpts) own = take_own(opts, err);
+    g_autoptr(Opts) own = take_own(opts, err);
     if (!own) {
         return NULL;
     }
     BlockDrive *d = g_new0(BlockDrive, 1);
     d->blk = blk_new(sys->loop, NULL);
     d->blk->sys = sys;
-    d->serial = g_strdup(block_opts_get(own, "serial"));
+    d->serial = g_strdup(opts_get(own, "serial"));
     if (!place(sys, d, own, err) || !name_it(sys, d, own, err) ||
-        !block_opt_enum(own, drive_opts, "rerror", read_policies, &on_read, err) ||
-        !block_opt_enum(own, drive_opts, "werror", block_on_error_names, &on_write, err) ||
+        !opt_enum(own, drive_opts, "rerror", read_policies, &on_read, err) ||
+        !opt_enum(own, drive_opts, "werror", block_on_error_names, &on_write, err) ||
         !open_medium(d, own, opts, err)) {
         drive_free(d);
         return NULL;
@@ -318,6 +315,6 @@ BlockDrive *drive_parse(BlockSystem *sys, const char *text, GError **err)
     d->blk->name = g_strdup(d->id);
     d->blk->on_read_error = read_policy[on_read];
     d->blk->on_write_error = on_write;
-    d->blk->copy_on_read = block_opt_bool(own, drive_opts, "copy-on-read");
+    d->blk->copy_on_read = opt_bool(own, drive_opts, "copy-on-read");
     return d;
 }

@@ -24,43 +24,41 @@ typedef struct FileState {
     GMutex direct_lock;           /* read-modify-write of parts of an aligned block */
 } FileState;
 
-static const BlockOpt file_open_opts[] = {
-    { "filename", BLOCK_OPT_STR, NULL, "Path of the image file" },
-    { "locking", BLOCK_OPT_STR, "auto", "File locking mode: on, off or auto" },
-    { "aio", BLOCK_OPT_STR, NULL, "Host I/O: threads, native or io_uring" },
+static const OptDef file_open_opts[] = {
+    { "filename", OPT_STR, NULL, "Path of the image file" },
+    { "locking", OPT_STR, "auto", "File locking mode: on, off or auto" },
+    { "aio", OPT_STR, NULL, "Host I/O: threads, native or io_uring" },
     { 0 },
 };
 
-static const BlockOpt file_create_opts[] = {
-    { "size", BLOCK_OPT_SIZE, "0", "Virtual disk size" },
-    { "preallocation", BLOCK_OPT_STR, NULL,
-      "Preallocation mode (allowed values: off, falloc, full)" },
-    { "nocow", BLOCK_OPT_BOOL, NULL, "Turn off copy-on-write (valid only on btrfs)" },
-    { "extent_size_hint", BLOCK_OPT_SIZE, NULL,
-      "Extent size hint for the image file, 0 to disable" },
+static const OptDef file_create_opts[] = {
+    { "size", OPT_SIZE, "0", "Virtual disk size" },
+    { "preallocation", OPT_STR, NULL, "Preallocation mode (allowed values: off, falloc, full)" },
+    { "nocow", OPT_BOOL, NULL, "Turn off copy-on-write (valid only on btrfs)" },
+    { "extent_size_hint", OPT_SIZE, NULL, "Extent size hint for the image file, 0 to disable" },
     { 0 },
 };
 
 static const char *const file_prefixes[] = { "file:", NULL };
 static const char *const device_prefixes[] = { "host_device:", NULL };
 
-static bool file_parse_filename(const char *filename, BlockOpts *opts, GError **err)
+static bool file_parse_filename(const char *filename, Opts *opts, GError **err)
 {
     const char *path = filename;
     (void)err;
     if (g_str_has_prefix(path, "file:") || g_str_has_prefix(path, "host_device:")) {
         path = strchr(path, ':') + 1;
     }
-    block_opts_set(opts, "filename", path);
+    opts_set(opts, "filename", path);
     return true;
 }
 
-static bool file_check_opts(BlockNode *node, BlockOpts *opts, bool *lock, GError **err)
+static bool file_check_opts(BlockNode *node, Opts *opts, bool *lock, GError **err)
 {
     static const char *const lock_modes[] = { "auto", "on", "off", NULL };
     int mode;
-    const char *aio = block_opt_str(opts, file_open_opts, "aio");
-    if (!block_opt_enum(opts, file_open_opts, "locking", lock_modes, &mode, err)) {
+    const char *aio = opt_str(opts, file_open_opts, "aio");
+    if (!opt_enum(opts, file_open_opts, "locking", lock_modes, &mode, err)) {
         return false;
     }
     *lock = mode != 2;
@@ -87,10 +85,10 @@ static bool aio_works(unsigned flags, GError **err)
     return aio != NULL;
 }
 
-static bool file_open(BlockNode *node, BlockOpts *opts, GError **err)
+static bool file_open(BlockNode *node, Opts *opts, GError **err)
 {
     FileState *s = node->state;
-    const char *path = block_opts_get(opts, "filename");
+    const char *path = opts_get(opts, "filename");
     bool rdwr = node->flags & BLOCK_RDWR, lock;
     struct stat st;
 
@@ -477,18 +475,18 @@ static bool file_has_zero_init(BlockNode *node)
     return !((FileState *)node->state)->is_device;
 }
 
-static bool file_create(const char *filename, BlockOpts *opts, GError **err)
+static bool file_create(const char *filename, Opts *opts, GError **err)
 {
     static const char *const modes[] = { "off", "falloc", "full", NULL };
     static const BlockPrealloc preallocs[] = { BLOCK_PREALLOC_OFF, BLOCK_PREALLOC_FALLOC,
                                                BLOCK_PREALLOC_FULL };
     int mode, fd, ret = 0;
     struct stat st;
-    if (!block_opts_check(opts, file_create_opts, err) ||
-        !block_opt_enum(opts, file_create_opts, "preallocation", modes, &mode, err)) {
+    if (!opts_check(opts, file_create_opts, err) ||
+        !opt_enum(opts, file_create_opts, "preallocation", modes, &mode, err)) {
         return false;
     }
-    int64_t size = block_opt_num(opts, file_create_opts, "size");
+    int64_t size = opt_num(opts, file_create_opts, "size");
     const char *path = g_str_has_prefix(filename, "file:") ? filename + 5 : filename;
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) {

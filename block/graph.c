@@ -16,16 +16,16 @@ static struct {
 const char *const block_prealloc_names[] = { "off", "metadata", "falloc", "full", NULL };
 
 /* Options that every node takes, before its driver sees the rest. */
-static const BlockOpt node_opts[] = {
-    { "driver", BLOCK_OPT_STR, NULL, "Block driver to use for the node" },
-    { "node-name", BLOCK_OPT_STR, NULL, "Name of the node" },
-    { "read-only", BLOCK_OPT_BOOL, NULL, "Node is opened in read-only mode" },
-    { "auto-read-only", BLOCK_OPT_BOOL, NULL, "Fall back to read-only when not writable" },
-    { "cache.direct", BLOCK_OPT_BOOL, NULL, "Bypass the host's page cache" },
-    { "cache.no-flush", BLOCK_OPT_BOOL, NULL, "Ignore flush requests" },
-    { "discard", BLOCK_OPT_STR, NULL, "Discard requests: ignore/off or unmap/on" },
-    { "detect-zeroes", BLOCK_OPT_STR, "off", "Optimise zero writes: off, on or unmap" },
-    { "force-share", BLOCK_OPT_BOOL, NULL, "Take no image lock, allow other writers" },
+static const OptDef node_opts[] = {
+    { "driver", OPT_STR, NULL, "Block driver to use for the node" },
+    { "node-name", OPT_STR, NULL, "Name of the node" },
+    { "read-only", OPT_BOOL, NULL, "Node is opened in read-only mode" },
+    { "auto-read-only", OPT_BOOL, NULL, "Fall back to read-only when not writable" },
+    { "cache.direct", OPT_BOOL, NULL, "Bypass the host's page cache" },
+    { "cache.no-flush", OPT_BOOL, NULL, "Ignore flush requests" },
+    { "discard", OPT_STR, NULL, "Discard requests: ignore/off or unmap/on" },
+    { "detect-zeroes", OPT_STR, "off", "Optimise zero writes: off, on or unmap" },
+    { "force-share", OPT_BOOL, NULL, "Take no image lock, allow other writers" },
     { 0 },
 };
 
@@ -178,7 +178,7 @@ void block_unref(BlockNode *node)
     g_free(node->auto_backing_file);
     g_free(node->opened_name);
     g_free(node->opened_format);
-    block_opts_free(node->opened_by);
+    opts_free(node->opened_by);
     g_free(node->filename);
     g_free(node->node_name);
     g_free(node->state);
@@ -209,33 +209,33 @@ static const BlockDriver *probe_format(BlockNode *file, GError **err)
     return best;
 }
 
-static bool take_flag(BlockOpts *opts, const char *key, unsigned bit, bool invert, unsigned *flags)
+static bool take_flag(Opts *opts, const char *key, unsigned bit, bool invert, unsigned *flags)
 {
-    bool given = block_opts_has(opts, key);
+    bool given = opts_has(opts, key);
     if (given) {
-        bool on = block_opt_bool(opts, node_opts, key) != invert;
+        bool on = opt_bool(opts, node_opts, key) != invert;
         *flags = on ? *flags | bit : *flags & ~bit;
-        block_opts_remove(opts, key);
+        opts_remove(opts, key);
     }
     return given;
 }
 
 /* The options of node_opts out of `opts`, into the node. */
-static bool take_node_opts(BlockNode *node, BlockOpts *opts, GError **err)
+static bool take_node_opts(BlockNode *node, Opts *opts, GError **err)
 {
     static const char *const zero_modes[] = { "off", "on", "unmap", NULL };
-    g_autoptr(BlockOpts) mine = block_opts_new();
-    for (const BlockOpt *o = node_opts; o->name; o++) {
-        if (block_opts_has(opts, o->name)) {
-            block_opts_set(mine, o->name, block_opts_get(opts, o->name));
-            block_opts_remove(opts, o->name);
+    g_autoptr(Opts) mine = opts_new();
+    for (const OptDef *o = node_opts; o->name; o++) {
+        if (opts_has(opts, o->name)) {
+            opts_set(mine, o->name, opts_get(opts, o->name));
+            opts_remove(opts, o->name);
         }
     }
-    if (!block_opts_check(mine, node_opts, err) ||
-        !block_opt_enum(mine, node_opts, "detect-zeroes", zero_modes, &node->detect_zeroes, err)) {
+    if (!opts_check(mine, node_opts, err) ||
+        !opt_enum(mine, node_opts, "detect-zeroes", zero_modes, &node->detect_zeroes, err)) {
         return false;
     }
-    node->node_name = g_strdup(block_opts_get(mine, "node-name"));
+    node->node_name = g_strdup(opts_get(mine, "node-name"));
     if (node->node_name && !keep_name(node, err)) {
         return false;
     }
@@ -244,7 +244,7 @@ static bool take_node_opts(BlockNode *node, BlockOpts *opts, GError **err)
     take_flag(mine, "cache.direct", BLOCK_DIRECT, false, &node->flags);
     take_flag(mine, "cache.no-flush", BLOCK_NO_FLUSH, false, &node->flags);
     take_flag(mine, "force-share", BLOCK_FORCE_SHARE, false, &node->flags);
-    const char *discard = block_opts_get(mine, "discard");
+    const char *discard = opts_get(mine, "discard");
     if (discard) {
         bool on = !strcmp(discard, "unmap") || !strcmp(discard, "on");
         if (!on && strcmp(discard, "ignore") && strcmp(discard, "off")) {
@@ -259,13 +259,13 @@ static bool take_node_opts(BlockNode *node, BlockOpts *opts, GError **err)
 }
 
 /* Every option must be known: a misspelt one must not be silently without effect. */
-static bool check_leftover(BlockOpts *opts, const BlockDriver *drv, GError **err)
+static bool check_leftover(Opts *opts, const BlockDriver *drv, GError **err)
 {
-    if (!block_opts_count(opts)) {
+    if (!opts_count(opts)) {
         return true;
     }
     g_set_error(err, BLOCK_ERROR, EINVAL, "Block %s '%s' does not support the option '%s'",
-                drv->is_protocol ? "protocol" : "format", drv->name, block_opts_key(opts, 0));
+                drv->is_protocol ? "protocol" : "format", drv->name, opts_key(opts, 0));
     return false;
 }
 
@@ -279,28 +279,28 @@ static BlockNode *node_new(const BlockDriver *drv, const char *filename, unsigne
     return node;
 }
 
-static bool node_start(BlockNode *node, BlockOpts *opts, GError **err)
+static bool node_start(BlockNode *node, Opts *opts, GError **err)
 {
     const BlockDriver *drv = node->drv;
-    g_autoptr(BlockOpts) mine = block_opts_new();
+    g_autoptr(Opts) mine = opts_new();
     if (!take_node_opts(node, opts, err)) {
         return false;
     }
-    g_autoptr(BlockOpts) data_file = block_opts_take_prefix(opts, "data-file.");
+    g_autoptr(Opts) data_file = opts_take_prefix(opts, "data-file.");
     /* The driver gets its own options in one list, checked. */
-    for (const BlockOpt *o = drv->open_opts; o && o->name; o++) {
-        if (block_opts_has(opts, o->name)) {
-            block_opts_set(mine, o->name, block_opts_get(opts, o->name));
-            block_opts_remove(opts, o->name);
+    for (const OptDef *o = drv->open_opts; o && o->name; o++) {
+        if (opts_has(opts, o->name)) {
+            opts_set(mine, o->name, opts_get(opts, o->name));
+            opts_remove(opts, o->name);
         }
     }
-    if (!block_opts_check(mine, drv->open_opts, err) || !check_leftover(opts, drv, err)) {
+    if (!opts_check(mine, drv->open_opts, err) || !check_leftover(opts, drv, err)) {
         return false;
     }
-    for (unsigned i = 0; i < block_opts_count(data_file); i++) {
-        const char *key = block_opts_key(data_file, i);
+    for (unsigned i = 0; i < opts_count(data_file); i++) {
+        const char *key = opts_key(data_file, i);
         g_autofree char *full = g_strconcat("data-file.", key, NULL);
-        block_opts_set(mine, full, block_opts_get(data_file, key));
+        opts_set(mine, full, opts_get(data_file, key));
     }
     node->state = g_malloc0(MAX(drv->state_size, 1));
     if (!drv->open(node, mine, err)) {
@@ -317,10 +317,10 @@ static bool node_start(BlockNode *node, BlockOpts *opts, GError **err)
     return true;
 }
 
-static BlockNode *open_protocol(const char *filename, BlockOpts *opts, unsigned flags, GError **err)
+static BlockNode *open_protocol(const char *filename, Opts *opts, unsigned flags, GError **err)
 {
     const BlockDriver *drv;
-    const char *name = block_opts_get(opts, "driver");
+    const char *name = opts_get(opts, "driver");
     if (name) {
         drv = block_driver_find(name);
         if (!drv) {
@@ -331,13 +331,13 @@ static BlockNode *open_protocol(const char *filename, BlockOpts *opts, unsigned 
             return block_open(filename, NULL, opts, flags, err);
         }
     } else {
-        const char *shown = filename ? filename : block_opts_get(opts, "filename");
+        const char *shown = filename ? filename : opts_get(opts, "filename");
         drv = shown && filename ? block_protocol_of(shown, err) : block_driver_find("file");
     }
     if (!drv) {
         return NULL;
     }
-    const char *shown = filename ? filename : block_opts_get(opts, "filename");
+    const char *shown = filename ? filename : opts_get(opts, "filename");
     g_autoptr(BlockNode) node = node_new(drv, shown, flags);
     if (filename) {
         if (drv->parse_filename) {
@@ -345,22 +345,22 @@ static BlockNode *open_protocol(const char *filename, BlockOpts *opts, unsigned 
                 return NULL;
             }
         } else {
-            block_opts_set(opts, "filename", filename);
+            opts_set(opts, "filename", filename);
         }
     }
     if (drv->is_filter) {
         /* What a filter sits on is called "image" here, as a name or with options of its own. */
-        g_autoptr(BlockOpts) image = block_opts_take_prefix(opts, "image.");
-        g_autofree char *image_name = g_strdup(block_opts_get(opts, "image"));
+        g_autoptr(Opts) image = opts_take_prefix(opts, "image.");
+        g_autofree char *image_name = g_strdup(opts_get(opts, "image"));
         bool image_is_node = image_name && block_find_node(image_name);
-        for (unsigned i = 0; i < block_opts_count(image); i++) {
-            const char *key = block_opts_key(image, i);
+        for (unsigned i = 0; i < opts_count(image); i++) {
+            const char *key = opts_key(image, i);
             g_autofree char *full = g_strconcat("file.", key, NULL);
-            block_opts_set(opts, full, block_opts_get(image, key));
+            opts_set(opts, full, opts_get(image, key));
         }
         if (image_name) {
-            block_opts_set(opts, image_is_node ? "file" : "file.filename", image_name);
-            block_opts_remove(opts, "image");
+            opts_set(opts, image_is_node ? "file" : "file.filename", image_name);
+            opts_remove(opts, "image");
         }
     }
     if (drv->is_filter &&
@@ -371,43 +371,43 @@ static BlockNode *open_protocol(const char *filename, BlockOpts *opts, unsigned 
 }
 
 /* The child is a node that is open already, by its name. */
-static BlockNode *use_existing(BlockOpts *opts, const char *name, BlockNode *node, unsigned flags,
+static BlockNode *use_existing(Opts *opts, const char *name, BlockNode *node, unsigned flags,
                                GError **err)
 {
     if (flags & BLOCK_RDWR && !(node->flags & BLOCK_RDWR)) {
         g_set_error(err, BLOCK_ERROR, EACCES, "Block node '%s' is read-only", node->node_name);
         return NULL;
     }
-    block_opts_remove(opts, name);
+    opts_remove(opts, name);
     return block_ref(node);
 }
 
-BlockNode *block_open_child(BlockNode *parent, BlockOpts *opts, const char *name,
-                            const char *filename, const char *format, unsigned flags, GError **err)
+BlockNode *block_open_child(BlockNode *parent, Opts *opts, const char *name, const char *filename,
+                            const char *format, unsigned flags, GError **err)
 {
     g_autofree char *prefix = g_strconcat(name, ".", NULL);
-    g_autoptr(BlockOpts) sub = block_opts_take_prefix(opts, prefix);
+    g_autoptr(Opts) sub = opts_take_prefix(opts, prefix);
     g_autofree char *given = NULL;
     bool file = !strcmp(name, "file") || !strcmp(name, "data-file");
-    const char *ref = block_opts_get(opts, name);
+    const char *ref = opts_get(opts, name);
     BlockNode *existing = ref ? block_find_node(ref) : NULL;
     if (existing) {
         return use_existing(opts, name, existing, flags, err);
     }
-    if (block_opts_has(sub, "filename") && !block_opts_has(sub, "driver")) {
-        given = g_strdup(block_opts_get(sub, "filename"));
-        block_opts_remove(sub, "filename");
+    if (opts_has(sub, "filename") && !opts_has(sub, "driver")) {
+        given = g_strdup(opts_get(sub, "filename"));
+        opts_remove(sub, "filename");
         filename = given;
-    } else if (block_opts_count(sub) && block_opts_has(sub, "driver")) {
+    } else if (opts_count(sub) && opts_has(sub, "driver")) {
         filename = NULL;
     }
-    if (!filename && !block_opts_count(sub)) {
+    if (!filename && !opts_count(sub)) {
         g_set_error(err, BLOCK_ERROR, EINVAL, "A block device must be specified for \"%s\" of '%s'",
                     name, parent->filename);
         return NULL;
     }
     if (filename && g_str_has_prefix(filename, "json:")) {
-        if (!block_opts_parse_json(sub, filename + 5, err)) {
+        if (!opts_parse_json(sub, filename + 5, err)) {
             return NULL;
         }
         filename = NULL;
@@ -417,11 +417,11 @@ BlockNode *block_open_child(BlockNode *parent, BlockOpts *opts, const char *name
 }
 
 /* Opens what node->backing_file names, unless options say otherwise. */
-static bool open_backing(BlockNode *node, BlockOpts *opts, GError **err)
+static bool open_backing(BlockNode *node, Opts *opts, GError **err)
 {
     unsigned flags = node->flags & ~(unsigned)BLOCK_RDWR;
-    const char *given = block_opts_get(opts, "backing");
-    g_autoptr(BlockOpts) sub = block_opts_take_prefix(opts, "backing.");
+    const char *given = opts_get(opts, "backing");
+    g_autoptr(Opts) sub = opts_take_prefix(opts, "backing.");
     bool none = given && !*given;
     if (given && !none) {
         BlockNode *existing = block_find_node(given);
@@ -433,19 +433,18 @@ static bool open_backing(BlockNode *node, BlockOpts *opts, GError **err)
         node->backing = block_ref(existing);
         return true;
     }
-    block_opts_remove(opts, "backing");
+    opts_remove(opts, "backing");
     if (node->backing_file && *node->backing_file) {
         node->auto_backing_file = block_path_combine(node->filename, node->backing_file);
     }
-    if (none || node->flags & BLOCK_NO_BACKING ||
-        (!node->auto_backing_file && !block_opts_count(sub))) {
+    if (none || node->flags & BLOCK_NO_BACKING || (!node->auto_backing_file && !opts_count(sub))) {
         return true;
     }
     if (node->flags & BLOCK_BACKING_RDWR) {
         flags |= BLOCK_RDWR;
     }
     const char *name =
-        block_opts_has(sub, "driver") && block_opts_count(sub) > 1 ? NULL : node->auto_backing_file;
+        opts_has(sub, "driver") && opts_count(sub) > 1 ? NULL : node->auto_backing_file;
     node->backing = block_open(name, node->backing_fmt, sub, flags, err);
     if (!node->backing) {
         g_prefix_error(err, "Could not open backing file: ");
@@ -454,53 +453,53 @@ static bool open_backing(BlockNode *node, BlockOpts *opts, GError **err)
 }
 
 static BlockNode *open_format(const BlockDriver *drv, BlockNode *file, const char *filename,
-                              BlockOpts *opts, unsigned flags, bool probed, GError **err)
+                              Opts *opts, unsigned flags, bool probed, GError **err)
 {
     g_autoptr(BlockNode) node = node_new(drv, filename, flags);
-    g_autoptr(BlockOpts) backing = block_opts_take_prefix(opts, "backing.");
-    const char *no_backing = block_opts_get(opts, "backing");
+    g_autoptr(Opts) backing = opts_take_prefix(opts, "backing.");
+    const char *no_backing = opts_get(opts, "backing");
     if (no_backing) {
-        block_opts_set(backing, "=", no_backing);
-        block_opts_remove(opts, "backing");
+        opts_set(backing, "=", no_backing);
+        opts_remove(opts, "backing");
     }
-    g_autoptr(BlockOpts) later = block_opts_new();
-    for (unsigned i = 0; i < block_opts_count(backing); i++) {
-        const char *key = block_opts_key(backing, i);
+    g_autoptr(Opts) later = opts_new();
+    for (unsigned i = 0; i < opts_count(backing); i++) {
+        const char *key = opts_key(backing, i);
         g_autofree char *full =
             *key == '=' ? g_strdup("backing") : g_strconcat("backing.", key, NULL);
-        block_opts_set(later, full, block_opts_get(backing, key));
+        opts_set(later, full, opts_get(backing, key));
     }
     node->file = block_ref(file);
     node->probed = probed;
-    block_opts_remove(opts, "driver");
+    opts_remove(opts, "driver");
     if (!node_start(node, opts, err)) {
         return NULL;
     }
     return open_backing(node, later, err) ? g_steal_pointer(&node) : NULL;
 }
 
-static unsigned child_flags(unsigned flags, const BlockOpts *opts)
+static unsigned child_flags(unsigned flags, const Opts *opts)
 {
     bool on;
-    const char *ro = block_opts_get(opts, "read-only");
-    const char *direct = block_opts_get(opts, "cache.direct");
-    const char *no_flush = block_opts_get(opts, "cache.no-flush");
-    const char *share = block_opts_get(opts, "force-share");
-    const char *discard = block_opts_get(opts, "discard");
-    if (ro && block_parse_bool(ro, &on)) {
+    const char *ro = opts_get(opts, "read-only");
+    const char *direct = opts_get(opts, "cache.direct");
+    const char *no_flush = opts_get(opts, "cache.no-flush");
+    const char *share = opts_get(opts, "force-share");
+    const char *discard = opts_get(opts, "discard");
+    if (ro && parse_bool(ro, &on)) {
         flags = on ? flags & ~(unsigned)BLOCK_RDWR : flags | BLOCK_RDWR;
     }
-    flags |= direct && block_parse_bool(direct, &on) && on ? BLOCK_DIRECT : 0;
-    flags |= no_flush && block_parse_bool(no_flush, &on) && on ? BLOCK_NO_FLUSH : 0;
-    flags |= share && block_parse_bool(share, &on) && on ? BLOCK_FORCE_SHARE : 0;
+    flags |= direct && parse_bool(direct, &on) && on ? BLOCK_DIRECT : 0;
+    flags |= no_flush && parse_bool(no_flush, &on) && on ? BLOCK_NO_FLUSH : 0;
+    flags |= share && parse_bool(share, &on) && on ? BLOCK_FORCE_SHARE : 0;
     flags |= discard && (!strcmp(discard, "unmap") || !strcmp(discard, "on")) ? BLOCK_UNMAP : 0;
     return flags;
 }
 
-static BlockNode *open_one(const char *filename, const char *format, BlockOpts *opts,
-                           unsigned flags, GError **err)
+static BlockNode *open_one(const char *filename, const char *format, Opts *opts, unsigned flags,
+                           GError **err)
 {
-    const char *driver = block_opts_get(opts, "driver");
+    const char *driver = opts_get(opts, "driver");
     const BlockDriver *drv = NULL;
     if (driver && format && strcmp(driver, format)) {
         g_set_error(err, BLOCK_ERROR, EINVAL,
@@ -515,20 +514,20 @@ static BlockNode *open_one(const char *filename, const char *format, BlockOpts *
             return NULL;
         }
         if (drv->is_protocol) {
-            block_opts_set(opts, "driver", driver);
+            opts_set(opts, "driver", driver);
             return open_protocol(filename, opts, flags, err);
         }
     }
     BlockNode dummy = { .filename = (char *)(filename ? filename : "") };
-    const char *plain = block_opts_get(opts, "file");
+    const char *plain = opts_get(opts, "file");
     g_autofree char *plain_copy = g_strdup(plain);
     if (!filename && plain_copy && !block_find_node(plain_copy)) {
-        block_opts_remove(opts, "file");
+        opts_remove(opts, "file");
         filename = plain_copy;
     }
-    g_autofree char *name_opt = g_strdup(block_opts_get(opts, "filename"));
+    g_autofree char *name_opt = g_strdup(opts_get(opts, "filename"));
     if (!filename && name_opt && !drv) {
-        block_opts_remove(opts, "filename");
+        opts_remove(opts, "filename");
         filename = name_opt;
     }
     g_autoptr(BlockNode) file =
@@ -543,21 +542,21 @@ static BlockNode *open_one(const char *filename, const char *format, BlockOpts *
     return open_format(drv, file, filename ? filename : file->filename, opts, flags, probed, err);
 }
 
-BlockNode *block_open(const char *filename, const char *format, const BlockOpts *opts,
-                      unsigned flags, GError **err)
+BlockNode *block_open(const char *filename, const char *format, const Opts *opts, unsigned flags,
+                      GError **err)
 {
-    g_autoptr(BlockOpts) mine = block_opts_copy(opts);
+    g_autoptr(Opts) mine = opts_copy(opts);
     GError *local = NULL;
     const char *shown = filename;
     if (filename && g_str_has_prefix(filename, "json:")) {
-        if (!block_opts_parse_json(mine, filename + 5, err)) {
+        if (!opts_parse_json(mine, filename + 5, err)) {
             return NULL;
         }
         filename = NULL;
     }
     BlockNode *node = open_one(filename, format, mine, flags, &local);
     if (node && !node->opened_by) {
-        node->opened_by = block_opts_copy(opts);
+        node->opened_by = opts_copy(opts);
         node->opened_name = g_strdup(shown);
         node->opened_format = g_strdup(format);
     } else if (!node) {
@@ -569,7 +568,7 @@ BlockNode *block_open(const char *filename, const char *format, const BlockOpts 
     return node;
 }
 
-bool block_create(const char *filename, const char *format, BlockOpts *opts, GError **err)
+bool block_create(const char *filename, const char *format, Opts *opts, GError **err)
 {
     const BlockDriver *drv = block_driver_find(format);
     if (!drv) {
@@ -584,23 +583,23 @@ bool block_create(const char *filename, const char *format, BlockOpts *opts, GEr
     return drv->create(filename, opts, err);
 }
 
-BlockNode *block_create_file(const char *filename, int64_t size, BlockOpts *opts, GError **err)
+BlockNode *block_create_file(const char *filename, int64_t size, Opts *opts, GError **err)
 {
     const BlockDriver *drv = block_protocol_of(filename, err);
-    g_autoptr(BlockOpts) create = block_opts_new();
+    g_autoptr(Opts) create = opts_new();
     if (!drv) {
         return NULL;
     }
-    for (const BlockOpt *o = drv->create_opts; o && o->name; o++) {
-        const char *value = opts ? block_opts_get(opts, o->name) : NULL;
+    for (const OptDef *o = drv->create_opts; o && o->name; o++) {
+        const char *value = opts ? opts_get(opts, o->name) : NULL;
         if (value) {
-            block_opts_set(create, o->name, value);
+            opts_set(create, o->name, value);
         }
     }
-    block_opts_setf(create, "size", "%" G_GINT64_FORMAT, size);
+    opts_setf(create, "size", "%" G_GINT64_FORMAT, size);
     if (drv->create && !drv->create(filename, create, err)) {
         return NULL;
     }
-    g_autoptr(BlockOpts) open = block_opts_new();
+    g_autoptr(Opts) open = opts_new();
     return open_protocol(filename, open, BLOCK_RDWR | BLOCK_UNMAP, err);
 }

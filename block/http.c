@@ -19,25 +19,25 @@ typedef struct Http {
     int64_t ahead_off, ahead_len;
 } Http;
 
-static const BlockOpt http_open_opts[] = {
-    { "url", BLOCK_OPT_STR, NULL, "Address of the image" },
-    { "filename", BLOCK_OPT_STR, NULL, "Address of the image" },
-    { "readahead", BLOCK_OPT_SIZE, "256k", "Bytes to read at least" },
-    { "sslverify", BLOCK_OPT_BOOL, "on", "Verify the server's certificate" },
-    { "timeout", BLOCK_OPT_NUM, "5", "Seconds without an answer after which to give up" },
-    { "username", BLOCK_OPT_STR, NULL, "User name" },
-    { "password-secret", BLOCK_OPT_STR, NULL, "ID of the secret that is the password" },
-    { "cookie", BLOCK_OPT_STR, NULL, "Cookies to pass" },
+static const OptDef http_open_opts[] = {
+    { "url", OPT_STR, NULL, "Address of the image" },
+    { "filename", OPT_STR, NULL, "Address of the image" },
+    { "readahead", OPT_SIZE, "256k", "Bytes to read at least" },
+    { "sslverify", OPT_BOOL, "on", "Verify the server's certificate" },
+    { "timeout", OPT_NUM, "5", "Seconds without an answer after which to give up" },
+    { "username", OPT_STR, NULL, "User name" },
+    { "password-secret", OPT_STR, NULL, "ID of the secret that is the password" },
+    { "cookie", OPT_STR, NULL, "Cookies to pass" },
     { 0 },
 };
 
 static const char *const http_prefixes[] = { "http:", NULL };
 static const char *const https_prefixes[] = { "https:", NULL };
 
-static bool http_parse_filename(const char *filename, BlockOpts *opts, GError **err)
+static bool http_parse_filename(const char *filename, Opts *opts, GError **err)
 {
     (void)err;
-    block_opts_set(opts, "url", filename);
+    opts_set(opts, "url", filename);
     return true;
 }
 
@@ -138,12 +138,12 @@ static void free_state(Http *s)
     g_free(s->ahead);
 }
 
-static bool http_open(BlockNode *node, BlockOpts *opts, GError **err)
+static bool http_open(BlockNode *node, Opts *opts, GError **err)
 {
     static gsize once;
     Http *s = node->state;
-    const char *url = block_opts_get(opts, "url");
-    url = url ? url : block_opts_get(opts, "filename");
+    const char *url = opts_get(opts, "url");
+    url = url ? url : opts_get(opts, "filename");
     if (!url) {
         g_set_error(err, BLOCK_ERROR, EINVAL, "Parameter 'url' is missing");
         return false;
@@ -159,16 +159,16 @@ static bool http_open(BlockNode *node, BlockOpts *opts, GError **err)
     g_mutex_init(&s->lock);
     s->idle = g_ptr_array_new_with_free_func((GDestroyNotify)curl_easy_cleanup);
     s->url = g_strdup(url);
-    s->user = g_strdup(block_opts_get(opts, "username"));
-    const char *secret = block_opts_get(opts, "password-secret");
+    s->user = g_strdup(opts_get(opts, "username"));
+    const char *secret = opts_get(opts, "password-secret");
     if (secret && !(s->password = block_secret_text(secret, err))) {
         free_state(s);
         return false;
     }
-    s->cookie = g_strdup(block_opts_get(opts, "cookie"));
-    s->verify = block_opt_bool(opts, http_open_opts, "sslverify");
-    s->timeout = block_opt_num(opts, http_open_opts, "timeout");
-    s->readahead = MIN(block_opt_num(opts, http_open_opts, "readahead"), 16 << 20);
+    s->cookie = g_strdup(opts_get(opts, "cookie"));
+    s->verify = opt_bool(opts, http_open_opts, "sslverify");
+    s->timeout = opt_num(opts, http_open_opts, "timeout");
+    s->readahead = MIN(opt_num(opts, http_open_opts, "readahead"), 16 << 20);
     if (!find_size(s, err)) {
         free_state(s);
         return false;

@@ -13,18 +13,18 @@ typedef struct LuksState {
     GRWLock lock;    /* held for writing over read-modify-write of parts of sectors */
 } LuksState;
 
-static const BlockOpt luks_open_opts[] = {
-    { "key-secret", BLOCK_OPT_STR, NULL, LUKS_KEY_HELP },
+static const OptDef luks_open_opts[] = {
+    { "key-secret", OPT_STR, NULL, LUKS_KEY_HELP },
     { 0 },
 };
 
-static const BlockOpt luks_create_opts[] = {
-    { "size", BLOCK_OPT_SIZE, NULL, "Virtual disk size" },
+static const OptDef luks_create_opts[] = {
+    { "size", OPT_SIZE, NULL, "Virtual disk size" },
     LUKS_CREATE_OPTS(""),
     { 0 },
 };
 
-static const BlockOpt luks_amend_opts[] = { LUKS_AMEND_OPTS(""), { 0 } };
+static const OptDef luks_amend_opts[] = { LUKS_AMEND_OPTS(""), { 0 } };
 
 static int luks_probe(const uint8_t *buf, size_t len, const char *filename)
 {
@@ -32,10 +32,10 @@ static int luks_probe(const uint8_t *buf, size_t len, const char *filename)
     return len >= 8 && !memcmp(buf, LUKS_MAGIC, LUKS_MAGIC_LEN) && ld_be16(buf + 6) == 1 ? 100 : 0;
 }
 
-static bool luks_node_open(BlockNode *node, BlockOpts *opts, GError **err)
+static bool luks_node_open(BlockNode *node, Opts *opts, GError **err)
 {
     LuksState *s = node->state;
-    const char *secret = block_opts_get(opts, "key-secret");
+    const char *secret = opts_get(opts, "key-secret");
     int64_t len = block_getlength(node->file);
     bool need_key = !(node->flags & BLOCK_NO_IO);
     if (need_key && !secret) {
@@ -127,12 +127,12 @@ static bool luks_truncate(BlockNode *node, int64_t size, BlockPrealloc prealloc,
     return block_truncate(node->file, size + s->payload, prealloc, err);
 }
 
-static bool luks_create(const char *filename, BlockOpts *opts, GError **err)
+static bool luks_create(const char *filename, Opts *opts, GError **err)
 {
-    if (!block_opts_check(opts, luks_create_opts, err)) {
+    if (!opts_check(opts, luks_create_opts, err)) {
         return false;
     }
-    uint64_t size = ROUND_UP(block_opt_num(opts, luks_create_opts, "size"), BLOCK_SECTOR);
+    uint64_t size = ROUND_UP(opt_num(opts, luks_create_opts, "size"), BLOCK_SECTOR);
     g_autoptr(Luks) header = luks_new(opts, "", true, err);
     if (!header) {
         return false;
@@ -146,10 +146,10 @@ static bool luks_create(const char *filename, BlockOpts *opts, GError **err)
     return file && luks_write(header, file, 0, err);
 }
 
-static bool luks_measure(BlockOpts *opts, BlockNode *source, uint64_t size, BlockMeasure *out,
+static bool luks_measure(Opts *opts, BlockNode *source, uint64_t size, BlockMeasure *out,
                          GError **err)
 {
-    if (!block_opts_check(opts, luks_create_opts, err)) {
+    if (!opts_check(opts, luks_create_opts, err)) {
         return false;
     }
     g_autoptr(Luks) header = luks_new(opts, "", false, err);
@@ -160,11 +160,11 @@ static bool luks_measure(BlockOpts *opts, BlockNode *source, uint64_t size, Bloc
     return header != NULL;
 }
 
-static bool luks_node_amend(BlockNode *node, BlockOpts *opts, GError **err)
+static bool luks_node_amend(BlockNode *node, Opts *opts, GError **err)
 {
     LuksState *s = node->state;
     bool force = node->flags & BLOCK_FORCE;
-    return block_opts_check(opts, luks_amend_opts, err) &&
+    return opts_check(opts, luks_amend_opts, err) &&
            luks_amend(s->header, node->file, 0, opts, "", force, err);
 }
 

@@ -8,15 +8,15 @@ typedef struct NullState {
     bool read_zeroes;
 } NullState;
 
-static const BlockOpt null_open_opts[] = {
-    { "size", BLOCK_OPT_SIZE, "1G", "size of the null block" },
-    { "read-zeroes", BLOCK_OPT_BOOL, "off", "return zeroes when read" },
+static const OptDef null_open_opts[] = {
+    { "size", OPT_SIZE, "1G", "size of the null block" },
+    { "read-zeroes", OPT_BOOL, "off", "return zeroes when read" },
     { 0 },
 };
 
 static const char *const null_prefixes[] = { "null-co:", NULL };
 
-static bool null_parse_filename(const char *filename, BlockOpts *opts, GError **err)
+static bool null_parse_filename(const char *filename, Opts *opts, GError **err)
 {
     (void)opts;
     if (strcmp(filename, "null-co://")) {
@@ -26,12 +26,12 @@ static bool null_parse_filename(const char *filename, BlockOpts *opts, GError **
     return true;
 }
 
-static bool null_open(BlockNode *node, BlockOpts *opts, GError **err)
+static bool null_open(BlockNode *node, Opts *opts, GError **err)
 {
     NullState *s = node->state;
     (void)err;
-    s->size = block_opt_num(opts, null_open_opts, "size");
-    s->read_zeroes = block_opt_bool(opts, null_open_opts, "read-zeroes");
+    s->size = opt_num(opts, null_open_opts, "size");
+    s->read_zeroes = opt_bool(opts, null_open_opts, "read-zeroes");
     return true;
 }
 

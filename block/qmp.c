@@ -175,20 +175,20 @@ static bool snapshot_sync(BlockSystem *sys, const Value *args, GError **err)
     const char *file = arg_str(args, "snapshot-file"), *format = arg_str(args, "format");
     const char *name = arg_str(args, "snapshot-node-name");
     BlockNode *node = arg_node(sys, args, err);
-    g_autoptr(BlockOpts) create = block_opts_new(), open = block_opts_new();
+    g_autoptr(Opts) create = opts_new(), open = opts_new();
     format = format ? format : "qcow2";
     if (!node || !file || block_job_busy(sys, node, err)) {
         return node && !file ? arg_missing(err, "snapshot-file") : false;
     }
-    block_opts_setf(create, "size", "%" G_GINT64_FORMAT, node->size);
+    opts_setf(create, "size", "%" G_GINT64_FORMAT, node->size);
     g_autofree char *backing = block_backing_name(file, node);
-    block_opts_set(create, "backing_file", backing);
-    block_opts_set(create, "backing_fmt", node->drv->name);
+    opts_set(create, "backing_file", backing);
+    opts_set(create, "backing_fmt", node->drv->name);
     if (g_strcmp0(arg_str(args, "mode"), "existing") && !block_create(file, format, create, err)) {
         return false;
     }
     if (name) {
-        block_opts_set(open, "node-name", name);
+        opts_set(open, "node-name", name);
     }
     BlockNode *overlay = block_open(file, format, open, node->flags | BLOCK_NO_BACKING, err);
     if (!overlay) {

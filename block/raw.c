@@ -12,24 +12,24 @@ typedef struct RawState {
     int64_t window; /* bytes, or -1 for all that follows offset */
 } RawState;
 
-static const BlockOpt raw_open_opts[] = {
-    { "offset", BLOCK_OPT_SIZE, "0", "offset in the disk where the image starts" },
-    { "size", BLOCK_OPT_SIZE, NULL, "virtual disk size" },
+static const OptDef raw_open_opts[] = {
+    { "offset", OPT_SIZE, "0", "offset in the disk where the image starts" },
+    { "size", OPT_SIZE, NULL, "virtual disk size" },
     { 0 },
 };
 
-static const BlockOpt raw_create_opts[] = {
-    { "size", BLOCK_OPT_SIZE, NULL, "Virtual disk size" },
+static const OptDef raw_create_opts[] = {
+    { "size", OPT_SIZE, NULL, "Virtual disk size" },
     { 0 },
 };
 
-static bool raw_open(BlockNode *node, BlockOpts *opts, GError **err)
+static bool raw_open(BlockNode *node, Opts *opts, GError **err)
 {
     RawState *s = node->state;
-    s->offset = block_opt_num(opts, raw_open_opts, "offset");
+    s->offset = opt_num(opts, raw_open_opts, "offset");
     s->window = -1;
-    if (block_opts_has(opts, "size")) {
-        s->window = block_opt_num(opts, raw_open_opts, "size");
+    if (opts_has(opts, "size")) {
+        s->window = opt_num(opts, raw_open_opts, "size");
         if (s->window % BLOCK_SECTOR) {
             g_set_error(err, BLOCK_ERROR, EINVAL, "Specified size is not multiple of %d",
                         BLOCK_SECTOR);
@@ -185,13 +185,13 @@ static bool raw_has_zero_init(BlockNode *node)
     return block_has_zero_init(node->file);
 }
 
-static bool raw_create(const char *filename, BlockOpts *opts, GError **err)
+static bool raw_create(const char *filename, Opts *opts, GError **err)
 {
     const BlockDriver *proto = block_protocol_of(filename, err);
     if (!proto) {
         return false;
     }
-    if (!block_opts_has(opts, "size")) {
+    if (!opts_has(opts, "size")) {
         g_set_error(err, BLOCK_ERROR, EINVAL, "Image creation needs a size parameter");
         return false;
     }
@@ -202,12 +202,12 @@ static bool raw_create(const char *filename, BlockOpts *opts, GError **err)
                     proto->name);
         return false;
     }
-    uint64_t size = block_opt_num(opts, raw_create_opts, "size");
-    block_opts_setf(opts, "size", "%" G_GUINT64_FORMAT, (uint64_t)ROUND_UP(size, BLOCK_SECTOR));
+    uint64_t size = opt_num(opts, raw_create_opts, "size");
+    opts_setf(opts, "size", "%" G_GUINT64_FORMAT, (uint64_t)ROUND_UP(size, BLOCK_SECTOR));
     return proto->create(filename, opts, err);
 }
 
-static bool raw_measure(BlockOpts *opts, BlockNode *source, uint64_t size, BlockMeasure *out,
+static bool raw_measure(Opts *opts, BlockNode *source, uint64_t size, BlockMeasure *out,
                         GError **err)
 {
     (void)opts;

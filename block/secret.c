@@ -9,20 +9,20 @@
 
 #define MAX_SECRET (1 << 20) /* bytes of a secret's file */
 
-static const BlockOpt secret_opts[] = {
-    { "id", BLOCK_OPT_STR, NULL, "Name of the object" },
-    { "data", BLOCK_OPT_STR, NULL, "The secret itself" },
-    { "file", BLOCK_OPT_STR, NULL, "File that holds the secret" },
-    { "format", BLOCK_OPT_STR, "raw", "raw or base64" },
-    { "keyid", BLOCK_OPT_STR, NULL, "Secret that this one is encrypted with: 32 bytes" },
-    { "iv", BLOCK_OPT_STR, NULL, "Initialization vector of that, base64 of 16 bytes" },
+static const OptDef secret_opts[] = {
+    { "id", OPT_STR, NULL, "Name of the object" },
+    { "data", OPT_STR, NULL, "The secret itself" },
+    { "file", OPT_STR, NULL, "File that holds the secret" },
+    { "format", OPT_STR, "raw", "raw or base64" },
+    { "keyid", OPT_STR, NULL, "Secret that this one is encrypted with: 32 bytes" },
+    { "iv", OPT_STR, NULL, "Initialization vector of that, base64 of 16 bytes" },
     { 0 },
 };
 
 typedef struct Object {
     char *data; /* a secret's, NUL-terminated */
     size_t len;
-    BlockOpts *tls; /* options of TLS credentials */
+    Opts *tls; /* options of TLS credentials */
 } Object;
 
 static struct {
@@ -37,7 +37,7 @@ static void object_free(void *p)
         explicit_bzero(o->data, o->len);
     }
     g_free(o->data);
-    block_opts_free(o->tls);
+    opts_free(o->tls);
     g_free(o);
 }
 
@@ -52,9 +52,9 @@ static bool bad(GError **err, const char *fmt, ...)
     return false;
 }
 
-static bool load(const BlockOpts *opts, Object *o, GError **err)
+static bool load(const Opts *opts, Object *o, GError **err)
 {
-    const char *data = block_opts_get(opts, "data"), *file = block_opts_get(opts, "file");
+    const char *data = opts_get(opts, "data"), *file = opts_get(opts, "file");
     g_autoptr(GError) local = NULL;
     if (!data == !file) {
         return bad(err, data ? "'file' and 'data' are mutually exclusive"
@@ -97,11 +97,11 @@ static bool decode_base64(Object *o, GError **err)
 }
 
 /* AES-256 in CBC mode, with PKCS #7 padding. */
-static bool decrypt(const BlockOpts *opts, Object *o, GError **err)
+static bool decrypt(const Opts *opts, Object *o, GError **err)
 {
     size_t key_len, iv_len = 0;
-    const char *iv_text = block_opts_get(opts, "iv");
-    char *key = block_secret_get(block_opts_get(opts, "keyid"), &key_len, err);
+    const char *iv_text = opts_get(opts, "iv");
+    char *key = block_secret_get(opts_get(opts, "keyid"), &key_len, err);
     g_autofree uint8_t *iv = iv_text ? g_base64_decode(iv_text, &iv_len) : NULL;
     struct aes256_ctx aes;
     if (!key) {
@@ -131,17 +131,16 @@ static bool decrypt(const BlockOpts *opts, Object *o, GError **err)
     return true;
 }
 
-static bool make_secret(const BlockOpts *opts, Object *o, GError **err)
+static bool make_secret(const Opts *opts, Object *o, GError **err)
 {
     static const char *const formats[] = { "raw", "base64", NULL };
     int format;
-    bool encrypted = block_opts_has(opts, "keyid");
-    if (!block_opts_check(opts, secret_opts, err) ||
-        !block_opt_enum(opts, secret_opts, "format", formats, &format, err) ||
-        !load(opts, o, err)) {
+    bool encrypted = opts_has(opts, "keyid");
+    if (!opts_check(opts, secret_opts, err) ||
+        !opt_enum(opts, secret_opts, "format", formats, &format, err) || !load(opts, o, err)) {
         return false;
     }
-    if (!encrypted && block_opts_has(opts, "iv")) {
+    if (!encrypted && opts_has(opts, "iv")) {
         return bad(err, "'iv' is for secrets that are encrypted: 'keyid' is missing");
     }
     return (!format || decode_base64(o, err)) && (!encrypted || decrypt(opts, o, err));
@@ -154,16 +153,15 @@ bool block_object_is_kind(const char *kind)
 
 bool block_object_add(const char *text, GError **err)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     bool json = *text == '{';
-    if (!(json ? block_opts_parse_json(opts, text, err)
-               : block_opts_parse(opts, text, "qom-type", err))) {
+    if (!(json ? opts_parse_json(opts, text, err) : opts_parse(opts, text, "qom-type", err))) {
         return false;
     }
-    const char *given = block_opts_get(opts, "qom-type");
-    g_autofree char *kind = g_strdup(given ? given : block_opts_get(opts, "driver"));
-    g_autofree char *id = g_strdup(block_opts_get(opts, "id"));
-    block_opts_remove(opts, "qom-type");
+    const char *given = opts_get(opts, "qom-type");
+    g_autofree char *kind = g_strdup(given ? given : opts_get(opts, "driver"));
+    g_autofree char *id = g_strdup(opts_get(opts, "id"));
+    opts_remove(opts, "qom-type");
     if (!kind || !block_object_is_kind(kind)) {
         return kind ? bad(err, "invalid object type: %s", kind)
                     : bad(err, "Parameter 'qom-type' is missing");
@@ -207,11 +205,11 @@ static const Object *find(const char *id)
     return objects.by_id ? g_hash_table_lookup(objects.by_id, id) : NULL;
 }
 
-BlockOpts *tls_opts_get(const char *id, GError **err)
+Opts *tls_opts_get(const char *id, GError **err)
 {
     g_mutex_lock(&objects.lock);
     const Object *o = find(id);
-    BlockOpts *copy = o && o->tls ? block_opts_copy(o->tls) : NULL;
+    Opts *copy = o && o->tls ? opts_copy(o->tls) : NULL;
     g_mutex_unlock(&objects.lock);
     if (!copy) {
         bad(err,

@@ -94,11 +94,11 @@ static bool not_found(GError **err, const char *name)
 
 /* Children named by a bare word must be nodes: a file name there is an error, as -blockdev has no
  * file names. */
-static bool references_exist(const BlockOpts *opts, GError **err)
+static bool references_exist(const Opts *opts, GError **err)
 {
-    for (unsigned i = 0; i < block_opts_count(opts); i++) {
-        const char *key = block_opts_key(opts, i), *last = strrchr(key, '.');
-        const char *value = block_opts_get(opts, key);
+    for (unsigned i = 0; i < opts_count(opts); i++) {
+        const char *key = opts_key(opts, i), *last = strrchr(key, '.');
+        const char *value = opts_get(opts, key);
         last = last ? last + 1 : key;
         bool child = !strcmp(last, "file") || !strcmp(last, "backing") ||
                      !strcmp(last, "data-file") || !strcmp(last, "image");
@@ -111,14 +111,14 @@ static bool references_exist(const BlockOpts *opts, GError **err)
 
 bool block_system_blockdev_add(BlockSystem *sys, const char *text, GError **err)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
-    if (!(*text == '{' ? block_opts_parse_json(opts, text, err)
-                       : block_opts_parse(opts, text, "driver", err))) {
+    g_autoptr(Opts) opts = opts_new();
+    if (!(*text == '{' ? opts_parse_json(opts, text, err)
+                       : opts_parse(opts, text, "driver", err))) {
         return false;
     }
-    const char *missing = !block_opts_has(opts, "driver")      ? "driver"
-                          : !block_opts_has(opts, "node-name") ? "node-name"
-                                                               : NULL;
+    const char *missing = !opts_has(opts, "driver")      ? "driver"
+                          : !opts_has(opts, "node-name") ? "node-name"
+                                                         : NULL;
     if (missing) {
         g_set_error(err, BLOCK_ERROR, EINVAL, "Parameter '%s' is missing", missing);
         return false;

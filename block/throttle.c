@@ -32,31 +32,31 @@ static struct {
     GHashTable *by_name; /* of Limits.group; not references */
 } groups;
 
-#define LIMIT(name, type, what)                                                        \
-    { "limits." name, type, "0", what " a second" },                                   \
-        { "limits." name "-max", type, "0", what " a second, for a while" },           \
-    {                                                                                  \
-        "limits." name "-max-length", BLOCK_OPT_NUM, "1", "Seconds that this may last" \
+#define LIMIT(name, type, what)                                                  \
+    { "limits." name, type, "0", what " a second" },                             \
+        { "limits." name "-max", type, "0", what " a second, for a while" },     \
+    {                                                                            \
+        "limits." name "-max-length", OPT_NUM, "1", "Seconds that this may last" \
     }
 
-static const BlockOpt throttle_open_opts[] = {
-    LIMIT("iops-read", BLOCK_OPT_NUM, "Read requests"),
-    LIMIT("iops-write", BLOCK_OPT_NUM, "Write requests"),
-    LIMIT("iops-total", BLOCK_OPT_NUM, "Requests"),
-    LIMIT("bps-read", BLOCK_OPT_SIZE, "Bytes read"),
-    LIMIT("bps-write", BLOCK_OPT_SIZE, "Bytes written"),
-    LIMIT("bps-total", BLOCK_OPT_SIZE, "Bytes"),
-    { "limits.iops-size", BLOCK_OPT_SIZE, "0", "Bytes that count as one request" },
-    { "throttle-group", BLOCK_OPT_STR, NULL, "Name of a group to share limits with" },
+static const OptDef throttle_open_opts[] = {
+    LIMIT("iops-read", OPT_NUM, "Read requests"),
+    LIMIT("iops-write", OPT_NUM, "Write requests"),
+    LIMIT("iops-total", OPT_NUM, "Requests"),
+    LIMIT("bps-read", OPT_SIZE, "Bytes read"),
+    LIMIT("bps-write", OPT_SIZE, "Bytes written"),
+    LIMIT("bps-total", OPT_SIZE, "Bytes"),
+    { "limits.iops-size", OPT_SIZE, "0", "Bytes that count as one request" },
+    { "throttle-group", OPT_STR, NULL, "Name of a group to share limits with" },
     { 0 },
 };
 
-static bool set_bucket(const BlockOpts *opts, int i, Bucket *steady, Bucket *peak, GError **err)
+static bool set_bucket(const Opts *opts, int i, Bucket *steady, Bucket *peak, GError **err)
 {
-    const BlockOpt *t = throttle_open_opts;
-    double rate = block_opt_num(opts, t, t[3 * i].name);
-    double max = block_opt_num(opts, t, t[3 * i + 1].name);
-    double length = block_opt_num(opts, t, t[3 * i + 2].name);
+    const OptDef *t = throttle_open_opts;
+    double rate = opt_num(opts, t, t[3 * i].name);
+    double max = opt_num(opts, t, t[3 * i + 1].name);
+    double length = opt_num(opts, t, t[3 * i + 2].name);
     if (max > 0 && (rate == 0 || max < rate || length < 1)) {
         g_set_error(err, BLOCK_ERROR, EINVAL,
                     "%s needs %s, and not more than that; and a length of at least one second",
@@ -69,7 +69,7 @@ static bool set_bucket(const BlockOpts *opts, int i, Bucket *steady, Bucket *pea
     return true;
 }
 
-static Limits *limits_new(const BlockOpts *opts, GError **err)
+static Limits *limits_new(const Opts *opts, GError **err)
 {
     Limits *l = g_new0(Limits, 1);
     l->refs = 1;
@@ -80,20 +80,20 @@ static Limits *limits_new(const BlockOpts *opts, GError **err)
             return NULL;
         }
     }
-    l->iops_size = block_opt_num(opts, throttle_open_opts, "limits.iops-size");
+    l->iops_size = opt_num(opts, throttle_open_opts, "limits.iops-size");
     g_mutex_init(&l->lock);
     return l;
 }
 
 /* The first of a group says what its limits are; the others have none of their own. */
-static Limits *limits_of_group(const char *name, const BlockOpts *opts, GError **err)
+static Limits *limits_of_group(const char *name, const Opts *opts, GError **err)
 {
     g_mutex_lock(&groups.lock);
     if (!groups.by_name) {
         groups.by_name = g_hash_table_new(g_str_hash, g_str_equal);
     }
     Limits *l = g_hash_table_lookup(groups.by_name, name);
-    if (l && block_opts_count(opts) > 1) {
+    if (l && opts_count(opts) > 1) {
         g_set_error(err, BLOCK_ERROR, EINVAL, "The limits of throttle group '%s' are given already",
                     name);
         l = NULL;
@@ -107,10 +107,10 @@ static Limits *limits_of_group(const char *name, const BlockOpts *opts, GError *
     return l;
 }
 
-static bool throttle_open(BlockNode *node, BlockOpts *opts, GError **err)
+static bool throttle_open(BlockNode *node, Opts *opts, GError **err)
 {
     Throttle *s = node->state;
-    const char *group = block_opts_get(opts, "throttle-group");
+    const char *group = opts_get(opts, "throttle-group");
     s->limits = group ? limits_of_group(group, opts, err) : limits_new(opts, err);
     return s->limits != NULL;
 }

@@ -9,31 +9,31 @@
 
 typedef enum TlsKind { TLS_X509, TLS_PSK, TLS_ANON, TLS_KINDS } TlsKind;
 
-#define COMMON_OPTS                                                                    \
-    { "id", BLOCK_OPT_STR, NULL, "Name of the object" },                               \
-        { "dir", BLOCK_OPT_STR, NULL, "Folder of the credentials' files" },            \
-        { "endpoint", BLOCK_OPT_STR, "client", "client or server" },                   \
-        { "verify-peer", BLOCK_OPT_BOOL, "on", "Ask clients for a certificate, too" }, \
-    {                                                                                  \
-        "priority", BLOCK_OPT_STR, NULL, "GnuTLS priority string"                      \
+#define COMMON_OPTS                                                              \
+    { "id", OPT_STR, NULL, "Name of the object" },                               \
+        { "dir", OPT_STR, NULL, "Folder of the credentials' files" },            \
+        { "endpoint", OPT_STR, "client", "client or server" },                   \
+        { "verify-peer", OPT_BOOL, "on", "Ask clients for a certificate, too" }, \
+    {                                                                            \
+        "priority", OPT_STR, NULL, "GnuTLS priority string"                      \
     }
 
-static const BlockOpt x509_opts[] = {
+static const OptDef x509_opts[] = {
     COMMON_OPTS,
-    { "sanity-check", BLOCK_OPT_BOOL, "on", "Check the certificates' dates at start" },
-    { "passwordid", BLOCK_OPT_STR, NULL, "Secret that decrypts the private key" },
+    { "sanity-check", OPT_BOOL, "on", "Check the certificates' dates at start" },
+    { "passwordid", OPT_STR, NULL, "Secret that decrypts the private key" },
     { 0 },
 };
-static const BlockOpt psk_opts[] = {
+static const OptDef psk_opts[] = {
     COMMON_OPTS,
-    { "username", BLOCK_OPT_STR, "qemu", "Name of the client's key" },
+    { "username", OPT_STR, "qemu", "Name of the client's key" },
     { 0 },
 };
-static const BlockOpt anon_opts[] = { COMMON_OPTS, { 0 } };
+static const OptDef anon_opts[] = { COMMON_OPTS, { 0 } };
 
 static const struct {
     const char *name;
-    const BlockOpt *opts;
+    const OptDef *opts;
     const char *priority;
 } kinds[TLS_KINDS] = {
     [TLS_X509] = { "tls-creds-x509", x509_opts, "NORMAL" },
@@ -121,14 +121,14 @@ static bool check_dates(const char *path, GError **err)
     return !bad;
 }
 
-static bool load_x509(Creds *c, const BlockOpts *opts, const char *dir, GError **err)
+static bool load_x509(Creds *c, const Opts *opts, const char *dir, GError **err)
 {
-    const char *side = endpoints[c->server], *pass_id = block_opts_get(opts, "passwordid");
+    const char *side = endpoints[c->server], *pass_id = opts_get(opts, "passwordid");
     g_autofree char *cert_name = g_strconcat(side, "-cert.pem", NULL);
     g_autofree char *key_name = g_strconcat(side, "-key.pem", NULL);
     g_autofree char *ca = existing(dir, "ca-cert.pem"), *crl = existing(dir, "ca-crl.pem");
     g_autofree char *cert = existing(dir, cert_name), *key = existing(dir, key_name);
-    bool sane = block_opt_bool(opts, x509_opts, "sanity-check");
+    bool sane = opt_bool(opts, x509_opts, "sanity-check");
     if (!ca || (c->server && (!cert || !key))) {
         g_set_error(err, BLOCK_ERROR, ENOENT, "Unable to access credentials %s/%s: %s", dir,
                     !ca     ? "ca-cert.pem"
@@ -164,10 +164,10 @@ static bool load_x509(Creds *c, const BlockOpts *opts, const char *dir, GError *
 }
 
 /* keys.psk: lines of "user:key in hex". */
-static bool load_psk(Creds *c, const BlockOpts *opts, const char *dir, GError **err)
+static bool load_psk(Creds *c, const Opts *opts, const char *dir, GError **err)
 {
     g_autofree char *path = existing(dir, "keys.psk"), *text = NULL;
-    const char *user = block_opt_str(opts, psk_opts, "username");
+    const char *user = opt_str(opts, psk_opts, "username");
     if (!path || !g_file_get_contents(path, &text, NULL, NULL)) {
         g_set_error(err, BLOCK_ERROR, ENOENT, "Unable to access credentials %s/keys.psk: %s", dir,
                     g_strerror(ENOENT));
@@ -216,15 +216,15 @@ static void creds_clear(Creds *c)
     }
 }
 
-static bool creds_load(Creds *c, const BlockOpts *opts, GError **err)
+static bool creds_load(Creds *c, const Opts *opts, GError **err)
 {
-    const BlockOpt *t;
-    const char *dir = block_opts_get(opts, "dir");
-    c->kind = kind_of(block_opts_get(opts, "kind"));
+    const OptDef *t;
+    const char *dir = opts_get(opts, "dir");
+    c->kind = kind_of(opts_get(opts, "kind"));
     t = kinds[c->kind].opts;
-    c->server = !strcmp(block_opt_str(opts, t, "endpoint"), "server");
-    c->verify = block_opt_bool(opts, t, "verify-peer");
-    c->priority = g_strdup(block_opts_get(opts, "priority"));
+    c->server = !strcmp(opt_str(opts, t, "endpoint"), "server");
+    c->verify = opt_bool(opts, t, "verify-peer");
+    c->priority = g_strdup(opts_get(opts, "priority"));
     if (!dir && c->kind != TLS_ANON) {
         g_set_error(err, BLOCK_ERROR, EINVAL, "Missing 'dir' property value");
         return false;
@@ -245,17 +245,16 @@ static bool creds_load(Creds *c, const BlockOpts *opts, GError **err)
     }
 }
 
-BlockOpts *tls_check_opts(const char *kind, const BlockOpts *opts, GError **err)
+Opts *tls_check_opts(const char *kind, const Opts *opts, GError **err)
 {
-    const BlockOpt *t = kinds[kind_of(kind)].opts;
+    const OptDef *t = kinds[kind_of(kind)].opts;
     Creds creds = { 0 };
     int endpoint;
-    if (!block_opts_check(opts, t, err) ||
-        !block_opt_enum(opts, t, "endpoint", endpoints, &endpoint, err)) {
+    if (!opts_check(opts, t, err) || !opt_enum(opts, t, "endpoint", endpoints, &endpoint, err)) {
         return NULL;
     }
-    g_autoptr(BlockOpts) copy = block_opts_copy(opts);
-    block_opts_set(copy, "kind", kind);
+    g_autoptr(Opts) copy = opts_copy(opts);
+    opts_set(copy, "kind", kind);
     bool ok = creds_load(&creds, copy, err);
     creds_clear(&creds);
     return ok ? g_steal_pointer(&copy) : NULL;
@@ -263,8 +262,8 @@ BlockOpts *tls_check_opts(const char *kind, const BlockOpts *opts, GError **err)
 
 bool tls_check_endpoint(const char *creds_id, bool server, GError **err)
 {
-    g_autoptr(BlockOpts) opts = tls_opts_get(creds_id, err);
-    const char *side = opts ? block_opts_get(opts, "endpoint") : NULL;
+    g_autoptr(Opts) opts = tls_opts_get(creds_id, err);
+    const char *side = opts ? opts_get(opts, "endpoint") : NULL;
     if (opts && strcmp(side ? side : "client", endpoints[server])) {
         g_set_error(err, BLOCK_ERROR, EINVAL, "Expecting TLS credentials with a %s endpoint",
                     endpoints[server]);
@@ -324,7 +323,7 @@ static bool verify_peer(TlsSession *s, const char *hostname, GError **err)
 
 TlsSession *tls_start(const char *creds_id, int fd, bool server, const char *hostname, GError **err)
 {
-    g_autoptr(BlockOpts) opts =
+    g_autoptr(Opts) opts =
         tls_check_endpoint(creds_id, server, err) ? tls_opts_get(creds_id, err) : NULL;
     TlsSession *s = g_new0(TlsSession, 1);
     if (!opts || !creds_load(&s->creds, opts, err) ||

@@ -9,9 +9,9 @@
 bool tls_is_kind(const char *kind);
 /* Checks the options of a kind of credentials and, but for what needs a connection, that their
  * files can be used. A list that includes "kind", or NULL. */
-BlockOpts *tls_check_opts(const char *kind, const BlockOpts *opts, GError **err);
+Opts *tls_check_opts(const char *kind, const Opts *opts, GError **err);
 /* A copy of the options of the credentials with that id. */
-BlockOpts *tls_opts_get(const char *id, GError **err);
+Opts *tls_opts_get(const char *id, GError **err);
 
 typedef struct TlsSession TlsSession;
 /* Does the handshake on `fd`, which stays the caller's. A client checks the server's certificate

@@ -40,9 +40,9 @@ typedef struct Vdi {
     uint32_t *map; /* host byte order */
 } Vdi;
 
-static const BlockOpt vdi_create_opts[] = {
-    { "size", BLOCK_OPT_SIZE, NULL, "Virtual disk size" },
-    { "static", BLOCK_OPT_BOOL, "off", "VDI static (pre-allocated) image" },
+static const OptDef vdi_create_opts[] = {
+    { "size", OPT_SIZE, NULL, "Virtual disk size" },
+    { "static", OPT_BOOL, "off", "VDI static (pre-allocated) image" },
     { 0 },
 };
 
@@ -130,7 +130,7 @@ static bool vdi_check_header(BlockNode *node, Vdi *s, const uint8_t *h, GError *
     return true;
 }
 
-static bool vdi_open(BlockNode *node, BlockOpts *opts, GError **err)
+static bool vdi_open(BlockNode *node, Opts *opts, GError **err)
 {
     Vdi *s = node->state;
     uint8_t h[VDI_HEADER];
@@ -226,13 +226,13 @@ static void vdi_uuid(uint8_t *p)
     p[8] = (p[8] & 0x3f) | 0x80;
 }
 
-static bool vdi_create(const char *filename, BlockOpts *opts, GError **err)
+static bool vdi_create(const char *filename, Opts *opts, GError **err)
 {
-    if (!block_opts_check(opts, vdi_create_opts, err)) {
+    if (!opts_check(opts, vdi_create_opts, err)) {
         return false;
     }
-    uint64_t size = ROUND_UP(block_opt_num(opts, vdi_create_opts, "size"), BLOCK_SECTOR);
-    bool fixed = block_opt_bool(opts, vdi_create_opts, "static");
+    uint64_t size = ROUND_UP(opt_num(opts, vdi_create_opts, "size"), BLOCK_SECTOR);
+    bool fixed = opt_bool(opts, vdi_create_opts, "static");
     uint64_t blocks = DIV_ROUND_UP(size, BLOCK), map_len = ROUND_UP(blocks * 4, BLOCK_SECTOR);
     if (map_len > BLOCK_MAX_METADATA) {
         g_set_error(err, BLOCK_ERROR, EFBIG,

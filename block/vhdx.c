@@ -76,14 +76,14 @@ typedef struct Vhdx {
     bool touched;      /* the header says already that we write */
 } Vhdx;
 
-static const BlockOpt vhdx_create_opts[] = {
-    { "size", BLOCK_OPT_SIZE, NULL, "Virtual disk size; max of 64TB." },
-    { "log_size", BLOCK_OPT_SIZE, "1048576", "Log size; min 1MB." },
-    { "block_size", BLOCK_OPT_SIZE, "0",
+static const OptDef vhdx_create_opts[] = {
+    { "size", OPT_SIZE, NULL, "Virtual disk size; max of 64TB." },
+    { "log_size", OPT_SIZE, "1048576", "Log size; min 1MB." },
+    { "block_size", OPT_SIZE, "0",
       "Block Size; min 1MB, max 256MB. 0 means auto-calculate based on image size." },
-    { "subformat", BLOCK_OPT_STR, NULL,
+    { "subformat", OPT_STR, NULL,
       "VHDX format type, can be either 'dynamic' or 'fixed'. Default is 'dynamic'." },
-    { "block_state_zero", BLOCK_OPT_BOOL, NULL, "Force use of payload blocks of type 'ZERO'." },
+    { "block_state_zero", OPT_BOOL, NULL, "Force use of payload blocks of type 'ZERO'." },
     { 0 },
 };
 
@@ -396,7 +396,7 @@ static bool read_bat(BlockNode *node, uint64_t bat_len, GError **err)
     return true;
 }
 
-static bool vhdx_open(BlockNode *node, BlockOpts *opts, GError **err)
+static bool vhdx_open(BlockNode *node, Opts *opts, GError **err)
 {
     Vhdx *s = node->state;
     uint8_t id[8];
@@ -538,19 +538,18 @@ static int write_image(BlockNode *file, const Layout *l, bool fixed)
     return ret ? ret : block_pwrite(file, l->bat, bat, l->bat_len);
 }
 
-static bool vhdx_create(const char *filename, BlockOpts *opts, GError **err)
+static bool vhdx_create(const char *filename, Opts *opts, GError **err)
 {
     static const char *const subformats[] = { "dynamic", "fixed", NULL };
-    const BlockOpt *t = vhdx_create_opts;
+    const OptDef *t = vhdx_create_opts;
     int fixed;
     Layout l = { 0 };
-    if (!block_opts_check(opts, t, err) ||
-        !block_opt_enum(opts, t, "subformat", subformats, &fixed, err)) {
+    if (!opts_check(opts, t, err) || !opt_enum(opts, t, "subformat", subformats, &fixed, err)) {
         return false;
     }
-    l.size = ROUND_UP(block_opt_num(opts, t, "size"), BLOCK_SECTOR);
-    l.log = ROUND_UP(MAX(block_opt_num(opts, t, "log_size"), MIB), MIB);
-    l.block = block_opt_num(opts, t, "block_size");
+    l.size = ROUND_UP(opt_num(opts, t, "size"), BLOCK_SECTOR);
+    l.log = ROUND_UP(MAX(opt_num(opts, t, "log_size"), MIB), MIB);
+    l.block = opt_num(opts, t, "block_size");
     if (!l.block) {
         l.block = l.size > 32ULL << 40    ? 64 * MIB
                   : l.size > 100ULL << 30 ? 32 * MIB

@@ -6,19 +6,19 @@
 
 #define SPLIT_SIZE (2ULL << 30)
 
-const BlockOpt vmdk_create_opts[] = {
-    { "size", BLOCK_OPT_SIZE, NULL, "Virtual disk size" },
-    { "adapter_type", BLOCK_OPT_STR, NULL,
+const OptDef vmdk_create_opts[] = {
+    { "size", OPT_SIZE, NULL, "Virtual disk size" },
+    { "adapter_type", OPT_STR, NULL,
       "Virtual adapter type, can be one of ide (default), lsilogic, buslogic or legacyESX" },
-    { "backing_file", BLOCK_OPT_STR, NULL, "File name of a base image" },
-    { "backing_fmt", BLOCK_OPT_STR, NULL, "Must be 'vmdk' if present" },
-    { "compat6", BLOCK_OPT_BOOL, "off", "VMDK version 6 image" },
-    { "hwversion", BLOCK_OPT_STR, "undefined", "VMDK hardware version" },
-    { "toolsversion", BLOCK_OPT_STR, NULL, "VMware guest tools version" },
-    { "subformat", BLOCK_OPT_STR, NULL,
+    { "backing_file", OPT_STR, NULL, "File name of a base image" },
+    { "backing_fmt", OPT_STR, NULL, "Must be 'vmdk' if present" },
+    { "compat6", OPT_BOOL, "off", "VMDK version 6 image" },
+    { "hwversion", OPT_STR, "undefined", "VMDK hardware version" },
+    { "toolsversion", OPT_STR, NULL, "VMware guest tools version" },
+    { "subformat", OPT_STR, NULL,
       "VMDK flat extent format, can be one of {monolithicSparse (default) | monolithicFlat | "
       "twoGbMaxExtentSparse | twoGbMaxExtentFlat | streamOptimized} " },
-    { "zeroed_grain", BLOCK_OPT_BOOL, NULL,
+    { "zeroed_grain", OPT_BOOL, NULL,
       "Enable efficient zero writes using the zeroed-grain GTE feature" },
     { 0 },
 };
@@ -167,24 +167,24 @@ static bool check_backing(const char *filename, Params *p, const char *fmt, GErr
     return node != NULL;
 }
 
-bool vmdk_create(const char *filename, BlockOpts *opts, GError **err)
+bool vmdk_create(const char *filename, Opts *opts, GError **err)
 {
-    const BlockOpt *t = vmdk_create_opts;
+    const OptDef *t = vmdk_create_opts;
     Params p = { .parent_cid = UINT32_MAX };
-    if (!block_opts_check(opts, t, err) ||
-        !block_opt_enum(opts, t, "subformat", subformats, &p.subformat, err)) {
+    if (!opts_check(opts, t, err) ||
+        !opt_enum(opts, t, "subformat", subformats, &p.subformat, err)) {
         return false;
     }
-    const char *adapter = block_opt_str(opts, t, "adapter_type");
-    const char *tools = block_opt_str(opts, t, "toolsversion");
-    p.size = ROUND_UP(block_opt_num(opts, t, "size"), BLOCK_SECTOR);
+    const char *adapter = opt_str(opts, t, "adapter_type");
+    const char *tools = opt_str(opts, t, "toolsversion");
+    p.size = ROUND_UP(opt_num(opts, t, "size"), BLOCK_SECTOR);
     p.adapter = adapter ? adapter : "ide";
     p.toolsversion = tools ? tools : "2147483647";
-    p.hwversion = block_opt_str(opts, t, "hwversion");
-    p.compat6 = block_opt_bool(opts, t, "compat6");
-    p.zeroed = block_opt_bool(opts, t, "zeroed_grain");
-    p.backing = block_opt_str(opts, t, "backing_file");
-    if (!check_backing(filename, &p, block_opt_str(opts, t, "backing_fmt"), err)) {
+    p.hwversion = opt_str(opts, t, "hwversion");
+    p.compat6 = opt_bool(opts, t, "compat6");
+    p.zeroed = opt_bool(opts, t, "zeroed_grain");
+    p.backing = opt_str(opts, t, "backing_file");
+    if (!check_backing(filename, &p, opt_str(opts, t, "backing_fmt"), err)) {
         return false;
     }
     g_autofree char *extents = create_extents(filename, &p, err);

@@ -151,7 +151,7 @@ static bool add_extent(BlockNode *node, const char *line, GError **err)
     e->flat = flat;
     e->flat_offset = offset * BLOCK_SECTOR;
     if (!zero) {
-        g_autoptr(BlockOpts) none = block_opts_new();
+        g_autoptr(Opts) none = opts_new();
         g_autofree char *path = block_path_combine(node->filename, name);
         e->node = block_open_child(node, none, "file", path, NULL, node->flags, err);
         if (!e->node || (sparse && !open_sparse(node, e, err))) {
@@ -248,7 +248,7 @@ static bool open_image(BlockNode *node, GError **err)
     return true;
 }
 
-bool vmdk_open(BlockNode *node, BlockOpts *opts, GError **err)
+bool vmdk_open(BlockNode *node, Opts *opts, GError **err)
 {
     Vmdk *s = node->state;
     (void)opts;

@@ -63,10 +63,10 @@ typedef struct Vmdk {
     bool cid_changed;
 } Vmdk;
 
-extern const BlockOpt vmdk_create_opts[];
-bool vmdk_open(BlockNode *node, BlockOpts *opts, GError **err);
+extern const OptDef vmdk_create_opts[];
+bool vmdk_open(BlockNode *node, Opts *opts, GError **err);
 void vmdk_free(BlockNode *node, Vmdk *s);
-bool vmdk_create(const char *filename, BlockOpts *opts, GError **err);
+bool vmdk_create(const char *filename, Opts *opts, GError **err);
 int vmdk_write_cid(BlockNode *node, uint32_t cid);
 int vmdk_read_compressed(VmdkExtent *e, uint32_t sector, uint64_t within, uint8_t *buf,
                          int64_t len);

@@ -48,17 +48,17 @@ typedef struct Vpc {
     uint32_t *bat;                 /* host byte order: sectors */
 } Vpc;
 
-static const BlockOpt vpc_open_opts[] = {
-    { "force_size_calc", BLOCK_OPT_STR, NULL,
+static const OptDef vpc_open_opts[] = {
+    { "force_size_calc", OPT_STR, NULL,
       "Force disk size calculation to use either CHS geometry or the current_size field" },
     { 0 },
 };
 
-static const BlockOpt vpc_create_opts[] = {
-    { "size", BLOCK_OPT_SIZE, NULL, "Virtual disk size" },
-    { "subformat", BLOCK_OPT_STR, NULL,
+static const OptDef vpc_create_opts[] = {
+    { "size", OPT_SIZE, NULL, "Virtual disk size" },
+    { "subformat", OPT_STR, NULL,
       "Type of virtual hard disk format. Supported formats are {dynamic (default) | fixed} " },
-    { "force_size", BLOCK_OPT_BOOL, NULL,
+    { "force_size", OPT_BOOL, NULL,
       "Force disk size calculation to use the actual size specified, rather than using the "
       "nearest CHS-based calculation" },
     { 0 },
@@ -215,10 +215,10 @@ static uint64_t disk_size(const uint8_t *footer, const char *force)
     return by_chs ? chs * BLOCK_SECTOR : ld_be64(footer + AT_SIZE);
 }
 
-static bool vpc_open(BlockNode *node, BlockOpts *opts, GError **err)
+static bool vpc_open(BlockNode *node, Opts *opts, GError **err)
 {
     Vpc *s = node->state;
-    const char *force = block_opts_get(opts, "force_size_calc");
+    const char *force = opts_get(opts, "force_size_calc");
     if (force && strcmp(force, "chs") && strcmp(force, "current_size")) {
         return block_bad_image(node, err, "force_size_calc must be chs or current_size");
     }
@@ -390,23 +390,23 @@ static int write_dynamic(BlockNode *file, const uint8_t *footer, uint64_t size)
     return block_pwrite(file, 0, buf, at + bat_len + FOOTER);
 }
 
-static bool vpc_create(const char *filename, BlockOpts *opts, GError **err)
+static bool vpc_create(const char *filename, Opts *opts, GError **err)
 {
     static const char *const subformats[] = { "dynamic", "fixed", NULL };
     uint8_t footer[FOOTER] = { 0 };
     int fixed;
     uint64_t size;
-    if (!block_opts_check(opts, vpc_create_opts, err) ||
-        !block_opt_enum(opts, vpc_create_opts, "subformat", subformats, &fixed, err)) {
+    if (!opts_check(opts, vpc_create_opts, err) ||
+        !opt_enum(opts, vpc_create_opts, "subformat", subformats, &fixed, err)) {
         return false;
     }
-    uint64_t wanted = ROUND_UP(block_opt_num(opts, vpc_create_opts, "size"), BLOCK_SECTOR);
+    uint64_t wanted = ROUND_UP(opt_num(opts, vpc_create_opts, "size"), BLOCK_SECTOR);
     if (wanted > VHD_MAX_SIZE) {
         g_set_error(err, BLOCK_ERROR, EFBIG, "VHD images cannot be larger than 2040 GiB");
         return false;
     }
-    make_footer(footer, wanted / BLOCK_SECTOR, fixed,
-                block_opt_bool(opts, vpc_create_opts, "force_size"), &size);
+    make_footer(footer, wanted / BLOCK_SECTOR, fixed, opt_bool(opts, vpc_create_opts, "force_size"),
+                &size);
     g_autoptr(BlockNode) file = block_create_file(filename, 0, NULL, err);
     if (!file) {
         return false;

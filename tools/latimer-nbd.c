@@ -176,11 +176,11 @@ static int fail_with(GError *err)
 /* `node` from --offset on; takes the reference over. */
 static BlockNode *from_offset(BlockNode *node, const char *offset, unsigned flags, GError **err)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     block_name_node(node);
-    block_opts_set(opts, "driver", "raw");
-    block_opts_set(opts, "offset", offset);
-    block_opts_set(opts, "file", node->node_name);
+    opts_set(opts, "driver", "raw");
+    opts_set(opts, "offset", offset);
+    opts_set(opts, "file", node->node_name);
     BlockNode *top = block_open(NULL, NULL, opts, flags, err);
     block_unref(node);
     return top;
@@ -188,13 +188,13 @@ static BlockNode *from_offset(BlockNode *node, const char *offset, unsigned flag
 
 static BlockNode *open_image(Server *s, const char *file, GError **err)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     unsigned flags = s->temporary ? s->flags & ~(unsigned)BLOCK_RDWR : s->flags;
-    if (s->image_opts && !block_opts_parse(opts, file, NULL, err)) {
+    if (s->image_opts && !opts_parse(opts, file, NULL, err)) {
         return NULL;
     }
     if (s->detect_zeroes) {
-        block_opts_set(opts, "detect-zeroes", s->detect_zeroes);
+        opts_set(opts, "detect-zeroes", s->detect_zeroes);
     }
     BlockNode *node = block_open(s->image_opts ? NULL : file, s->fmt, opts, flags, err);
     if (!node) {
@@ -301,18 +301,18 @@ static int run(Server *s, const char *file)
 static int list(const Server *s)
 {
     GError *err = NULL;
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     if (s->socket) {
-        block_opts_set(opts, "path", s->socket);
+        opts_set(opts, "path", s->socket);
     } else {
-        block_opts_set(opts, "host", s->bind ? s->bind : "localhost");
-        block_opts_set(opts, "port", s->port);
+        opts_set(opts, "host", s->bind ? s->bind : "localhost");
+        opts_set(opts, "port", s->port);
     }
     if (s->tls_creds) {
-        block_opts_set(opts, "tls-creds", s->tls_creds);
+        opts_set(opts, "tls-creds", s->tls_creds);
     }
     if (s->tls_hostname) {
-        block_opts_set(opts, "tls-hostname", s->tls_hostname);
+        opts_set(opts, "tls-hostname", s->tls_hostname);
     }
     return nbd_list(opts, &err) ? 0 : fail_with(err);
 }

@@ -285,22 +285,22 @@ void luks_free(Luks *l)
     }
 }
 
-static bool get_name(const BlockOpts *opts, const char *prefix, const char *name,
+static bool get_name(const Opts *opts, const char *prefix, const char *name,
                      const char *const *names, int def, int *out, GError **err)
 {
     g_autofree char *key = g_strconcat(prefix, name, NULL);
-    const char *value = block_opts_get(opts, key);
+    const char *value = opts_get(opts, key);
     *out = value ? find_name(names, value) : def;
     return *out >= 0 || bad(err, EINVAL, "Parameter '%s' does not accept value '%s'", name, value);
 }
 
-static const char *get_opt(const BlockOpts *opts, const char *prefix, const char *name)
+static const char *get_opt(const Opts *opts, const char *prefix, const char *name)
 {
     g_autofree char *key = g_strconcat(prefix, name, NULL);
-    return block_opts_get(opts, key);
+    return opts_get(opts, key);
 }
 
-static bool get_iter_time(const BlockOpts *opts, const char *prefix, unsigned *out, GError **err)
+static bool get_iter_time(const Opts *opts, const char *prefix, unsigned *out, GError **err)
 {
     const char *text = get_opt(opts, prefix, "iter-time");
     uint64_t ms = text ? g_ascii_strtoull(text, NULL, 0) : 2000;
@@ -342,7 +342,7 @@ static bool make_master_key(Luks *l, GError **err)
     return l->unlocked != NULL;
 }
 
-Luks *luks_new(const BlockOpts *opts, const char *prefix, bool make_key, GError **err)
+Luks *luks_new(const Opts *opts, const char *prefix, bool make_key, GError **err)
 {
     g_autoptr(Luks) l = g_new0(Luks, 1);
     int mode, iv;
@@ -490,8 +490,8 @@ static unsigned count_active(const Luks *l)
     return n;
 }
 
-static bool activate(Luks *l, BlockNode *file, uint64_t base, const BlockOpts *opts,
-                     const char *prefix, int slot, bool force, GError **err)
+static bool activate(Luks *l, BlockNode *file, uint64_t base, const Opts *opts, const char *prefix,
+                     int slot, bool force, GError **err)
 {
     const char *secret = get_opt(opts, prefix, "new-secret");
     if (!secret) {
@@ -553,7 +553,7 @@ static bool deactivate_matching(Luks *l, BlockNode *file, uint64_t base, const c
     return true;
 }
 
-static bool deactivate(Luks *l, BlockNode *file, uint64_t base, const BlockOpts *opts,
+static bool deactivate(Luks *l, BlockNode *file, uint64_t base, const Opts *opts,
                        const char *prefix, int slot, bool force, GError **err)
 {
     const char *old_secret = get_opt(opts, prefix, "old-secret");
@@ -579,7 +579,7 @@ static bool deactivate(Luks *l, BlockNode *file, uint64_t base, const BlockOpts 
     return erase_slot(l, file, base, slot, err);
 }
 
-bool luks_amend(Luks *l, BlockNode *file, uint64_t base, const BlockOpts *opts, const char *prefix,
+bool luks_amend(Luks *l, BlockNode *file, uint64_t base, const Opts *opts, const char *prefix,
                 bool force, GError **err)
 {
     static const char *const states[] = { "active", "inactive", NULL };

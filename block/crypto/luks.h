@@ -13,25 +13,25 @@
 typedef struct Luks Luks;
 
 /* The options that creating takes, with a prefix ("" or "encrypt."). */
-#define LUKS_CREATE_OPTS(p)                                                                 \
-    { p "key-secret", BLOCK_OPT_STR, NULL, LUKS_KEY_HELP },                                 \
-        { p "cipher-alg", BLOCK_OPT_STR, NULL, "Name of encryption cipher algorithm" },     \
-        { p "cipher-mode", BLOCK_OPT_STR, NULL, "Name of encryption cipher mode" },         \
-        { p "ivgen-alg", BLOCK_OPT_STR, NULL, "Name of IV generator algorithm" },           \
-        { p "ivgen-hash-alg", BLOCK_OPT_STR, NULL, "Name of IV generator hash algorithm" }, \
-        { p "hash-alg", BLOCK_OPT_STR, NULL, "Name of encryption hash algorithm" },         \
-    {                                                                                       \
-        p "iter-time", BLOCK_OPT_NUM, NULL, "Time to spend in PBKDF in milliseconds"        \
+#define LUKS_CREATE_OPTS(p)                                                           \
+    { p "key-secret", OPT_STR, NULL, LUKS_KEY_HELP },                                 \
+        { p "cipher-alg", OPT_STR, NULL, "Name of encryption cipher algorithm" },     \
+        { p "cipher-mode", OPT_STR, NULL, "Name of encryption cipher mode" },         \
+        { p "ivgen-alg", OPT_STR, NULL, "Name of IV generator algorithm" },           \
+        { p "ivgen-hash-alg", OPT_STR, NULL, "Name of IV generator hash algorithm" }, \
+        { p "hash-alg", OPT_STR, NULL, "Name of encryption hash algorithm" },         \
+    {                                                                                 \
+        p "iter-time", OPT_NUM, NULL, "Time to spend in PBKDF in milliseconds"        \
     }
 /* ... and those of changing the key slots. */
-#define LUKS_AMEND_OPTS(p)                                                                         \
-    { p "state", BLOCK_OPT_STR, NULL, "Select new state of affected keyslots (active/inactive)" }, \
-        { p "new-secret", BLOCK_OPT_STR, NULL,                                                     \
-          "New secret to set in the matching keyslots. Empty string to erase" },                   \
-        { p "old-secret", BLOCK_OPT_STR, NULL, "Select all keyslots that match this password" },   \
-        { p "keyslot", BLOCK_OPT_NUM, NULL, "Select a single keyslot to modify explicitly" },      \
-    {                                                                                              \
-        p "iter-time", BLOCK_OPT_NUM, NULL, "Time to spend in PBKDF in milliseconds"               \
+#define LUKS_AMEND_OPTS(p)                                                                   \
+    { p "state", OPT_STR, NULL, "Select new state of affected keyslots (active/inactive)" }, \
+        { p "new-secret", OPT_STR, NULL,                                                     \
+          "New secret to set in the matching keyslots. Empty string to erase" },             \
+        { p "old-secret", OPT_STR, NULL, "Select all keyslots that match this password" },   \
+        { p "keyslot", OPT_NUM, NULL, "Select a single keyslot to modify explicitly" },      \
+    {                                                                                        \
+        p "iter-time", OPT_NUM, NULL, "Time to spend in PBKDF in milliseconds"               \
     }
 
 /* Reads the header and, unless `key_secret` is NULL, gets the master key with that secret. `room`
@@ -41,10 +41,10 @@ Luks *luks_open(BlockNode *file, uint64_t base, uint64_t room, const char *key_s
 void luks_free(Luks *l);
 /* A new one in memory, with a random master key; by checked options, names as above. Without
  * `make_key` only its layout is good, for measuring. */
-Luks *luks_new(const BlockOpts *opts, const char *prefix, bool make_key, GError **err);
+Luks *luks_new(const Opts *opts, const char *prefix, bool make_key, GError **err);
 bool luks_write(const Luks *l, BlockNode *file, uint64_t base, GError **err);
 /* Adds or erases keys of one that was unlocked. `force`: even the last. */
-bool luks_amend(Luks *l, BlockNode *file, uint64_t base, const BlockOpts *opts, const char *prefix,
+bool luks_amend(Luks *l, BlockNode *file, uint64_t base, const Opts *opts, const char *prefix,
                 bool force, GError **err);
 /* NULL while locked; owned by l. */
 const BlockCipher *luks_cipher(const Luks *l);

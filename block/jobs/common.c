@@ -103,14 +103,14 @@ void block_unwatch(BlockNode *node, BlockWatcher *w)
     }
 }
 
-static BlockNode *open_like(const char *name, const char *format, const BlockOpts *opts,
+static BlockNode *open_like(const char *name, const char *format, const Opts *opts,
                             const char *node_name, bool writable, unsigned flags, GError **err)
 {
-    g_autoptr(BlockOpts) mine = block_opts_copy(opts);
-    block_opts_remove(mine, "read-only");
-    block_opts_remove(mine, "backing");
+    g_autoptr(Opts) mine = opts_copy(opts);
+    opts_remove(mine, "read-only");
+    opts_remove(mine, "backing");
     if (node_name) {
-        block_opts_set(mine, "node-name", node_name);
+        opts_set(mine, "node-name", node_name);
     }
     flags &= ~(unsigned)(BLOCK_RDWR | BLOCK_BACKING_RDWR);
     return block_open(name, format, mine, flags | BLOCK_NO_BACKING | (writable ? BLOCK_RDWR : 0),
@@ -132,7 +132,7 @@ bool block_reopen_backing(BlockNode *overlay, bool writable, GError **err)
     /* The lock on its file must go before another can be had. */
     g_autofree char *name = g_strdup(old->opened_name), *format = g_strdup(old->drv->name);
     g_autofree char *node_name = g_strdup(old->node_name);
-    g_autoptr(BlockOpts) opts = block_opts_copy(old->opened_by);
+    g_autoptr(Opts) opts = opts_copy(old->opened_by);
     unsigned flags = old->flags;
     BlockNode *chain = old->backing;
     old->backing = NULL;
@@ -157,16 +157,16 @@ static bool create_target(BlockNode *source, const Value *args, const char *file
 {
     const char *sync = arg_str(args, "sync");
     BlockNode *image = block_skip_filters(source);
-    g_autoptr(BlockOpts) opts = block_opts_new();
-    block_opts_setf(opts, "size", "%" G_GINT64_FORMAT, source->size);
+    g_autoptr(Opts) opts = opts_new();
+    opts_setf(opts, "size", "%" G_GINT64_FORMAT, source->size);
     /* A target that gets only the top lies on what the source lies on. */
     BlockNode *backing = !g_strcmp0(sync, "top")    ? image->backing
                          : !g_strcmp0(sync, "none") ? image
                                                     : NULL;
     if (backing) {
         g_autofree char *name = block_backing_name(filename, backing);
-        block_opts_set(opts, "backing_file", name);
-        block_opts_set(opts, "backing_fmt", backing->drv->name);
+        opts_set(opts, "backing_file", name);
+        opts_set(opts, "backing_fmt", backing->drv->name);
     }
     return block_create(filename, format, opts, err);
 }
@@ -175,7 +175,7 @@ BlockNode *job_open_target(BlockNode *source, const Value *args, GError **err)
 {
     const char *filename = arg_str(args, "target"), *format = arg_str(args, "format");
     const char *mode = arg_str(args, "mode");
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     if (!filename) {
         arg_missing(err, "target");
         return NULL;
@@ -185,7 +185,7 @@ BlockNode *job_open_target(BlockNode *source, const Value *args, GError **err)
         return NULL;
     }
     if (arg_str(args, "node-name") && arg_str(args, "device")) {
-        block_opts_set(opts, "node-name", arg_str(args, "node-name"));
+        opts_set(opts, "node-name", arg_str(args, "node-name"));
     }
     unsigned keep = BLOCK_DIRECT | BLOCK_NO_FLUSH | BLOCK_AIO_NATIVE | BLOCK_AIO_URING;
     BlockNode *node =

@@ -38,25 +38,25 @@ typedef struct Nbd {
     NbdRequest *pending;
 } Nbd;
 
-static const BlockOpt nbd_open_opts[] = {
-    { "host", BLOCK_OPT_STR, NULL, "TCP host to connect to" },
-    { "port", BLOCK_OPT_STR, NULL, "TCP port to connect to" },
-    { "path", BLOCK_OPT_STR, NULL, "Unix socket path to connect to" },
-    { "server.type", BLOCK_OPT_STR, NULL, "inet or unix" },
-    { "server.host", BLOCK_OPT_STR, NULL, "TCP host to connect to" },
-    { "server.port", BLOCK_OPT_STR, NULL, "TCP port to connect to" },
-    { "server.path", BLOCK_OPT_STR, NULL, "Unix socket path to connect to" },
-    { "export", BLOCK_OPT_STR, "", "Name of the NBD export to open" },
-    { "tls-creds", BLOCK_OPT_STR, NULL, "ID of the TLS credentials to use" },
-    { "tls-hostname", BLOCK_OPT_STR, NULL, "Name that the server's certificate must have" },
-    { "reconnect-delay", BLOCK_OPT_NUM, "0", "Seconds to retry after the connection was lost" },
+static const OptDef nbd_open_opts[] = {
+    { "host", OPT_STR, NULL, "TCP host to connect to" },
+    { "port", OPT_STR, NULL, "TCP port to connect to" },
+    { "path", OPT_STR, NULL, "Unix socket path to connect to" },
+    { "server.type", OPT_STR, NULL, "inet or unix" },
+    { "server.host", OPT_STR, NULL, "TCP host to connect to" },
+    { "server.port", OPT_STR, NULL, "TCP port to connect to" },
+    { "server.path", OPT_STR, NULL, "Unix socket path to connect to" },
+    { "export", OPT_STR, "", "Name of the NBD export to open" },
+    { "tls-creds", OPT_STR, NULL, "ID of the TLS credentials to use" },
+    { "tls-hostname", OPT_STR, NULL, "Name that the server's certificate must have" },
+    { "reconnect-delay", OPT_NUM, "0", "Seconds to retry after the connection was lost" },
     { 0 },
 };
 
 static const char *const nbd_prefixes[] = { "nbd:", "nbd+tcp:", "nbd+unix:", "nbds:", NULL };
 
 /* nbd://host:port/export, nbd+unix:///export?socket=path */
-static bool parse_uri(const char *uri, BlockOpts *opts, GError **err)
+static bool parse_uri(const char *uri, Opts *opts, GError **err)
 {
     g_autoptr(GUri) u = g_uri_parse(uri, G_URI_FLAGS_NONE, err);
     if (!u) {
@@ -69,7 +69,7 @@ static bool parse_uri(const char *uri, BlockOpts *opts, GError **err)
                     "'%s': TLS needs credentials: driver=nbd,host=…,tls-creds=ID", uri);
         return false;
     }
-    block_opts_set(opts, "export", path && *path == '/' ? path + 1 : "");
+    opts_set(opts, "export", path && *path == '/' ? path + 1 : "");
     if (is_unix) {
         g_autoptr(GHashTable) params =
             query ? g_uri_parse_params(query, -1, "&", G_URI_PARAMS_NONE, err) : NULL;
@@ -79,19 +79,19 @@ static bool parse_uri(const char *uri, BlockOpts *opts, GError **err)
             g_set_error(err, BLOCK_ERROR, EINVAL, "'%s': '?socket=PATH' is missing", uri);
             return false;
         }
-        block_opts_set(opts, "path", sock);
+        opts_set(opts, "path", sock);
         return true;
     }
-    block_opts_set(opts, "host",
-                   g_uri_get_host(u) && *g_uri_get_host(u) ? g_uri_get_host(u) : "localhost");
+    opts_set(opts, "host",
+             g_uri_get_host(u) && *g_uri_get_host(u) ? g_uri_get_host(u) : "localhost");
     if (g_uri_get_port(u) > 0) {
-        block_opts_setf(opts, "port", "%d", g_uri_get_port(u));
+        opts_setf(opts, "port", "%d", g_uri_get_port(u));
     }
     return true;
 }
 
 /* nbd:host:port[:exportname=NAME], nbd:unix:PATH[:exportname=NAME] */
-static bool nbd_parse_filename(const char *filename, BlockOpts *opts, GError **err)
+static bool nbd_parse_filename(const char *filename, Opts *opts, GError **err)
 {
     if (strstr(filename, "://")) {
         return parse_uri(filename, opts, err);
@@ -100,10 +100,10 @@ static bool nbd_parse_filename(const char *filename, BlockOpts *opts, GError **e
     char *export = strstr(rest, ":exportname=");
     if (export) {
         *export = 0;
-        block_opts_set(opts, "export", export + strlen(":exportname="));
+        opts_set(opts, "export", export + strlen(":exportname="));
     }
     if (g_str_has_prefix(rest, "unix:")) {
-        block_opts_set(opts, "path", rest + strlen("unix:"));
+        opts_set(opts, "path", rest + strlen("unix:"));
         return true;
     }
     char *colon = strrchr(rest, ':');
@@ -113,8 +113,8 @@ static bool nbd_parse_filename(const char *filename, BlockOpts *opts, GError **e
         return false;
     }
     *colon = 0;
-    block_opts_set(opts, "host", *rest ? rest : "localhost");
-    block_opts_set(opts, "port", colon + 1);
+    opts_set(opts, "host", *rest ? rest : "localhost");
+    opts_set(opts, "port", colon + 1);
     return true;
 }
 
@@ -334,29 +334,29 @@ static void free_state(Nbd *s)
     g_cond_clear(&s->change);
 }
 
-static const char *either(BlockOpts *opts, const char *a, const char *b)
+static const char *either(Opts *opts, const char *a, const char *b)
 {
-    const char *v = block_opts_get(opts, a);
-    return v ? v : block_opts_get(opts, b);
+    const char *v = opts_get(opts, a);
+    return v ? v : opts_get(opts, b);
 }
 
-static bool nbd_open(BlockNode *node, BlockOpts *opts, GError **err)
+static bool nbd_open(BlockNode *node, Opts *opts, GError **err)
 {
     Nbd *s = node->state;
     const char *port = either(opts, "port", "server.port");
     g_mutex_init(&s->lock);
     g_mutex_init(&s->send_lock);
     g_cond_init(&s->change);
-    s->export = g_strdup(block_opt_str(opts, nbd_open_opts, "export"));
+    s->export = g_strdup(opt_str(opts, nbd_open_opts, "export"));
     s->path = g_strdup(either(opts, "path", "server.path"));
     s->host = g_strdup(either(opts, "host", "server.host"));
     s->port = g_strdup(port ? port : NBD_DEFAULT_PORT);
-    s->tls_creds = g_strdup(block_opts_get(opts, "tls-creds"));
+    s->tls_creds = g_strdup(opts_get(opts, "tls-creds"));
     s->tls_hostname = g_strdup(either(opts, "tls-hostname", "host"));
     if (!s->tls_hostname) {
-        s->tls_hostname = g_strdup(block_opts_get(opts, "server.host"));
+        s->tls_hostname = g_strdup(opts_get(opts, "server.host"));
     }
-    s->reconnect_delay = block_opt_num(opts, nbd_open_opts, "reconnect-delay");
+    s->reconnect_delay = opt_num(opts, nbd_open_opts, "reconnect-delay");
     if (!s->path == !s->host) {
         free_state(s);
         return fail(err, EINVAL, "one of path and host must be specified");
@@ -681,18 +681,16 @@ static int64_t nbd_getlength(BlockNode *node)
     return ((Nbd *)node->state)->size;
 }
 
-bool nbd_list(const BlockOpts *opts, GError **err)
+bool nbd_list(const Opts *opts, GError **err)
 {
     Nbd s = { .io.fd = -1 };
     uint32_t type, len;
-    s.tls_creds = (char *)block_opts_get(opts, "tls-creds");
-    s.tls_hostname =
-        (char *)(block_opts_has(opts, "tls-hostname") ? block_opts_get(opts, "tls-hostname")
-                                                      : block_opts_get(opts, "host"));
-    s.path = (char *)block_opts_get(opts, "path");
-    s.host = (char *)block_opts_get(opts, "host");
-    s.port =
-        (char *)(block_opts_has(opts, "port") ? block_opts_get(opts, "port") : NBD_DEFAULT_PORT);
+    s.tls_creds = (char *)opts_get(opts, "tls-creds");
+    s.tls_hostname = (char *)(opts_has(opts, "tls-hostname") ? opts_get(opts, "tls-hostname")
+                                                             : opts_get(opts, "host"));
+    s.path = (char *)opts_get(opts, "path");
+    s.host = (char *)opts_get(opts, "host");
+    s.port = (char *)(opts_has(opts, "port") ? opts_get(opts, "port") : NBD_DEFAULT_PORT);
     bool ok = (s.path ? connect_unix(&s, err) : connect_tcp(&s, err)) && greet(&s, err) &&
               start_tls(&s, err);
     int ret = ok ? send_option(&s, NBD_OPT_LIST, NULL, 0) : 0;

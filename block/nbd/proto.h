@@ -131,6 +131,6 @@ void nbd_export_unref(NbdExport *e);
 void nbd_serve(NbdServer *server, int fd);
 
 /* client.c: the names a server offers, printed with their sizes. `opts`: as for opening. */
-bool nbd_list(const BlockOpts *opts, GError **err);
+bool nbd_list(const Opts *opts, GError **err);
 
 #endif

@@ -4,39 +4,37 @@
 
 #define LUKS_KEY_HELP "ID of secret providing qcow AES key or LUKS passphrase"
 
-const BlockOpt qcow2_create_opts[] = {
-    { "cluster_size", BLOCK_OPT_SIZE, "65536", "qcow2 cluster size" },
-    { "extended_l2", BLOCK_OPT_BOOL, "off", "Extended L2 tables" },
-    { "preallocation", BLOCK_OPT_STR, NULL,
+const OptDef qcow2_create_opts[] = {
+    { "cluster_size", OPT_SIZE, "65536", "qcow2 cluster size" },
+    { "extended_l2", OPT_BOOL, "off", "Extended L2 tables" },
+    { "preallocation", OPT_STR, NULL,
       "Preallocation mode (allowed values: off, metadata, falloc, full)" },
-    { "compression_type", BLOCK_OPT_STR, "zlib",
+    { "compression_type", OPT_STR, "zlib",
       "Compression method used for image cluster compression" },
-    { "size", BLOCK_OPT_SIZE, NULL, "Virtual disk size" },
-    { "compat", BLOCK_OPT_STR, NULL, "Compatibility level (v2 [0.10] or v3 [1.1])" },
-    { "backing_file", BLOCK_OPT_STR, NULL, "File name of a base image" },
-    { "backing_fmt", BLOCK_OPT_STR, NULL, "Image format of the base image" },
-    { "data_file", BLOCK_OPT_STR, NULL, "File name of an external data file" },
-    { "data_file_raw", BLOCK_OPT_BOOL, NULL,
-      "The external data file must stay valid as a raw image" },
-    { "lazy_refcounts", BLOCK_OPT_BOOL, "off", "Postpone refcount updates" },
-    { "refcount_bits", BLOCK_OPT_NUM, "16", "Width of a reference count entry in bits" },
-    { "encryption", BLOCK_OPT_BOOL, NULL,
+    { "size", OPT_SIZE, NULL, "Virtual disk size" },
+    { "compat", OPT_STR, NULL, "Compatibility level (v2 [0.10] or v3 [1.1])" },
+    { "backing_file", OPT_STR, NULL, "File name of a base image" },
+    { "backing_fmt", OPT_STR, NULL, "Image format of the base image" },
+    { "data_file", OPT_STR, NULL, "File name of an external data file" },
+    { "data_file_raw", OPT_BOOL, NULL, "The external data file must stay valid as a raw image" },
+    { "lazy_refcounts", OPT_BOOL, "off", "Postpone refcount updates" },
+    { "refcount_bits", OPT_NUM, "16", "Width of a reference count entry in bits" },
+    { "encryption", OPT_BOOL, NULL,
       "Encrypt the image with format 'aes'. (Deprecated in favor of encrypt.format=aes)" },
-    { "encrypt.format", BLOCK_OPT_STR, NULL, "Encrypt the image, format choices: 'aes', 'luks'" },
+    { "encrypt.format", OPT_STR, NULL, "Encrypt the image, format choices: 'aes', 'luks'" },
     LUKS_CREATE_OPTS("encrypt."),
     { 0 },
 };
 
-const BlockOpt qcow2_amend_opts[] = {
-    { "size", BLOCK_OPT_SIZE, NULL, "Virtual disk size" },
-    { "compat", BLOCK_OPT_STR, NULL, "Compatibility level (v2 [0.10] or v3 [1.1])" },
-    { "backing_file", BLOCK_OPT_STR, NULL, "File name of a base image" },
-    { "backing_fmt", BLOCK_OPT_STR, NULL, "Image format of the base image" },
-    { "data_file", BLOCK_OPT_STR, NULL, "File name of an external data file" },
-    { "data_file_raw", BLOCK_OPT_BOOL, NULL,
-      "The external data file must stay valid as a raw image" },
-    { "lazy_refcounts", BLOCK_OPT_BOOL, NULL, "Postpone refcount updates" },
-    { "refcount_bits", BLOCK_OPT_NUM, NULL, "Width of a reference count entry in bits" },
+const OptDef qcow2_amend_opts[] = {
+    { "size", OPT_SIZE, NULL, "Virtual disk size" },
+    { "compat", OPT_STR, NULL, "Compatibility level (v2 [0.10] or v3 [1.1])" },
+    { "backing_file", OPT_STR, NULL, "File name of a base image" },
+    { "backing_fmt", OPT_STR, NULL, "Image format of the base image" },
+    { "data_file", OPT_STR, NULL, "File name of an external data file" },
+    { "data_file_raw", OPT_BOOL, NULL, "The external data file must stay valid as a raw image" },
+    { "lazy_refcounts", OPT_BOOL, NULL, "Postpone refcount updates" },
+    { "refcount_bits", OPT_NUM, NULL, "Width of a reference count entry in bits" },
     LUKS_AMEND_OPTS("encrypt."),
     { 0 },
 };
@@ -126,32 +124,31 @@ static bool check_together(const Params *p, GError **err)
     return true;
 }
 
-static bool parse_params(BlockOpts *opts, Params *p, GError **err)
+static bool parse_params(Opts *opts, Params *p, GError **err)
 {
-    const BlockOpt *t = qcow2_create_opts;
-    if (!block_opts_check(opts, t, err) ||
-        !parse_compat(block_opt_str(opts, t, "compat"), &p->version, err) ||
-        !block_opt_enum(opts, t, "compression_type", compression_names, &p->compression, err) ||
-        !block_opt_enum(opts, t, "preallocation", block_prealloc_names, &p->prealloc, err) ||
+    const OptDef *t = qcow2_create_opts;
+    if (!opts_check(opts, t, err) || !parse_compat(opt_str(opts, t, "compat"), &p->version, err) ||
+        !opt_enum(opts, t, "compression_type", compression_names, &p->compression, err) ||
+        !opt_enum(opts, t, "preallocation", block_prealloc_names, &p->prealloc, err) ||
         !qcow2_crypt_method(opts, &p->crypt, err)) {
         return false;
     }
     if (p->crypt == QCOW2_CRYPT_LUKS && !(p->crypt_header = qcow2_crypt_header_size(opts, err))) {
         return false;
     }
-    uint64_t bits = block_opt_num(opts, t, "refcount_bits");
+    uint64_t bits = opt_num(opts, t, "refcount_bits");
     if (!bits || bits > 64 || bits & (bits - 1)) {
         return invalid(err, "Refcount width must be a power of two and may not exceed 64 bits");
     }
     p->refcount_order = __builtin_ctzll(bits);
-    p->size = ROUND_UP(block_opt_num(opts, t, "size"), BLOCK_SECTOR);
-    p->cluster_size = block_opt_num(opts, t, "cluster_size");
-    p->ext_l2 = block_opt_bool(opts, t, "extended_l2");
-    p->lazy = block_opt_bool(opts, t, "lazy_refcounts");
-    p->backing = block_opt_str(opts, t, "backing_file");
-    p->backing_fmt = block_opt_str(opts, t, "backing_fmt");
-    p->data_file = block_opt_str(opts, t, "data_file");
-    p->data_raw = block_opt_bool(opts, t, "data_file_raw");
+    p->size = ROUND_UP(opt_num(opts, t, "size"), BLOCK_SECTOR);
+    p->cluster_size = opt_num(opts, t, "cluster_size");
+    p->ext_l2 = opt_bool(opts, t, "extended_l2");
+    p->lazy = opt_bool(opts, t, "lazy_refcounts");
+    p->backing = opt_str(opts, t, "backing_file");
+    p->backing_fmt = opt_str(opts, t, "backing_fmt");
+    p->data_file = opt_str(opts, t, "data_file");
+    p->data_raw = opt_bool(opts, t, "data_file_raw");
     if (p->data_raw && p->prealloc == BLOCK_PREALLOC_OFF) {
         p->prealloc = BLOCK_PREALLOC_METADATA; /* reads without the tables must agree with them */
     }
@@ -201,15 +198,15 @@ static bool create_data_file(const char *filename, const Params *p, GError **err
     return data != NULL;
 }
 
-bool qcow2_create(const char *filename, BlockOpts *opts, GError **err)
+bool qcow2_create(const char *filename, Opts *opts, GError **err)
 {
     Params p = { 0 };
-    g_autoptr(BlockOpts) mine = block_opts_new(), file_opts = block_opts_new();
+    g_autoptr(Opts) mine = opts_new(), file_opts = opts_new();
     const char *what = "";
-    for (unsigned i = 0; i < block_opts_count(opts); i++) {
-        const char *key = block_opts_key(opts, i);
+    for (unsigned i = 0; i < opts_count(opts); i++) {
+        const char *key = opts_key(opts, i);
         bool file_only = !strcmp(key, "nocow") || !strcmp(key, "extent_size_hint");
-        block_opts_set(file_only ? file_opts : mine, key, block_opts_get(opts, key));
+        opts_set(file_only ? file_opts : mine, key, opts_get(opts, key));
     }
     if (!parse_params(mine, &p, err) || (p.data_file && !create_data_file(filename, &p, err))) {
         return false;
@@ -290,8 +287,7 @@ static uint64_t bitmaps_size(BlockNode *source, uint64_t cs)
     return total + ROUND_UP(dir, cs);
 }
 
-bool qcow2_measure(BlockOpts *opts, BlockNode *source, uint64_t size, BlockMeasure *out,
-                   GError **err)
+bool qcow2_measure(Opts *opts, BlockNode *source, uint64_t size, BlockMeasure *out, GError **err)
 {
     Params p = { 0 };
     uint64_t data = 0;
@@ -413,33 +409,33 @@ static int change_width(Qcow2 *s, unsigned order)
     return ret;
 }
 
-static bool amend_features(Qcow2 *s, BlockOpts *opts, GError **err)
+static bool amend_features(Qcow2 *s, Opts *opts, GError **err)
 {
-    const BlockOpt *t = qcow2_amend_opts;
+    const OptDef *t = qcow2_amend_opts;
     uint64_t compat = s->compat, autoclear = s->autoclear;
-    if (block_opts_has(opts, "lazy_refcounts")) {
-        bool on = block_opt_bool(opts, t, "lazy_refcounts");
+    if (opts_has(opts, "lazy_refcounts")) {
+        bool on = opt_bool(opts, t, "lazy_refcounts");
         if (on && s->version < 3) {
             return invalid(err, "Lazy refcounts only supported with compatibility level 1.1 and "
                                 "above (use compat=1.1 or greater)");
         }
         compat = on ? compat | QCOW2_COMPAT_LAZY : compat & ~(uint64_t)QCOW2_COMPAT_LAZY;
     }
-    if (block_opts_has(opts, "data_file") || block_opts_has(opts, "data_file_raw")) {
+    if (opts_has(opts, "data_file") || opts_has(opts, "data_file_raw")) {
         if (!s->node->data) {
             return invalid(err, "data-file can only be set for images that use an external data "
                                 "file");
         }
-        if (block_opts_has(opts, "data_file_raw")) {
-            bool raw = block_opt_bool(opts, t, "data_file_raw");
+        if (opts_has(opts, "data_file_raw")) {
+            bool raw = opt_bool(opts, t, "data_file_raw");
             if (raw && !(autoclear & QCOW2_AUTOCLEAR_DATA_RAW)) {
                 return invalid(err, "data-file-raw cannot be set on existing images");
             }
             autoclear = raw ? autoclear : autoclear & ~(uint64_t)QCOW2_AUTOCLEAR_DATA_RAW;
         }
-        if (block_opts_has(opts, "data_file")) {
+        if (opts_has(opts, "data_file")) {
             g_free(s->data_file_name);
-            s->data_file_name = g_strdup(block_opts_get(opts, "data_file"));
+            s->data_file_name = g_strdup(opts_get(opts, "data_file"));
         }
     }
     if (failed(s, err, qcow2_commit(s), "could not write metadata") ||
@@ -451,16 +447,16 @@ static bool amend_features(Qcow2 *s, BlockOpts *opts, GError **err)
     return !failed(s, err, qcow2_write_header(s), "could not write the header");
 }
 
-bool qcow2_amend(BlockNode *node, BlockOpts *opts, GError **err)
+bool qcow2_amend(BlockNode *node, Opts *opts, GError **err)
 {
     Qcow2 *s = node->state;
-    const BlockOpt *t = qcow2_amend_opts;
+    const OptDef *t = qcow2_amend_opts;
     int version = s->version;
     bool encrypt = false;
-    for (unsigned i = 0; i < block_opts_count(opts); i++) {
-        const char *key = block_opts_key(opts, i);
+    for (unsigned i = 0; i < opts_count(opts); i++) {
+        const char *key = opts_key(opts, i);
         bool known = false;
-        for (const BlockOpt *o = t; o->name; o++) {
+        for (const OptDef *o = t; o->name; o++) {
             known |= !strcmp(o->name, key);
         }
         if (!known) {
@@ -468,11 +464,10 @@ bool qcow2_amend(BlockNode *node, BlockOpts *opts, GError **err)
         }
         encrypt |= g_str_has_prefix(key, "encrypt.");
     }
-    if (!block_opts_check(opts, t, err) || (encrypt && !qcow2_crypt_amend(s, opts, err))) {
+    if (!opts_check(opts, t, err) || (encrypt && !qcow2_crypt_amend(s, opts, err))) {
         return false;
     }
-    if ((block_opts_has(opts, "compat") &&
-         !parse_compat(block_opts_get(opts, "compat"), &version, err))) {
+    if ((opts_has(opts, "compat") && !parse_compat(opts_get(opts, "compat"), &version, err))) {
         return false;
     }
     if (version > s->version) {
@@ -481,8 +476,8 @@ bool qcow2_amend(BlockNode *node, BlockOpts *opts, GError **err)
             return false;
         }
     }
-    if (block_opts_has(opts, "refcount_bits")) {
-        uint64_t bits = block_opt_num(opts, t, "refcount_bits");
+    if (opts_has(opts, "refcount_bits")) {
+        uint64_t bits = opt_num(opts, t, "refcount_bits");
         if (!bits || bits > 64 || bits & (bits - 1)) {
             return invalid(err, "Refcount width must be a power of two and may not exceed 64 bits");
         }
@@ -495,21 +490,21 @@ bool qcow2_amend(BlockNode *node, BlockOpts *opts, GError **err)
             return false;
         }
     }
-    if ((block_opts_has(opts, "lazy_refcounts") || block_opts_has(opts, "data_file") ||
-         block_opts_has(opts, "data_file_raw")) &&
+    if ((opts_has(opts, "lazy_refcounts") || opts_has(opts, "data_file") ||
+         opts_has(opts, "data_file_raw")) &&
         !amend_features(s, opts, err)) {
         return false;
     }
-    if (block_opts_has(opts, "backing_file") || block_opts_has(opts, "backing_fmt")) {
-        const char *file = block_opt_str(opts, t, "backing_file");
-        const char *fmt = block_opt_str(opts, t, "backing_fmt");
+    if (opts_has(opts, "backing_file") || opts_has(opts, "backing_fmt")) {
+        const char *file = opt_str(opts, t, "backing_file");
+        const char *fmt = opt_str(opts, t, "backing_fmt");
         if (!qcow2_change_backing(node, file ? file : node->backing_file,
                                   fmt ? fmt : node->backing_fmt, err)) {
             return false;
         }
     }
-    if (block_opts_has(opts, "size") &&
-        !block_truncate(node, block_opt_num(opts, t, "size"), BLOCK_PREALLOC_OFF, err)) {
+    if (opts_has(opts, "size") &&
+        !block_truncate(node, opt_num(opts, t, "size"), BLOCK_PREALLOC_OFF, err)) {
         return false;
     }
     return version >= s->version || downgrade(s, err);

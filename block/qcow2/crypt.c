@@ -24,10 +24,10 @@ static bool open_aes(Qcow2 *s, const char *secret, GError **err)
     return s->aes != NULL;
 }
 
-bool qcow2_crypt_open(Qcow2 *s, const BlockOpts *opts, GError **err)
+bool qcow2_crypt_open(Qcow2 *s, const Opts *opts, GError **err)
 {
-    const char *secret = block_opts_get(opts, "encrypt.key-secret");
-    const char *format = block_opts_get(opts, "encrypt.format");
+    const char *secret = opts_get(opts, "encrypt.key-secret");
+    const char *format = opts_get(opts, "encrypt.format");
     const char *is = formats[s->crypt_method];
     bool need_key = !(s->node->flags & (BLOCK_NO_IO | BLOCK_CHECK));
     if (!s->crypt_method) {
@@ -77,7 +77,7 @@ void qcow2_crypt_info(Qcow2 *s, Value *dict)
     }
 }
 
-bool qcow2_crypt_amend(Qcow2 *s, BlockOpts *opts, GError **err)
+bool qcow2_crypt_amend(Qcow2 *s, Opts *opts, GError **err)
 {
     if (!s->luks) {
         g_set_error(err, BLOCK_ERROR, EINVAL,
@@ -88,10 +88,10 @@ bool qcow2_crypt_amend(Qcow2 *s, BlockOpts *opts, GError **err)
                       s->node->flags & BLOCK_FORCE, err);
 }
 
-bool qcow2_crypt_method(const BlockOpts *opts, uint32_t *method, GError **err)
+bool qcow2_crypt_method(const Opts *opts, uint32_t *method, GError **err)
 {
-    const char *format = block_opts_get(opts, "encrypt.format");
-    bool old = block_opt_bool(opts, qcow2_create_opts, "encryption");
+    const char *format = opts_get(opts, "encrypt.format");
+    bool old = opt_bool(opts, qcow2_create_opts, "encryption");
     *method = old ? QCOW2_CRYPT_AES : QCOW2_CRYPT_NONE;
     if (format && old) {
         g_set_error(err, BLOCK_ERROR, EINVAL,
@@ -110,17 +110,17 @@ bool qcow2_crypt_method(const BlockOpts *opts, uint32_t *method, GError **err)
     return true;
 }
 
-uint64_t qcow2_crypt_header_size(const BlockOpts *opts, GError **err)
+uint64_t qcow2_crypt_header_size(const Opts *opts, GError **err)
 {
     g_autoptr(Luks) luks = luks_new(opts, "encrypt.", false, err);
     return luks ? luks_payload_offset(luks) : 0;
 }
 
 /* The image is empty: it becomes an encrypted one. */
-bool qcow2_crypt_create(Qcow2 *s, const BlockOpts *opts, uint32_t method, GError **err)
+bool qcow2_crypt_create(Qcow2 *s, const Opts *opts, uint32_t method, GError **err)
 {
     int ret = 0;
-    const char *secret = block_opts_get(opts, "encrypt.key-secret");
+    const char *secret = opts_get(opts, "encrypt.key-secret");
     if (!secret) {
         g_set_error(err, BLOCK_ERROR, EINVAL,
                     "Parameter 'encrypt.key-secret' is required for cipher");

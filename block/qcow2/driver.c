@@ -2,12 +2,12 @@
 /* Opening and closing qcow2 images, what is known about them, and the driver's table. */
 #include "block/qcow2/qcow2.h"
 
-static const BlockOpt qcow2_open_opts[] = {
-    { "lazy-refcounts", BLOCK_OPT_BOOL, NULL, "Postpone refcount updates" },
-    { "l2-cache-size", BLOCK_OPT_SIZE, "32M", "Maximum L2 table cache size" },
-    { "refcount-cache-size", BLOCK_OPT_SIZE, "8M", "Maximum refcount block cache size" },
-    { "encrypt.format", BLOCK_OPT_STR, NULL, "Encryption format: aes or luks" },
-    { "encrypt.key-secret", BLOCK_OPT_STR, NULL, "ID of the secret with the key or passphrase" },
+static const OptDef qcow2_open_opts[] = {
+    { "lazy-refcounts", OPT_BOOL, NULL, "Postpone refcount updates" },
+    { "l2-cache-size", OPT_SIZE, "32M", "Maximum L2 table cache size" },
+    { "refcount-cache-size", OPT_SIZE, "8M", "Maximum refcount block cache size" },
+    { "encrypt.format", OPT_STR, NULL, "Encryption format: aes or luks" },
+    { "encrypt.key-secret", OPT_STR, NULL, "ID of the secret with the key or passphrase" },
     { 0 },
 };
 
@@ -29,7 +29,7 @@ static bool read_table(Qcow2 *s, const char *what, uint64_t off, uint32_t n, uin
     return ret == 0;
 }
 
-static bool open_data_file(Qcow2 *s, BlockOpts *opts, GError **err)
+static bool open_data_file(Qcow2 *s, Opts *opts, GError **err)
 {
     BlockNode *node = s->node;
     s->data = node->file;
@@ -73,13 +73,13 @@ static bool tables_inside(Qcow2 *s, GError **err)
     return true;
 }
 
-static bool read_tables(Qcow2 *s, BlockOpts *opts, GError **err)
+static bool read_tables(Qcow2 *s, Opts *opts, GError **err)
 {
     unsigned slice = MIN(s->cluster_size, 4096);
     s->l2_cache =
-        meta_cache_new(s->node->file, slice, block_opt_num(opts, qcow2_open_opts, "l2-cache-size"));
-    s->rc_cache = meta_cache_new(s->node->file, slice,
-                                 block_opt_num(opts, qcow2_open_opts, "refcount-cache-size"));
+        meta_cache_new(s->node->file, slice, opt_num(opts, qcow2_open_opts, "l2-cache-size"));
+    s->rc_cache =
+        meta_cache_new(s->node->file, slice, opt_num(opts, qcow2_open_opts, "refcount-cache-size"));
     s->rt_size = ((uint64_t)s->rt_clusters << s->cluster_bits) / 8;
     uint8_t head[16];
     int ret = block_pread(s->node->file, 60, head, 12);
@@ -93,7 +93,7 @@ static bool read_tables(Qcow2 *s, BlockOpts *opts, GError **err)
            qcow2_read_bitmaps(s, err) && tables_inside(s, err);
 }
 
-static bool prepare_writing(Qcow2 *s, BlockOpts *opts, GError **err)
+static bool prepare_writing(Qcow2 *s, Opts *opts, GError **err)
 {
     BlockNode *node = s->node;
     int ret = 0;
@@ -116,8 +116,8 @@ static bool prepare_writing(Qcow2 *s, BlockOpts *opts, GError **err)
         return false;
     }
     s->lazy = s->version >= 3 && s->compat & QCOW2_COMPAT_LAZY;
-    if (block_opts_has(opts, "lazy-refcounts")) {
-        s->lazy = block_opt_bool(opts, qcow2_open_opts, "lazy-refcounts");
+    if (opts_has(opts, "lazy-refcounts")) {
+        s->lazy = opt_bool(opts, qcow2_open_opts, "lazy-refcounts");
         if (s->lazy && s->version < 3) {
             g_set_error(err, BLOCK_ERROR, EINVAL,
                         "Lazy refcounts require a qcow2 image with at least qemu 1.1 compatibility "
@@ -154,7 +154,7 @@ static void free_state(Qcow2 *s)
     g_cond_clear(&s->range_free);
 }
 
-static bool qcow2_open(BlockNode *node, BlockOpts *opts, GError **err)
+static bool qcow2_open(BlockNode *node, Opts *opts, GError **err)
 {
     Qcow2 *s = node->state;
     s->node = node;

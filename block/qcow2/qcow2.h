@@ -283,14 +283,14 @@ int qcow2_pwrite_compressed(BlockNode *node, int64_t off, const void *buf, int64
 void qcow2_compressed_extent(const Qcow2 *s, uint64_t entry, uint64_t *off, uint64_t *len);
 
 /* crypt.c */
-bool qcow2_crypt_open(Qcow2 *s, const BlockOpts *opts, GError **err);
+bool qcow2_crypt_open(Qcow2 *s, const Opts *opts, GError **err);
 void qcow2_crypt_close(Qcow2 *s);
 void qcow2_crypt_info(Qcow2 *s, Value *dict);
-bool qcow2_crypt_amend(Qcow2 *s, BlockOpts *opts, GError **err);
+bool qcow2_crypt_amend(Qcow2 *s, Opts *opts, GError **err);
 /* By the create options: the method, and the bytes of a LUKS header (0: an error). */
-bool qcow2_crypt_method(const BlockOpts *opts, uint32_t *method, GError **err);
-uint64_t qcow2_crypt_header_size(const BlockOpts *opts, GError **err);
-bool qcow2_crypt_create(Qcow2 *s, const BlockOpts *opts, uint32_t method, GError **err);
+bool qcow2_crypt_method(const Opts *opts, uint32_t *method, GError **err);
+uint64_t qcow2_crypt_header_size(const Opts *opts, GError **err);
+bool qcow2_crypt_create(Qcow2 *s, const Opts *opts, uint32_t method, GError **err);
 /* Guest data at a host offset of s->data, decrypted and encrypted. Writes are of whole sectors when
  * s->cipher is there. */
 int qcow2_data_read(Qcow2 *s, uint64_t guest, uint64_t host, void *buf, uint64_t len);
@@ -337,12 +337,11 @@ int qcow2_rebuild_refcounts(Qcow2 *s, unsigned order, Qcow2CountFn get, void *op
                             uint64_t clusters);
 
 /* create.c */
-extern const BlockOpt qcow2_create_opts[];
-extern const BlockOpt qcow2_amend_opts[];
-bool qcow2_create(const char *filename, BlockOpts *opts, GError **err);
-bool qcow2_measure(BlockOpts *opts, BlockNode *source, uint64_t size, BlockMeasure *out,
-                   GError **err);
-bool qcow2_amend(BlockNode *node, BlockOpts *opts, GError **err);
+extern const OptDef qcow2_create_opts[];
+extern const OptDef qcow2_amend_opts[];
+bool qcow2_create(const char *filename, Opts *opts, GError **err);
+bool qcow2_measure(Opts *opts, BlockNode *source, uint64_t size, BlockMeasure *out, GError **err);
+bool qcow2_amend(BlockNode *node, Opts *opts, GError **err);
 bool qcow2_change_backing(BlockNode *node, const char *filename, const char *format, GError **err);
 int qcow2_make_empty(BlockNode *node);
 

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
-#include "block/opts.h"
-#include "block/value.h"
+#include "util/opts.h"
+#include "util/value.h"
 
 /* GErrors of this layer: the code is an errno value, the message names file and field. */
 #define BLOCK_ERROR block_error_quark()
@@ -143,18 +143,18 @@ struct BlockDriver {
     bool is_protocol;
     bool is_filter; /* passes its child's content through unchanged */
     size_t state_size;
-    const BlockOpt *open_opts;
-    const BlockOpt *create_opts;
-    const BlockOpt *amend_opts; /* what an existing image can change */
+    const OptDef *open_opts;
+    const OptDef *create_opts;
+    const OptDef *amend_opts; /* what an existing image can change */
     /* Protocols: "nbd:" and the like; parse_filename turns the rest into options. */
     const char *const *prefixes;
-    bool (*parse_filename)(const char *filename, BlockOpts *opts, GError **err);
+    bool (*parse_filename)(const char *filename, Opts *opts, GError **err);
 
     /* 0 to 100, how sure `buf`, the file's first bytes, is this format. */
     int (*probe)(const uint8_t *buf, size_t len, const char *filename);
-    bool (*open)(BlockNode *node, BlockOpts *opts, GError **err);
+    bool (*open)(BlockNode *node, Opts *opts, GError **err);
     void (*close)(BlockNode *node);
-    bool (*create)(const char *filename, BlockOpts *opts, GError **err);
+    bool (*create)(const char *filename, Opts *opts, GError **err);
 
     int (*pread)(BlockNode *node, int64_t off, void *buf, int64_t len);
     int (*pwrite)(BlockNode *node, int64_t off, const void *buf, int64_t len);
@@ -186,9 +186,8 @@ struct BlockDriver {
     bool (*has_zero_init)(BlockNode *node);
     void (*info)(BlockNode *node, Value *dict);
     int (*check)(BlockNode *node, unsigned fix, BlockCheckResult *res);
-    bool (*measure)(BlockOpts *opts, BlockNode *source, uint64_t size, BlockMeasure *out,
-                    GError **err);
-    bool (*amend)(BlockNode *node, BlockOpts *opts, GError **err);
+    bool (*measure)(Opts *opts, BlockNode *source, uint64_t size, BlockMeasure *out, GError **err);
+    bool (*amend)(BlockNode *node, Opts *opts, GError **err);
     bool (*change_backing)(BlockNode *node, const char *filename, const char *format, GError **err);
     int (*make_empty)(BlockNode *node);
     GPtrArray *(*snapshot_list)(BlockNode *node); /* of BlockSnapshot */
@@ -219,7 +218,7 @@ struct BlockNode {
     bool encrypted;                    /* its data is stored encrypted */
     int detect_zeroes;                 /* 0 off, 1 on, 2 unmap */
     BlockWatcher *watchers;            /* change only while no request is under way */
-    BlockOpts *opened_by;              /* the options it was opened with, to open it again */
+    Opts *opened_by;                   /* the options it was opened with, to open it again */
     char *opened_name, *opened_format; /* the file name and format given, or NULL */
     void *state;                       /* the driver's, state_size bytes, zeroed */
 };
@@ -229,11 +228,11 @@ const BlockDriver *block_driver_find(const char *name);
 
 /* Opens an image. `filename` may be "json:{…}", have a protocol prefix, or be NULL when `opts`
  * say all; `format` NULL means to guess. `opts` may be NULL and is not changed. */
-BlockNode *block_open(const char *filename, const char *format, const BlockOpts *opts,
-                      unsigned flags, GError **err);
+BlockNode *block_open(const char *filename, const char *format, const Opts *opts, unsigned flags,
+                      GError **err);
 /* For drivers: opens the child described by "NAME.*" (taken out of opts) or by `filename`. */
-BlockNode *block_open_child(BlockNode *parent, BlockOpts *opts, const char *name,
-                            const char *filename, const char *format, unsigned flags, GError **err);
+BlockNode *block_open_child(BlockNode *parent, Opts *opts, const char *name, const char *filename,
+                            const char *format, unsigned flags, GError **err);
 /* The open node of that name, or NULL; not a new reference. Names are unique in the process. */
 BlockNode *block_find_node(const char *node_name);
 /* A name like "#block123" for a node that was given none. */
@@ -243,9 +242,9 @@ BlockNode *block_ref(BlockNode *node);
 void block_unref(BlockNode *node);
 /* Creates an image; opts by the driver's create table, "size" among them. For a file name
  * with a protocol prefix the protocol must be able to create. */
-bool block_create(const char *filename, const char *format, BlockOpts *opts, GError **err);
+bool block_create(const char *filename, const char *format, Opts *opts, GError **err);
 /* Creates an empty protocol file for a format to write its header to, opened for writing. */
-BlockNode *block_create_file(const char *filename, int64_t size, BlockOpts *opts, GError **err);
+BlockNode *block_create_file(const char *filename, int64_t size, Opts *opts, GError **err);
 /* The options that creating `filename` takes below the format, or NULL. */
 const BlockDriver *block_protocol_of(const char *filename, GError **err);
 /* `name` as seen from `image`: absolute, with a prefix, or relative to image's folder. */

@@ -6,7 +6,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
-#include "block/opts.h"
+#include "util/opts.h"
 
 /* "secret,id=…,data=…|file=…[,format=raw|base64][,keyid=…,iv=…]" or "tls-creds-…,id=…,…", or the
  * same as JSON ("qom-type" or "driver" names the kind). */

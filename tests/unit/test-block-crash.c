@@ -58,15 +58,15 @@ static uint8_t model_last(const Model *m, unsigned unit)
 
 static BlockNode *open_debug(const char *path, int64_t cut, bool lose, unsigned seed, GError **err)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
-    block_opts_set(opts, "driver", "qcow2");
-    block_opts_set(opts, "file.driver", "blkdebug");
-    block_opts_set(opts, "file.image.filename", path);
+    g_autoptr(Opts) opts = opts_new();
+    opts_set(opts, "driver", "qcow2");
+    opts_set(opts, "file.driver", "blkdebug");
+    opts_set(opts, "file.image.filename", path);
     if (cut >= 0) {
-        block_opts_setf(opts, "file.cut-after", "%" G_GINT64_FORMAT, cut);
+        opts_setf(opts, "file.cut-after", "%" G_GINT64_FORMAT, cut);
     }
-    block_opts_set(opts, "file.lose-unflushed", lose ? "on" : "off");
-    block_opts_setf(opts, "file.seed", "%u", seed);
+    opts_set(opts, "file.lose-unflushed", lose ? "on" : "off");
+    opts_setf(opts, "file.seed", "%u", seed);
     return block_open(NULL, NULL, opts, BLOCK_RDWR | BLOCK_UNMAP | BLOCK_NO_BACKING, err);
 }
 
@@ -184,14 +184,14 @@ static void verify(const char *path, Model *m, const char *what)
 
 static bool run_once(const char *path, const char *options, unsigned seed, int64_t cut, bool lose)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     GError *err = NULL;
     Model m = { 0 };
     bool alive = true;
     g_autofree char *what =
         g_strdup_printf("%s seed=%u cut=%d lose=%d", options, seed, (int)cut, lose);
-    block_opts_parse(opts, options, NULL, NULL);
-    block_opts_setf(opts, "size", "%d", SIZE);
+    opts_parse(opts, options, NULL, NULL);
+    opts_setf(opts, "size", "%d", SIZE);
     g_assert_true(block_create(path, "qcow2", opts, &err));
     BlockNode *n = open_debug(path, cut, lose, seed ^ cut, &err);
     g_assert_no_error(err);

@@ -38,20 +38,20 @@ static char *path_of(const char *name)
 
 static BlockNode *open_image(const Kind *k, const char *path, unsigned flags, GError **err)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
-    block_opts_parse(opts, k->open ? k->open : "", NULL, NULL);
+    g_autoptr(Opts) opts = opts_new();
+    opts_parse(opts, k->open ? k->open : "", NULL, NULL);
     return block_open(path, k->format, opts, flags, err);
 }
 
 /* An image that has one of everything its format knows. */
 static gchar *make_image(const Kind *k, const char *path, gsize *len)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     GError *err = NULL;
     uint8_t buf[65536];
     gchar *data;
-    block_opts_parse(opts, k->options, NULL, NULL);
-    block_opts_set(opts, "size", "2M");
+    opts_parse(opts, k->options, NULL, NULL);
+    opts_set(opts, "size", "2M");
     g_assert_true(block_create(path, k->format, opts, &err));
     BlockNode *n = open_image(k, path, BLOCK_RDWR, &err);
     g_assert_no_error(err);

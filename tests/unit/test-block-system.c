@@ -69,13 +69,13 @@ static char *path_of(Machine *m, const char *name)
 
 static void create(Machine *m, const char *name, const char *format, const char *backing)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     g_autofree char *path = path_of(m, name);
     GError *err = NULL;
-    block_opts_setf(opts, "size", "%d", DISK);
+    opts_setf(opts, "size", "%d", DISK);
     if (backing) {
-        block_opts_set(opts, "backing_file", backing);
-        block_opts_set(opts, "backing_fmt", "qcow2");
+        opts_set(opts, "backing_file", backing);
+        opts_set(opts, "backing_fmt", "qcow2");
     }
     block_create(path, format, opts, &err);
     g_assert_no_error(err);

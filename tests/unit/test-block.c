@@ -15,9 +15,9 @@ static char *scratch(const char *name)
 
 static void create(const char *path, const char *fmt, const char *options)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     GError *err = NULL;
-    block_opts_parse(opts, options, NULL, &err);
+    opts_parse(opts, options, NULL, &err);
     g_assert_no_error(err);
     block_create(path, fmt, opts, &err);
     g_assert_no_error(err);
@@ -25,8 +25,8 @@ static void create(const char *path, const char *fmt, const char *options)
 
 static BlockNode *open_opts(const char *text, unsigned flags, GError **err)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
-    block_opts_parse(opts, text, NULL, NULL);
+    g_autoptr(Opts) opts = opts_new();
+    opts_parse(opts, text, NULL, NULL);
     return block_open(NULL, NULL, opts, flags, err);
 }
 
@@ -56,7 +56,7 @@ static void test_sizes(void)
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         uint64_t n = UINT64_MAX;
-        bool ok = block_parse_size(cases[i].text, &n, NULL);
+        bool ok = parse_size(cases[i].text, &n, NULL);
         g_test_message("'%s'", cases[i].text);
         g_assert_cmpint(ok, ==, cases[i].bytes != UINT64_MAX);
         g_assert_cmpuint(ok ? n : UINT64_MAX, ==, cases[i].bytes);
@@ -65,18 +65,18 @@ static void test_sizes(void)
 
 static void test_options(void)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
-    g_assert_true(block_opts_parse(opts, "a.qcow2,size=1,,5,ro,size=2", "file", NULL));
-    g_assert_cmpstr(block_opts_get(opts, "file"), ==, "a.qcow2");
-    g_assert_cmpstr(block_opts_get(opts, "size"), ==, "2");
-    g_assert_cmpstr(block_opts_get(opts, "ro"), ==, "on");
-    g_assert_true(block_opts_parse_json(opts,
-                                        "{\"file\": {\"filename\": \"x\\u00e9\", \"n\": 3}, "
-                                        "\"l\": [true]}",
-                                        NULL));
-    g_assert_cmpstr(block_opts_get(opts, "file.filename"), ==, "x\303\251");
-    g_assert_cmpstr(block_opts_get(opts, "file.n"), ==, "3");
-    g_assert_cmpstr(block_opts_get(opts, "l.0"), ==, "on");
+    g_autoptr(Opts) opts = opts_new();
+    g_assert_true(opts_parse(opts, "a.qcow2,size=1,,5,ro,size=2", "file", NULL));
+    g_assert_cmpstr(opts_get(opts, "file"), ==, "a.qcow2");
+    g_assert_cmpstr(opts_get(opts, "size"), ==, "2");
+    g_assert_cmpstr(opts_get(opts, "ro"), ==, "on");
+    g_assert_true(opts_parse_json(opts,
+                                  "{\"file\": {\"filename\": \"x\\u00e9\", \"n\": 3}, "
+                                  "\"l\": [true]}",
+                                  NULL));
+    g_assert_cmpstr(opts_get(opts, "file.filename"), ==, "x\303\251");
+    g_assert_cmpstr(opts_get(opts, "file.n"), ==, "3");
+    g_assert_cmpstr(opts_get(opts, "l.0"), ==, "on");
     static const char *const bad[] = { "",        "{",           "[1,]", "{\"a\"}",
                                        "\"\\q\"", "\"\\ud800\"", "1 2",  "nul" };
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {

@@ -7,7 +7,7 @@ int img_amend(int argc, char **argv)
     ImgOpen how = { .flags = BLOCK_RDWR };
     ImgProgress progress = { 0 };
     g_autofree char *options = NULL;
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     GError *err = NULL;
     const ImgOption table[] = {
         IMG_OPT('o', NULL, IMG_OPTIONS, &options),
@@ -44,7 +44,7 @@ int img_amend(int argc, char **argv)
         return 1;
     }
     img_progress(&progress, 0);
-    if (!block_opts_parse(opts, options, NULL, &err) || !node->drv->amend(node, opts, &err)) {
+    if (!opts_parse(opts, options, NULL, &err) || !node->drv->amend(node, opts, &err)) {
         return img_fail(err);
     }
     img_progress_end(&progress);

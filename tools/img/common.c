@@ -42,16 +42,16 @@ bool img_parse_cache(const char *mode, unsigned *flags)
 }
 
 /* An image that was just created is opened with the secret that it was created with. */
-static bool take_secrets(BlockOpts *opts, const char *create_opts, GError **err)
+static bool take_secrets(Opts *opts, const char *create_opts, GError **err)
 {
-    g_autoptr(BlockOpts) all = block_opts_new();
-    if (create_opts && !block_opts_parse(all, create_opts, NULL, err)) {
+    g_autoptr(Opts) all = opts_new();
+    if (create_opts && !opts_parse(all, create_opts, NULL, err)) {
         return false;
     }
-    for (unsigned i = 0; i < block_opts_count(all); i++) {
-        const char *key = block_opts_key(all, i);
+    for (unsigned i = 0; i < opts_count(all); i++) {
+        const char *key = opts_key(all, i);
         if (g_str_has_suffix(key, "key-secret")) {
-            block_opts_set(opts, key, block_opts_get(all, key));
+            opts_set(opts, key, opts_get(all, key));
         }
     }
     return true;
@@ -60,7 +60,7 @@ static bool take_secrets(BlockOpts *opts, const char *create_opts, GError **err)
 BlockNode *img_open(const ImgOpen *how, const char *name)
 {
     GError *err = NULL;
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     unsigned flags = how->flags;
     BlockNode *node = NULL;
     if (how->cache && !img_parse_cache(how->cache, &flags)) {
@@ -71,7 +71,7 @@ BlockNode *img_open(const ImgOpen *how, const char *name)
             img_error("--image-opts and --format are mutually exclusive");
             return NULL;
         }
-        if (block_opts_parse(opts, name, NULL, &err)) {
+        if (opts_parse(opts, name, NULL, &err)) {
             node = block_open(NULL, NULL, opts, flags, &err);
             if (err) {
                 g_prefix_error(&err, "Could not open '%s': ", name);
@@ -99,7 +99,7 @@ bool img_parse_output(const char *value, bool *json)
 bool img_parse_size(const char *what, const char *text, uint64_t *out)
 {
     GError *err = NULL;
-    if (!block_parse_size(text, out, &err)) {
+    if (!parse_size(text, out, &err)) {
         img_error("Invalid %s specified: %s", what, err->message);
         g_error_free(err);
         return false;
@@ -126,11 +126,11 @@ bool img_options_help(const char *options, const char *fmt, const char *filename
         img_error("Unknown file format '%s'", fmt);
         return true;
     }
-    g_autofree char *text = block_opt_table_help(amend ? drv->amend_opts : drv->create_opts);
+    g_autofree char *text = opt_table_help(amend ? drv->amend_opts : drv->create_opts);
     printf(amend ? "Amend options for '%s':\n%s" : "Supported %s options:\n%s", drv->name, text);
     const BlockDriver *proto = filename ? block_protocol_of(filename, NULL) : NULL;
     if (proto && proto->create_opts && !amend) {
-        g_autofree char *more = block_opt_table_help(proto->create_opts);
+        g_autofree char *more = opt_table_help(proto->create_opts);
         printf("\nSupported %s options:\n%s", proto->name, more);
     } else if (!amend) {
         puts("\nThe protocol level may support further options.\n"

@@ -422,13 +422,13 @@ static int check_args(const Args *a, int nfiles)
 /* "snapshot.id=1,snapshot.name=x" or just the name. */
 static bool load_snapshot(BlockNode *node, const char *param)
 {
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     GError *err = NULL;
     const char *name = param;
     if (g_str_has_prefix(param, "snapshot.")) {
-        block_opts_parse(opts, param, NULL, NULL);
-        name = block_opts_get(opts, "snapshot.id");
-        name = name ? name : block_opts_get(opts, "snapshot.name");
+        opts_parse(opts, param, NULL, NULL);
+        name = opts_get(opts, "snapshot.id");
+        name = name ? name : opts_get(opts, "snapshot.name");
     }
     if (!name || !node->drv->snapshot_load || !node->drv->snapshot_load(node, name, &err)) {
         img_error("Failed to load snapshot: %s", err ? err->message : "not supported");
@@ -441,33 +441,32 @@ static bool load_snapshot(BlockNode *node, const char *param)
 static bool create_target(const Args *a, const char *filename, int64_t size, GError **err)
 {
     const BlockDriver *drv = block_driver_find(a->out_fmt);
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     if (!drv) {
         g_set_error(err, BLOCK_ERROR, ENOENT, "Unknown file format '%s'", a->out_fmt);
         return false;
     }
-    if (a->options && !block_opts_parse(opts, a->options, NULL, err)) {
+    if (a->options && !opts_parse(opts, a->options, NULL, err)) {
         return false;
     }
-    if (!block_opts_has(opts, "size")) {
-        block_opts_setf(opts, "size", "%" G_GINT64_FORMAT, size);
+    if (!opts_has(opts, "size")) {
+        opts_setf(opts, "size", "%" G_GINT64_FORMAT, size);
     }
     if (a->backing) {
-        block_opts_set(opts, "backing_file", a->backing);
+        opts_set(opts, "backing_file", a->backing);
     }
     if (a->backing_fmt) {
-        block_opts_set(opts, "backing_fmt", a->backing_fmt);
+        opts_set(opts, "backing_fmt", a->backing_fmt);
     }
-    if (block_opts_has(opts, "backing_file") && !block_opts_has(opts, "backing_fmt")) {
+    if (opts_has(opts, "backing_file") && !opts_has(opts, "backing_fmt")) {
         g_set_error(err, BLOCK_ERROR, EINVAL, "backing file specified without backing format");
         return false;
     }
-    if (a->compress && (!drv->pwrite_compressed || block_opts_has(opts, "data_file"))) {
+    if (a->compress && (!drv->pwrite_compressed || opts_has(opts, "data_file"))) {
         g_set_error(err, BLOCK_ERROR, ENOTSUP, "Compression not supported for this file format");
         return false;
     }
-    if (a->compress &&
-        (block_opts_has(opts, "encrypt.format") || block_opts_has(opts, "encryption"))) {
+    if (a->compress && (opts_has(opts, "encrypt.format") || opts_has(opts, "encryption"))) {
         g_set_error(err, BLOCK_ERROR, ENOTSUP,
                     "Compression and encryption not supported at the same time");
         return false;

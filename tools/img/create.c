@@ -3,10 +3,10 @@
 #include "tools/img/img.h"
 
 /* The backing file must be there (unless -u) and gives the size when none is given. */
-static bool check_backing(const char *filename, BlockOpts *opts, bool unsafe, GError **err)
+static bool check_backing(const char *filename, Opts *opts, bool unsafe, GError **err)
 {
-    const char *backing = block_opts_get(opts, "backing_file");
-    const char *fmt = block_opts_get(opts, "backing_fmt");
+    const char *backing = opts_get(opts, "backing_file");
+    const char *fmt = opts_get(opts, "backing_fmt");
     if (!backing || !*backing) {
         return true;
     }
@@ -15,7 +15,7 @@ static bool check_backing(const char *filename, BlockOpts *opts, bool unsafe, GE
         return false;
     }
     if (unsafe) {
-        if (!block_opts_has(opts, "size")) {
+        if (!opts_has(opts, "size")) {
             g_set_error(err, BLOCK_ERROR, EINVAL, "Image creation needs a size parameter");
             return false;
         }
@@ -37,27 +37,27 @@ static bool check_backing(const char *filename, BlockOpts *opts, bool unsafe, GE
                     node->drv->name);
         return false;
     }
-    if (!block_opts_has(opts, "size")) {
-        block_opts_setf(opts, "size", "%" G_GINT64_FORMAT, node->size);
+    if (!opts_has(opts, "size")) {
+        opts_setf(opts, "size", "%" G_GINT64_FORMAT, node->size);
     }
     return true;
 }
 
-static void print_options(const BlockDriver *drv, const char *filename, const BlockOpts *opts)
+static void print_options(const BlockDriver *drv, const char *filename, const Opts *opts)
 {
     const BlockDriver *proto = block_protocol_of(filename, NULL);
-    const BlockOpt *const tables[] = { drv->create_opts, proto ? proto->create_opts : NULL };
+    const OptDef *const tables[] = { drv->create_opts, proto ? proto->create_opts : NULL };
     printf("Formatting '%s', fmt=%s", filename, drv->name);
     for (unsigned i = 0; i < G_N_ELEMENTS(tables); i++) {
-        for (const BlockOpt *o = tables[i]; o && o->name; o++) {
-            const char *value = block_opts_get(opts, o->name);
+        for (const OptDef *o = tables[i]; o && o->name; o++) {
+            const char *value = opts_get(opts, o->name);
             if (i && (!value || !strcmp(o->name, "size") ||
-                      block_opt_str(opts, drv->create_opts, "size") == NULL)) {
+                      opt_str(opts, drv->create_opts, "size") == NULL)) {
                 continue;
             }
             if (i) { /* shared by both: printed once */
                 bool seen = false;
-                for (const BlockOpt *q = drv->create_opts; q && q->name; q++) {
+                for (const OptDef *q = drv->create_opts; q && q->name; q++) {
                     seen |= !strcmp(q->name, o->name);
                 }
                 if (seen) {
@@ -68,9 +68,9 @@ static void print_options(const BlockDriver *drv, const char *filename, const Bl
             if (!value) {
                 continue;
             }
-            if (o->type == BLOCK_OPT_SIZE) {
+            if (o->type == OPT_SIZE) {
                 uint64_t n = 0;
-                block_parse_size(value, &n, NULL);
+                parse_size(value, &n, NULL);
                 printf(" %s=%" G_GUINT64_FORMAT, o->name, n);
             } else {
                 printf(" %s=%s", o->name, value);
@@ -80,27 +80,27 @@ static void print_options(const BlockDriver *drv, const char *filename, const Bl
     putchar('\n');
 }
 
-static bool known_options(const BlockDriver *drv, const char *filename, const BlockOpts *opts,
+static bool known_options(const BlockDriver *drv, const char *filename, const Opts *opts,
                           GError **err)
 {
     const BlockDriver *proto = block_protocol_of(filename, err);
     if (!proto) {
         return false;
     }
-    g_autoptr(BlockOpts) of_format = block_opts_copy(opts);
-    for (const BlockOpt *o = proto->create_opts; o && o->name; o++) {
+    g_autoptr(Opts) of_format = opts_copy(opts);
+    for (const OptDef *o = proto->create_opts; o && o->name; o++) {
         bool own = false;
-        for (const BlockOpt *q = drv->create_opts; q && q->name; q++) {
+        for (const OptDef *q = drv->create_opts; q && q->name; q++) {
             own |= !strcmp(q->name, o->name);
         }
         if (!own) {
-            block_opts_remove(of_format, o->name);
+            opts_remove(of_format, o->name);
         }
     }
-    return block_opts_check(of_format, drv->create_opts, err);
+    return opts_check(of_format, drv->create_opts, err);
 }
 
-static bool create(const char *filename, const char *fmt, BlockOpts *opts, bool quiet, bool unsafe,
+static bool create(const char *filename, const char *fmt, Opts *opts, bool quiet, bool unsafe,
                    GError **err)
 {
     const BlockDriver *drv = block_driver_find(fmt);
@@ -114,7 +114,7 @@ static bool create(const char *filename, const char *fmt, BlockOpts *opts, bool 
     if (!known_options(drv, filename, opts, err) || !check_backing(filename, opts, unsafe, err)) {
         return false;
     }
-    if (!block_opts_has(opts, "size")) {
+    if (!opts_has(opts, "size")) {
         g_set_error(err, BLOCK_ERROR, EINVAL, "Image creation needs a size parameter");
         return false;
     }
@@ -129,7 +129,7 @@ int img_create(int argc, char **argv)
 {
     const char *fmt = "raw", *backing = NULL, *backing_fmt = NULL;
     g_autofree char *options = NULL;
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     bool quiet = false, unsafe = false;
     GError *err = NULL;
     uint64_t size;
@@ -149,20 +149,20 @@ int img_create(int argc, char **argv)
     if (!filename || argc - optind > 2) {
         return img_usage("create", "expecting an image file name and a size");
     }
-    if (options && !block_opts_parse(opts, options, NULL, &err)) {
+    if (options && !opts_parse(opts, options, NULL, &err)) {
         return img_fail(err);
     }
     if (backing) {
-        block_opts_set(opts, "backing_file", backing);
+        opts_set(opts, "backing_file", backing);
     }
     if (backing_fmt) {
-        block_opts_set(opts, "backing_fmt", backing_fmt);
+        opts_set(opts, "backing_fmt", backing_fmt);
     }
     if (optind + 1 < argc) {
         if (!img_parse_size("image size", argv[optind + 1], &size)) {
             return 1;
         }
-        block_opts_setf(opts, "size", "%" G_GUINT64_FORMAT, size);
+        opts_setf(opts, "size", "%" G_GUINT64_FORMAT, size);
     }
     if (!create(filename, fmt, opts, quiet, unsafe, &err)) {
         g_prefix_error(&err, "%s: ", filename);

@@ -55,8 +55,8 @@ static int copy(const Dd *d, BlockNode *in, const char *out_fmt)
         start = d->skip * d->bs;
         size = MIN(size, in->size - start);
     }
-    g_autoptr(BlockOpts) opts = block_opts_new();
-    block_opts_setf(opts, "size", "%" G_GUINT64_FORMAT, size);
+    g_autoptr(Opts) opts = opts_new();
+    opts_setf(opts, "size", "%" G_GUINT64_FORMAT, size);
     if (!block_create(d->out, out_fmt, opts, &err)) {
         g_prefix_error(&err, "%s: error while creating output image of type '%s': ", d->out,
                        out_fmt);

@@ -9,7 +9,7 @@ void img_print_snapshots(GPtrArray *list)
            "VM CLOCK", "ICOUNT");
     for (unsigned i = 0; i < list->len; i++) {
         BlockSnapshot *sn = g_ptr_array_index(list, i);
-        g_autofree char *size = block_size_to_str(sn->vm_state_size);
+        g_autofree char *size = size_to_str(sn->vm_state_size);
         char date[32], clock[32], icount[24] = "";
         time_t t = sn->date_sec;
         struct tm tm;
@@ -95,9 +95,9 @@ static Value *json_info(BlockNode *node)
 
 static void human_info(BlockNode *node)
 {
-    g_autofree char *size = block_size_to_str(node->size);
+    g_autofree char *size = size_to_str(node->size);
     int64_t used = block_allocated_size(node);
-    g_autofree char *disk = used < 0 ? g_strdup("unavailable") : block_size_to_str(used);
+    g_autofree char *disk = used < 0 ? g_strdup("unavailable") : size_to_str(used);
     g_autoptr(GPtrArray) list = node->drv->snapshot_list ? node->drv->snapshot_list(node) : NULL;
     g_autoptr(Value) data = specific(node);
     printf("image: %s\nfile format: %s\nvirtual size: %s (%" G_GINT64_FORMAT " bytes)\n"

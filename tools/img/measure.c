@@ -6,7 +6,7 @@ static int measure(const char *out_fmt, const char *options, BlockNode *source, 
                    bool json)
 {
     const BlockDriver *drv = block_driver_find(out_fmt);
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     BlockMeasure m = { 0 };
     GError *err = NULL;
     if (!drv) {
@@ -17,7 +17,7 @@ static int measure(const char *out_fmt, const char *options, BlockNode *source, 
         img_error("Format driver '%s' does not support measure", out_fmt);
         return 1;
     }
-    if (options && !block_opts_parse(opts, options, NULL, &err)) {
+    if (options && !opts_parse(opts, options, NULL, &err)) {
         return img_fail(err);
     }
     if (!drv->measure(opts, source, size, &m, &err)) {

@@ -37,9 +37,9 @@ static int fail(const char *fmt, ...)
 bool io_open(Io *io, const char *name)
 {
     GError *err = NULL;
-    g_autoptr(BlockOpts) opts = block_opts_new();
+    g_autoptr(Opts) opts = opts_new();
     if (io->image_opts) {
-        if (block_opts_parse(opts, name, NULL, &err)) {
+        if (opts_parse(opts, name, NULL, &err)) {
             io->node = block_open(NULL, io->fmt, opts, io->flags, &err);
         }
     } else {
@@ -86,7 +86,7 @@ int io_close(Io *io)
 static bool parse_num(const char *text, int64_t *out)
 {
     uint64_t n;
-    if (!block_parse_size(text, &n, NULL)) {
+    if (!parse_size(text, &n, NULL)) {
         fail("Invalid number or size '%s'", text);
         return false;
     }
@@ -96,8 +96,8 @@ static bool parse_num(const char *text, int64_t *out)
 
 static void report(const Request *r, double seconds)
 {
-    g_autofree char *size = block_size_to_str(r->len);
-    g_autofree char *rate = block_size_to_str(seconds > 0 ? r->len / seconds : 0);
+    g_autofree char *size = size_to_str(r->len);
+    g_autofree char *rate = size_to_str(seconds > 0 ? r->len / seconds : 0);
     if (r->quiet) {
         return;
     }
@@ -352,7 +352,7 @@ static int cmd_discard(Io *io, int argc, char **argv)
         return fail("discard failed: %s", g_strerror(-ret));
     }
     if (!quiet) {
-        g_autofree char *size = block_size_to_str(len);
+        g_autofree char *size = size_to_str(len);
         printf("discard %" G_GINT64_FORMAT "/%" G_GINT64_FORMAT " bytes at offset %" G_GINT64_FORMAT
                "\n%s, 1 ops; %.4f sec\n",
                len, len, off, size, now() - start);
@@ -391,7 +391,7 @@ static int cmd_length(Io *io, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    g_autofree char *size = block_size_to_str(io->node->size);
+    g_autofree char *size = size_to_str(io->node->size);
     puts(size);
     return 0;
 }
@@ -401,7 +401,7 @@ static int cmd_info(Io *io, int argc, char **argv)
     (void)argc;
     (void)argv;
     int64_t cluster = block_cluster_size(io->node);
-    g_autofree char *size = block_size_to_str(MAX(cluster, 0));
+    g_autofree char *size = size_to_str(MAX(cluster, 0));
     printf("format name: %s\n", io->node->drv->name);
     if (cluster > 0) {
         printf("cluster size: %s\n", size);
@@ -424,7 +424,7 @@ static int cmd_alloc(Io *io, int argc, char **argv)
         n = ext.len;
         sum += ext.flags & BLOCK_EXTENT_ALLOCATED ? n : 0;
     }
-    g_autofree char *at = block_size_to_str(off);
+    g_autofree char *at = size_to_str(off);
     printf("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT " bytes allocated at offset %s\n", sum, len,
            at);
     return 0;
@@ -449,7 +449,7 @@ static int cmd_map(Io *io, int argc, char **argv)
             allocated = a;
             n += ext.len;
         }
-        g_autofree char *len = block_size_to_str(n), *off = block_size_to_str(at);
+        g_autofree char *len = size_to_str(n), *off = size_to_str(at);
         printf("%s (0x%" G_GINT64_MODIFIER "x) bytes %s at offset %s (0x%" G_GINT64_MODIFIER "x)\n",
                len, n, allocated ? "    allocated" : "not allocated", off, at);
     }

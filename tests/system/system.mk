@@ -19,3 +19,7 @@ check-system-start: $(BUILD)/latimer-system
 CHECKS      += check-system-start check-system
 CHECKS_SLOW += check-system-slow
 .PHONY: check-system check-system-slow check-system-start
+
+bench-system: all $(BUILD)/machine-guest ## a machine's speed, beside qemu-system-aarch64 where it is installed
+	@tests/system/bench $(abspath $(BUILD)/latimer-system-aarch64) $(MACHINE_GUEST)
+.PHONY: bench-system

@@ -263,7 +263,7 @@ static void tidy_dir(const char *dir)
             g_array_append_val(files, file);
         }
     }
-    qsort(files->data, files->len, sizeof(DirFile), by_age);
+    g_array_sort(files, by_age);
     for (guint i = 0; i < files->len; i++) {
         DirFile *file = &g_array_index(files, DirFile, i);
 

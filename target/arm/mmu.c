@@ -265,9 +265,12 @@ static bool flat(CPUArmState *env, vaddr addr, MMUAccess access, ARMWalk *w)
 static bool in_range(const WalkParams *p, vaddr addr)
 {
     int top = p->tbi ? 55 : 63; /* bits top..input_bits are copies of bit 55 */
-    int64_t rest = (int64_t)(addr << (63 - top)) >> (63 - top) >> p->input_bits;
 
-    return p->input_bits > top || rest == (p->upper ? -1 : 0);
+    if (p->input_bits > top) {
+        return true;
+    }
+    int64_t rest = (int64_t)(addr << (63 - top)) >> (63 - top) >> p->input_bits;
+    return rest == (p->upper ? -1 : 0);
 }
 
 static bool walk_tables(CPUArmState *env, const WalkParams *p, vaddr addr, MMUAccess access,

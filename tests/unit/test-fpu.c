@@ -293,7 +293,7 @@ static void add_integers(GArray *set)
 static GArray *operand_set(const HostTest *t, Density density)
 {
     GArray *set = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    int e = t->exp_bits, f = t->frac_bits, bias = (1 << (e - 1)) - 1, max = (1 << e) - 1;
+    int e = t->exp_bits, f = t->frac_bits, bias = e ? (1 << (e - 1)) - 1 : 0, max = (1 << e) - 1;
     const int some[] = { 0,   1,        bias - f - 1, bias - 1,     bias, bias + f, max - 1,
                          max, bias - f, bias + 1,     bias + f + 1, 2,    max - 2 };
     int count = density == COARSE ? 8 : density == ALL ? max + 1 : (int)G_N_ELEMENTS(some);

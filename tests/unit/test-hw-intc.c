@@ -205,7 +205,7 @@ static void test_its(void)
     command(0x08 | 0x12ull << 32, 31, valid | 0x0fffffffff00); /* ITT where nothing is */
     command(0x0a | 0x12ull << 32, 8198ull << 32 | 1, 4);
     message(0x12, 1);
-    command(0x09, 0, valid | 0xffff << 16 | 4); /* no such CPU */
+    command(0x09, 0, valid | 0xffffull << 16 | 4); /* no such CPU */
     command(0xff, 0, 0);
     g_assert_cmpint(board.wires[1], ==, 0);
     device_delete(its);

@@ -205,13 +205,7 @@ static void cas(void *p, const TCGOp *op, TCGValue *args)
     args[0].u64[0] = swap_word(raw, m);
 }
 
-#ifdef __x86_64__
-#define HAVE_CAS16 __attribute__((target("cx16")))
-#else
-#define HAVE_CAS16
-#endif
-
-HAVE_CAS16 ANY_ALIGNMENT static void cas128(void *p, TCGValue *args)
+ANY_ALIGNMENT static void cas128(void *p, TCGValue *args)
 {
     unsigned __int128 expected = (unsigned __int128)args[4].u64[0] << 64 | args[3].u64[0];
     unsigned __int128 desired = (unsigned __int128)args[6].u64[0] << 64 | args[5].u64[0];

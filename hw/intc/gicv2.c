@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <string.h>
+#include "hw/intc/gic-word.h"
 #include "hw/intc/gic.h"
 #include "util/log.h"
 
@@ -26,12 +27,8 @@ enum {
 };
 
 /* 32 interrupts; those below 32 are there once for each CPU. */
-typedef struct Word {
-    uint32_t group, enabled, pending, active, level, edge;
-} Word;
-
 typedef struct CPUInterface {
-    Word word0;
+    GICWord word0;
     uint8_t prio0[GIC_INTERNAL];
     uint8_t sgi_from[SGIS]; /* pending SGIs: the CPUs that sent them */
     uint32_t ctlr, pmr, bpr, abpr;
@@ -43,12 +40,12 @@ typedef struct GICv2 {
     MemoryRegion dist, cpu_regs;
     pthread_mutex_t lock;
     uint32_t ctlr;
-    Word words[GIC_MAX_WORDS]; /* [0] is not used */
+    GICWord words[GIC_MAX_WORDS]; /* [0] is not used */
     uint8_t prio[1024], targets[1024];
     CPUInterface cpu[MAX_CPUS];
 } GICv2;
 
-static Word *word_of(GICv2 *s, unsigned cpu, unsigned n)
+static GICWord *word_of(GICv2 *s, unsigned cpu, unsigned n)
 {
     return n ? &s->words[n] : &s->cpu[cpu].word0;
 }
@@ -74,18 +71,13 @@ typedef struct Candidate {
     unsigned irq, prio, group;
 } Candidate;
 
-static uint32_t pending_bits(const Word *w)
-{
-    return w->pending | (w->level & ~w->edge);
-}
-
 static Candidate highest_pending(GICv2 *s, unsigned cpu)
 {
     Candidate best = { SPURIOUS, 256, 0 };
     for (unsigned n = 0; n < nb_words(s); n++) {
-        const Word *w = word_of(s, cpu, n);
+        const GICWord *w = word_of(s, cpu, n);
         uint32_t groups = (s->ctlr & 1 ? ~w->group : 0) | (s->ctlr & 2 ? w->group : 0);
-        uint32_t bits = pending_bits(w) & w->enabled & ~w->active & groups;
+        uint32_t bits = gic_word_pending(w) & w->enabled & ~w->active & groups;
         for (; bits; bits &= bits - 1) {
             unsigned irq = n * 32 + (unsigned)__builtin_ctz(bits);
             unsigned prio = *prio_of(s, cpu, irq);
@@ -139,7 +131,7 @@ static void set_irq(GICDevice *gic, int cpu, int irq, int level)
 {
     GICv2 *s = (GICv2 *)gic;
     pthread_mutex_lock(&s->lock);
-    Word *w = word_of(s, (unsigned)cpu, (unsigned)irq / 32);
+    GICWord *w = word_of(s, (unsigned)cpu, (unsigned)irq / 32);
     uint32_t bit = 1u << (irq & 31);
     if (!(w->level & bit) != !level) {
         w->level ^= bit;
@@ -160,7 +152,7 @@ static void set_irq(GICDevice *gic, int cpu, int irq, int level)
 static void activate(GICv2 *s, unsigned cpu, const Candidate *next)
 {
     CPUInterface *c = &s->cpu[cpu];
-    Word *w = word_of(s, cpu, next->irq / 32);
+    GICWord *w = word_of(s, cpu, next->irq / 32);
     uint32_t bit = 1u << (next->irq & 31);
     w->active |= bit;
     w->pending &= ~bit;
@@ -347,67 +339,16 @@ static void send_sgi(GICv2 *s, unsigned from, uint32_t val)
     }
 }
 
-/* The one-bit-an-interrupt registers come in blocks of 0x80 bytes. */
-enum {
-    BIT_GROUP = 1,
-    BIT_SET_ENABLE,
-    BIT_CLEAR_ENABLE,
-    BIT_SET_PENDING,
-    BIT_CLEAR_PENDING,
-    BIT_SET_ACTIVE,
-    BIT_CLEAR_ACTIVE,
-};
-
 static uint32_t bits_read(GICv2 *s, unsigned cpu, unsigned what, unsigned n)
 {
-    const Word *w = word_of(s, cpu, n);
-    if (n >= nb_words(s)) {
-        return 0;
-    }
-    switch (what) {
-    case BIT_GROUP:
-        return w->group;
-    case BIT_SET_ENABLE:
-    case BIT_CLEAR_ENABLE:
-        return w->enabled;
-    case BIT_SET_PENDING:
-    case BIT_CLEAR_PENDING:
-        return pending_bits(w);
-    default:
-        return w->active;
-    }
+    return n < nb_words(s) ? gic_word_read(word_of(s, cpu, n), what) : 0;
 }
 
 static void bits_write(GICv2 *s, unsigned cpu, unsigned what, unsigned n, uint32_t val)
 {
-    Word *w = word_of(s, cpu, n);
-    /* SGIs are always enabled, and pend by their own registers. */
-    uint32_t no_sgi = n ? val : val & 0xffff0000;
-    if (n >= nb_words(s)) {
-        return;
-    }
-    switch (what) {
-    case BIT_GROUP:
-        w->group = val;
-        break;
-    case BIT_SET_ENABLE:
-        w->enabled |= val;
-        break;
-    case BIT_CLEAR_ENABLE:
-        w->enabled &= ~no_sgi;
-        break;
-    case BIT_SET_PENDING:
-        w->pending |= no_sgi;
-        break;
-    case BIT_CLEAR_PENDING:
-        w->pending &= ~no_sgi;
-        break;
-    case BIT_SET_ACTIVE:
-        w->active |= val;
-        break;
-    default:
-        w->active &= ~val;
-        break;
+    if (n < nb_words(s)) {
+        /* SGIs are always enabled, and pend by their own registers. */
+        gic_word_write(word_of(s, cpu, n), what, val, n ? ~0u : 0xffff0000);
     }
 }
 
@@ -472,7 +413,7 @@ static void config_write(GICv2 *s, unsigned cpu, unsigned reg, uint32_t val)
     for (unsigned i = 0; i < 16; i++) {
         half |= (val >> (2 * i + 1) & 1) << i;
     }
-    Word *w = word_of(s, cpu, reg / 2);
+    GICWord *w = word_of(s, cpu, reg / 2);
     w->edge = (w->edge & ~(0xffffu << shift)) | half << shift;
 }
 
@@ -588,12 +529,12 @@ static void gicv2_reset(Device *dev)
     memset(s->targets, s->parent.nb_cpus == 1, sizeof(s->targets));
     for (unsigned n = 0; n < GIC_MAX_WORDS; n++) {
         uint32_t level = s->words[n].level; /* wires stay as they are */
-        s->words[n] = (Word){ .level = level };
+        s->words[n] = (GICWord){ .level = level };
     }
     for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
         uint32_t level = s->cpu[cpu].word0.level;
         s->cpu[cpu] = (CPUInterface){ .bpr = 2, .abpr = 3 };
-        s->cpu[cpu].word0 = (Word){ .level = level, .enabled = 0xffff, .edge = 0xffff };
+        s->cpu[cpu].word0 = (GICWord){ .level = level, .enabled = 0xffff, .edge = 0xffff };
     }
     update_all(s);
     pthread_mutex_unlock(&s->lock);

@@ -7,62 +7,6 @@
 
 enum { PIDR2 = 0xffe8, PIDR2_GICV3 = 0x3b, IIDR_ARM = 0x43b };
 
-/* ---- what both have: interrupts of a word ------------------------------------------------- */
-
-/* The one-bit-an-interrupt registers come in blocks of 0x80 bytes from 0x80 on. */
-enum {
-    BIT_GROUP = 1,
-    BIT_SET_ENABLE,
-    BIT_CLEAR_ENABLE,
-    BIT_SET_PENDING,
-    BIT_CLEAR_PENDING,
-    BIT_SET_ACTIVE,
-    BIT_CLEAR_ACTIVE,
-};
-
-static uint32_t bits_read(const GICWord *w, unsigned what)
-{
-    switch (what) {
-    case BIT_GROUP:
-        return w->group;
-    case BIT_SET_ENABLE:
-    case BIT_CLEAR_ENABLE:
-        return w->enabled;
-    case BIT_SET_PENDING:
-    case BIT_CLEAR_PENDING:
-        return gicv3_pending(w);
-    default:
-        return w->active;
-    }
-}
-
-static void bits_write(GICWord *w, unsigned what, uint32_t val)
-{
-    switch (what) {
-    case BIT_GROUP:
-        w->group = val;
-        break;
-    case BIT_SET_ENABLE:
-        w->enabled |= val;
-        break;
-    case BIT_CLEAR_ENABLE:
-        w->enabled &= ~val;
-        break;
-    case BIT_SET_PENDING:
-        w->pending |= val;
-        break;
-    case BIT_CLEAR_PENDING:
-        w->pending &= ~val;
-        break;
-    case BIT_SET_ACTIVE:
-        w->active |= val;
-        break;
-    default:
-        w->active &= ~val;
-        break;
-    }
-}
-
 /* Two bits an interrupt, of which the upper says edge; reg: which half of the word. */
 static uint32_t config_read(const GICWord *w, unsigned half)
 {
@@ -154,7 +98,7 @@ static uint64_t dist_reg_read(GICv3 *s, hwaddr offset, unsigned size)
     }
     if (offset >= 0x80 && offset < 0x400) {
         w = dist_word(s, (offset & 0x7f) >> 2);
-        return w ? bits_read(w, (unsigned)offset >> 7) : 0;
+        return w ? gic_word_read(w, (unsigned)offset >> 7) : 0;
     }
     if (offset >= 0x400 && offset < 0x800) {
         unsigned irq = (unsigned)offset - 0x400;
@@ -175,7 +119,7 @@ static void message_spi(GICv3 *s, uint32_t irq, bool set)
 {
     if (irq >= GIC_INTERNAL && irq < s->parent.nb_irqs) {
         GICWord *w = &s->words[irq / 32];
-        bits_write(w, set ? BIT_SET_PENDING : BIT_CLEAR_PENDING, 1u << (irq & 31));
+        gic_word_write(w, set ? GIC_BIT_SET_PENDING : GIC_BIT_CLEAR_PENDING, 1u << (irq & 31), ~0u);
     }
 }
 
@@ -189,7 +133,7 @@ static void dist_reg_write(GICv3 *s, hwaddr offset, uint64_t val, unsigned size)
     } else if (offset >= 0x80 && offset < 0x400) {
         w = dist_word(s, (offset & 0x7f) >> 2);
         if (w) {
-            bits_write(w, (unsigned)offset >> 7, (uint32_t)val);
+            gic_word_write(w, (unsigned)offset >> 7, (uint32_t)val, ~0u);
         }
     } else if (offset >= 0x400 && offset < 0x800) {
         unsigned irq = (unsigned)offset - 0x400;
@@ -274,7 +218,7 @@ static uint64_t redist_reg_read(GICv3CPU *c, hwaddr offset, unsigned size)
         break;
     }
     if (offset >= SGI_FRAME + 0x80 && offset < SGI_FRAME + 0x400) {
-        return offset & 0x7c ? 0 : bits_read(&c->word0, (unsigned)(offset - SGI_FRAME) >> 7);
+        return offset & 0x7c ? 0 : gic_word_read(&c->word0, (unsigned)(offset - SGI_FRAME) >> 7);
     }
     if (offset >= SGI_FRAME + 0x400 && offset < SGI_FRAME + 0x420) {
         return bytes_read(&c->prio0[offset & 0x1f], MIN(size, 32 - (offset & 0x1f)));
@@ -306,7 +250,7 @@ static void redist_reg_write(GICv3CPU *c, hwaddr offset, uint64_t val, unsigned 
     } else if ((offset & ~4ull) == 0x78 && !(c->ctlr & GICR_ENABLE_LPIS)) {
         merge(&c->pendbaser, offset, val, size);
     } else if (offset >= SGI_FRAME + 0x80 && offset < SGI_FRAME + 0x400 && !(offset & 0x7c)) {
-        bits_write(&c->word0, (unsigned)(offset - SGI_FRAME) >> 7, (uint32_t)val);
+        gic_word_write(&c->word0, (unsigned)(offset - SGI_FRAME) >> 7, (uint32_t)val, ~0u);
     } else if (offset >= SGI_FRAME + 0x400 && offset < SGI_FRAME + 0x420) {
         unsigned irq = offset & 0x1f;
         prios_write(&c->prio0[irq], val, MIN(size, GIC_INTERNAL - irq));

@@ -7,6 +7,7 @@
 #define HW_INTC_GICV3_INTERNAL_H
 
 #include <pthread.h>
+#include "hw/intc/gic-word.h"
 #include "hw/intc/gic.h"
 
 enum {
@@ -25,11 +26,6 @@ enum {
 enum { GICD_EN0 = 1, GICD_EN1 = 2, GICD_ARE = 1 << 4, GICD_DS = 1 << 6 };
 /* GICR_CTLR */
 enum { GICR_ENABLE_LPIS = 1 };
-
-/* 32 interrupts. */
-typedef struct GICWord {
-    uint32_t group, enabled, pending, active, level, edge;
-} GICWord;
 
 typedef struct GICv3 GICv3;
 
@@ -72,10 +68,6 @@ enum { GICV3_NO_TARGET = 0xffff };
 /* ---- with the lock held ------------------------------------------------------------------- */
 
 GICWord *gicv3_word(GICv3 *s, GICv3CPU *c, unsigned n);
-static inline uint32_t gicv3_pending(const GICWord *w)
-{
-    return w->pending | (w->level & ~w->edge);
-}
 /* Finds again what comes next for a CPU, and drives its lines. */
 void gicv3_update_cpu(GICv3CPU *c);
 void gicv3_update_all(GICv3 *s);

@@ -32,7 +32,7 @@ static void consider(GICCandidate *best, uint32_t irq, uint32_t prio, uint32_t g
 static uint32_t deliverable(const GICv3 *s, const GICWord *w)
 {
     uint32_t groups = (s->ctlr & GICD_EN0 ? ~w->group : 0) | (s->ctlr & GICD_EN1 ? w->group : 0);
-    return gicv3_pending(w) & w->enabled & ~w->active & groups;
+    return gic_word_pending(w) & w->enabled & ~w->active & groups;
 }
 
 static GICCandidate highest_pending(GICv3CPU *c)

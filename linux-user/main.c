@@ -112,9 +112,7 @@ static void opt_uname(const char *arg)
 }
 static void opt_base(const char *arg)
 {
-    if (parse_size("B", arg)) {
-        fatal(1, "-B %s: not implemented: a guest base other than 0", arg);
-    }
+    opt.tcg.guest_base = parse_size("B", arg);
 }
 static void opt_reserved(const char *arg)
 {
@@ -480,8 +478,8 @@ static void load(LinuxProgram *prog)
     const char *slash;
     int status;
 
-    if (!mm_init(opt.reserved, &err)) {
-        fatal(126, "%s", err->message);
+    if (!mm_init(opt.tcg.guest_base, opt.reserved, &err)) {
+        fatal(g_error_matches(err, G_FILE_ERROR, G_FILE_ERROR_INVAL) ? 1 : 126, "%s", err->message);
     }
     proc.exec_path = prog->path;
     status = load_program(prog, &err);

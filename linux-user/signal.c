@@ -310,6 +310,7 @@ void die_by_signal(int sig)
 static G_NORETURN void die_with_core(TaskState *ts, const siginfo_t *info)
 {
     block_signals();
+    robust_list_end(ts);
     if (memchr(dumping_signals, info->si_signo, sizeof(dumping_signals))) {
         core_dump(ts, info);
         prctl(PR_SET_DUMPABLE, 0);

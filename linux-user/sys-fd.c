@@ -131,10 +131,10 @@ static bool is_own_fd_folder(int fd)
 /* struct linux_dirent64 is the same everywhere. */
 int64_t sys_getdents64(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    int64_t res = safe_syscall(__NR_getdents64, a), kept = 0;
-    uint8_t *buf = g2h(a[1]);
+    uint64_t guest_buf = a[1];
+    uint8_t *buf = g2h(guest_buf);
+    int64_t res = host_call(ts, a), kept = 0;
 
-    (void)ts;
     if (res <= 0 || !own_fds_any || !is_own_fd_folder((int)a[0])) {
         return res;
     }
@@ -148,6 +148,7 @@ int64_t sys_getdents64(TaskState *ts, uint64_t a[MAX_ARGS])
         }
         at += len;
     }
+    a[1] = guest_buf;
     return kept ? kept : sys_getdents64(ts, a); /* nothing left is not the end */
 }
 
@@ -169,5 +170,5 @@ static void open_self(void)
 int64_t sys_new_root(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     open_self();
-    return safe_syscall(host_nr_of(ts), a);
+    return host_call(ts, a);
 }

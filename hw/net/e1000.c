@@ -47,6 +47,8 @@ static bool realize(Device *dev, GError **err)
     pci_set_ids(&s->parent, 0x8086, DEVICE_ID, 0x020000, 0x8086, 0x001e);
     s->parent.config[PCI_REVISION] = 2;
     s->parent.config[PCI_INTERRUPT_PIN] = 1;
+    s->parent.wmask[PCI_CACHE_LINE] = 0xff;
+    s->parent.wmask[PCI_COMMAND] |= PCI_COMMAND_INVALIDATE;
     pci_add_bar(&s->parent, 0, 0, &s->mmio);
     memory_region_init_io(&s->io, "e1000-io", IO_SIZE, &e1000_io_ops, s);
     pci_add_bar(&s->parent, 2, PCI_BAR_IO, &s->io);

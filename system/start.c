@@ -537,6 +537,7 @@ bool system_start(SystemConfig *c, GError **err)
         return false;
     }
     net_check(stderr);
+    devices_complete();
     vm_reset();
     if (!start_vcpus(err) || !each(c->gdbs, "gdb", machine_gdb_start, err) ||
         (c->pidfile && !pidfile_write(c->pidfile, err))) {

@@ -124,7 +124,7 @@ void pci_device_cleanup(PCIDevice *dev)
 /* Whether the way from the root to the device lets such accesses through. */
 static bool decodes(const PCIDevice *dev, uint16_t command_bit)
 {
-    while (dev && pci_get16(dev, PCI_COMMAND) & command_bit) {
+    while (dev && pci_get16(dev, PCI_COMMAND) & command_bit && !dev->bus->off) {
         dev = dev->bus->bridge;
     }
     return !dev;
@@ -234,10 +234,21 @@ void pci_set_intx(PCIDevice *dev, bool level)
 
 /* ---- configuration space ----------------------------------------------------------------- */
 
+static void reset_below(const PCIBus *bus)
+{
+    for (unsigned i = 0; i < 256; i++) {
+        if (bus->devices[i]) {
+            device_reset_tree(&bus->devices[i]->parent);
+        }
+    }
+}
+
 static void config_write(PCIDevice *dev, uint32_t offset, uint64_t val, unsigned size)
 {
     const PCIDeviceOps *ops = pci_ops(dev);
+    const PCIBus *below = secondary(dev);
     bool intx_before = intx_driven(dev);
+    bool in_reset = below && dev->config[PCI_BRIDGE_CONTROL] & PCI_BRIDGE_RESET;
     for (unsigned i = 0; i < size; i++) {
         uint8_t byte = (uint8_t)(val >> i * 8), *c = &dev->config[offset + i];
         uint8_t mask = dev->wmask[offset + i];
@@ -250,7 +261,11 @@ static void config_write(PCIDevice *dev, uint32_t offset, uint64_t val, unsigned
     if (intx_driven(dev) != intx_before) {
         drive_intx(dev, intx_before ? -1 : 1);
     }
+    if (below && !in_reset && dev->config[PCI_BRIDGE_CONTROL] & PCI_BRIDGE_RESET) {
+        reset_below(below);
+    }
     msix_config_written(dev, offset, size);
+    msi_config_written(dev, offset, size);
     if (ops && ops->config_written) {
         ops->config_written(dev, offset, size);
     }
@@ -258,6 +273,9 @@ static void config_write(PCIDevice *dev, uint32_t offset, uint64_t val, unsigned
 
 static PCIBus *find_bus(PCIBus *bus, unsigned number)
 {
+    if (bus->off) {
+        return NULL;
+    }
     if (number == pci_bus_number(bus)) {
         return bus;
     }
@@ -357,7 +375,36 @@ static void detach(Bus *b, Device *d)
     ((PCIBus *)b)->devices[((PCIDevice *)d)->devfn] = NULL;
 }
 
-const BusType pci_bus_type = { .name = "pci", .attach = attach, .detach = detach };
+static void plugged(Bus *b, Device *dev)
+{
+    PCIBus *bus = (PCIBus *)b;
+    bus->slots->plugged(bus, (PCIDevice *)dev);
+}
+
+static bool unplug(Bus *b, Device *dev, GError **err)
+{
+    PCIBus *bus = (PCIBus *)b;
+    return bus->slots->unplug(bus, (PCIDevice *)dev, err);
+}
+
+const BusType pci_bus_type = {
+    .name = "pci", .attach = attach, .detach = detach, .plugged = plugged, .unplug = unplug
+};
+
+void pci_bus_set_slots(PCIBus *bus, const PCISlotOps *ops)
+{
+    bus->slots = ops;
+    bus->bus.hotplug = ops != NULL;
+}
+
+void pci_bus_set_power(PCIBus *bus, bool on)
+{
+    if (bus->off == !on) {
+        return;
+    }
+    bus->off = !on;
+    reset_below(bus);
+}
 
 void pci_bus_init(PCIBus *bus, Device *parent, const char *name, PCIDevice *bridge)
 {

@@ -3,6 +3,7 @@
 #include "linux-user/gdb.h"
 #include "linux-user/seccomp.h"
 #include "linux-user/symbols.h"
+#include "linux-user/tasks.h"
 #include "linux-user/user.h"
 #include "util/log.h"
 #include "util/version.h"
@@ -597,6 +598,7 @@ int main(int argc, char **argv)
     }
     ts = task_new(cpu, proc.arch, sighand_copy(NULL));
     ts->tid = getpid();
+    tasks_add(ts);
     current_task = ts;
     tcg_cpu_attach(cpu);
     proc.arch->init_cpu(cpu, prog.image.start_pc, prog.sp);

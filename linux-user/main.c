@@ -491,6 +491,8 @@ static void load(LinuxProgram *prog)
     prctl(PR_SET_NAME, slash ? slash + 1 : proc.exec_path);
     proc.start_code = prog->image.start_code;
     proc.end_code = prog->image.end_code;
+    proc.start_data = prog->image.start_data;
+    proc.end_data = prog->image.end_data;
     proc.start_brk = guest_brk(0);
 }
 

@@ -215,7 +215,8 @@ static bool make_key(PersistKey *key, const Region *r, vaddr pc, uint32_t flags,
     int page_flags = guest_page_flags(pc) & PAGE_MODE;
 
     *key = (PersistKey){ pc - r->start + r->offset, flags, (uint16_t)cflags, (uint16_t)page_flags };
-    return page_flags & GUEST_PAGE_EXEC && !(cflags & ~(uint32_t)CF_FP_CHECK);
+    return page_flags & GUEST_PAGE_EXEC &&
+           !(cflags & ~(uint32_t)(CF_FP_CHECK | CF_FP_EXACT | CF_FP_TININESS | CF_SHARED));
 }
 
 static const char *guest_bytes(vaddr addr)

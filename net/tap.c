@@ -30,6 +30,8 @@ typedef struct TapClient {
     bool vnet;       /* the descriptor carries a vnet header */
     int host_hdr;    /* its length there */
     bool write_wait; /* the kernel's queue is full */
+    bool multi;      /* one of several queues, … */
+    bool attached;   /* … and the kernel gives it packets */
     char *ifname, *down_script;
     uint8_t buf[NET_VNET_HDR_MAX + NET_MAX_PACKET];
 } TapClient;
@@ -52,10 +54,8 @@ static void tap_sent(NetClient *nc, G_GNUC_UNUSED NetResult taken)
     update_watch(tap_of(nc), true);
 }
 
-static void tap_can_read(void *opaque)
+static void read_burst(TapClient *t)
 {
-    TapClient *t = opaque;
-
     for (int n = 0; n < BURST; n++) {
         ssize_t size = read(t->watch.fd, t->buf, sizeof(t->buf));
         uint8_t *data = t->buf;
@@ -83,6 +83,15 @@ static void tap_can_read(void *opaque)
             return;
         }
     }
+}
+
+static void tap_can_read(void *opaque)
+{
+    TapClient *t = opaque;
+
+    net_batch_begin(&t->nc);
+    read_burst(t);
+    net_batch_end(&t->nc);
 }
 
 /* ---- from the peer to the host
@@ -178,6 +187,18 @@ static void tap_set_offloads(NetClient *nc, unsigned mask)
     }
 }
 
+/* A queue that nobody reads from must not be given packets. */
+static void tap_use_queue(NetClient *nc, bool on)
+{
+    TapClient *t = tap_of(nc);
+    struct ifreq ifr = { .ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
+
+    if (t->multi && t->attached != on && ioctl(t->watch.fd, TUNSETQUEUE, &ifr) == 0) {
+        t->attached = on;
+        update_watch(t, on);
+    }
+}
+
 /* ---- making
  * ------------------------------------------------------------------------------------------- */
 
@@ -228,13 +249,15 @@ static const char default_script[] = "/etc/latimer-ifup", default_down[] = "/etc
 extern const NetClientInfo net_tap_info, net_bridge_info;
 
 static void add_client(const NetClientInfo *info, const char *name, unsigned queue, int fd,
-                       bool vnet, const char *ifname, const char *down)
+                       bool vnet, bool multi, const char *ifname, const char *down)
 {
     TapClient *t = (TapClient *)net_client_new(info, name, NULL, queue);
 
     t->watch =
         (FdWatch){ .fd = fd, .can_read = tap_can_read, .can_write = tap_can_write, .opaque = t };
     t->vnet = vnet;
+    t->multi = multi;
+    t->attached = true;
     t->ifname = g_strdup(ifname);
     t->down_script = g_strdup(down);
     if (vnet) {
@@ -325,7 +348,7 @@ static bool create_own(const char *name, const Opts *opts, GError **err)
         goto fail;
     }
     for (n = 0; n < queues; n++) {
-        add_client(&net_tap_info, name, n, fds[n], vnet, ifname,
+        add_client(&net_tap_info, name, n, fds[n], vnet, queues > 1, ifname,
                    n ? NULL : script_of(opts, "downscript", default_down));
     }
     return true;
@@ -371,7 +394,7 @@ static bool create_from_fds(const char *name, const char *list, GError **err)
         }
     }
     for (unsigned i = 0; i < n; i++) {
-        add_client(&net_tap_info, name, i, fds[i], vnet[i], NULL, NULL);
+        add_client(&net_tap_info, name, i, fds[i], vnet[i], n > 1, NULL, NULL);
     }
     return true;
 }
@@ -415,7 +438,7 @@ static bool tap_create(const char *name, const Opts *opts, GError **err)
         close(fd);
         return false;
     }
-    add_client(&net_tap_info, name, 0, fd, vnet, NULL, NULL);
+    add_client(&net_tap_info, name, 0, fd, vnet, false, NULL, NULL);
     return true;
 }
 
@@ -438,7 +461,7 @@ static bool bridge_create(const char *name, const Opts *opts, GError **err)
         close(fd);
         return false;
     }
-    add_client(&net_bridge_info, name, 0, fd, vnet, NULL, NULL);
+    add_client(&net_bridge_info, name, 0, fd, vnet, false, NULL, NULL);
     return true;
 }
 
@@ -446,7 +469,7 @@ static bool bridge_create(const char *name, const Opts *opts, GError **err)
     .size = sizeof(TapClient), .receive = tap_receive, .cleanup = tap_cleanup, \
     .describe = tap_describe, .has_vnet_hdr_len = tap_has_vnet_hdr_len,        \
     .set_vnet_hdr_len = tap_set_vnet_hdr_len, .offloads = tap_offloads,        \
-    .set_offloads = tap_set_offloads
+    .set_offloads = tap_set_offloads, .use_queue = tap_use_queue
 
 const NetClientInfo net_tap_info = {
     .type = "tap",

@@ -419,7 +419,10 @@ static bool tap_create(const char *name, const Opts *opts, GError **err)
     }
     if (opt_bool(opts, tap_opts, "vhost") || opt_bool(opts, tap_opts, "vhostforce") ||
         opts_has(opts, "vhostfd")) {
-        g_set_error(err, OPTS_ERROR, ENOTSUP, "vhost=on: not implemented");
+        bool there = access("/dev/vhost-net", F_OK) == 0;
+
+        g_set_error(err, OPTS_ERROR, ENOTSUP, "vhost=on: %s",
+                    there ? "not implemented; leave it out" : "this host has no /dev/vhost-net");
         return false;
     }
     if (!given) {

@@ -208,6 +208,7 @@ extern const NetClientInfo *const net_client_types[]; /* of -netdev; NULL at the
 
 /* 52:54:00:12:34:56 and counting, where the user says nothing. */
 void net_default_mac(uint8_t mac[6]);
+char *net_mac_text(const uint8_t mac[6]); /* g_free */
 bool net_parse_mac(const char *text, uint8_t mac[6]);
 
 #endif

@@ -217,12 +217,36 @@ static void tap_cleanup(NetClient *nc)
     g_free(t->down_script);
 }
 
+/* What the host's kernel had for us and dropped, because nobody read it in time; -1: not known. */
+static int64_t host_dropped(const char *ifname)
+{
+    g_autofree char *text = NULL;
+    g_autofree char *key = g_strdup_printf("%s:", ifname);
+    const char *at;
+    int64_t sent_drops = -1;
+
+    if (!g_file_get_contents("/proc/self/net/dev", &text, NULL, NULL) ||
+        !(at = strstr(text, key))) {
+        return -1;
+    }
+    at += strlen(key);
+    for (int i = 0; i < 12; i++) { /* bytes, packets, errors, drops, … of each way */
+        sent_drops = g_ascii_strtoll(at, (char **)&at, 10);
+    }
+    return sent_drops;
+}
+
 static void tap_describe(NetClient *nc, GString *out)
 {
     TapClient *t = tap_of(nc);
 
     if (t->ifname) {
+        int64_t dropped = nc->queue_index ? -1 : host_dropped(t->ifname);
+
         g_string_append_printf(out, ",ifname=%s", t->ifname);
+        if (dropped >= 0) {
+            g_string_append_printf(out, ",host dropped %" G_GINT64_FORMAT, dropped);
+        }
     } else {
         g_string_append_printf(out, ",fd=%d", t->watch.fd);
     }

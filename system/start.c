@@ -526,8 +526,9 @@ bool system_start(SystemConfig *c, GError **err)
     }
     ops = machine->ops;
     run_actions_set(&c->actions);
-    if (!set_cpus(c, err) || !set_memory(c, err) || !set_rest(c, err) || !set_accel(c, err) ||
-        !check_gdb(c, err) || !each(c->globals, "global", add_global, err) ||
+    if (!set_cpus(c, err) || !set_memory(c, err) ||
+        !numa_set_up(machine, c->numas, object_memory, err) || !set_rest(c, err) ||
+        !set_accel(c, err) || !check_gdb(c, err) || !each(c->globals, "global", add_global, err) ||
         !each(c->chardevs, "chardev", add_chardev, err) || !add_drives(c, err) ||
         !add_serials(c, err) || !add_networks(c, err) || !ops->init(machine, err) ||
         !device_realize(&machine->parent, NULL, err) ||

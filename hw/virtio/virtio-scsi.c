@@ -116,12 +116,13 @@ static bool lun_parse(const uint8_t lun[8], uint32_t *id, uint32_t *unit)
     return lun[0] == 1;
 }
 
+/* As REPORT LUNS has it: Linux compares them. */
 static void lun_make(const SCSIDevice *dev, uint8_t lun[8])
 {
     memset(lun, 0, 8);
     lun[0] = 1;
     lun[1] = (uint8_t)dev->id;
-    lun[2] = (uint8_t)(dev->lun >> 8 | 0x40);
+    lun[2] = (uint8_t)(dev->lun < 256 ? 0 : dev->lun >> 8 | 0x40);
     lun[3] = (uint8_t)dev->lun;
 }
 

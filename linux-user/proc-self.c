@@ -83,7 +83,7 @@ static void write_maps(FILE *out)
 
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %n", &start, &end, perms, &offset,
                    &rest) < 4 ||
-            start >= proc.guest_limit) {
+            !guest_mapping(&start, &end)) {
             continue;
         }
         for (uint64_t next; start < end; offset += next - start, start = next) {
@@ -118,9 +118,10 @@ static void write_smaps(FILE *out)
 
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %n", &start, &end, perms, &offset,
                    &rest) >= 4) {
-            int flags = pagemap_get(start);
+            bool ours = !guest_mapping(&start, &end);
+            int flags = ours ? 0 : pagemap_get(start);
 
-            shown = start < proc.guest_limit && flags & GUEST_PAGE_VALID;
+            shown = flags & GUEST_PAGE_VALID;
             if (shown) {
                 print_map_line(out, start, end, perms[3] == 's',
                                strchr(line + rest, '/') ? offset : 0, line + rest, flags);

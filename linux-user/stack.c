@@ -158,7 +158,7 @@ bool setup_stack(LinuxProgram *prog, CPUState *cpu, GError **err)
     }
     *vec++ = 0;
     memcpy(vec, av, nav * sizeof(av[0]));
-    proc.auxv_start = (uintptr_t)vec;
+    proc.auxv_start = h2g(vec);
     proc.auxv_size = nav * sizeof(av[0]);
     proc.start_stack = sp;
     prog->sp = sp;

@@ -17,8 +17,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { OWN_FD_LOWEST = 900 };
-
 bool own_fds_any;
 static int own_fds[NB_OWN_FDS] = { [0 ... NB_OWN_FDS - 1] = -1 };
 
@@ -45,9 +43,14 @@ int own_fd_set(OwnFd which, int fd)
         close(fd);
         fd = high;
     }
+    own_fd_keep(which, fd);
+    return fd;
+}
+
+void own_fd_keep(OwnFd which, int fd)
+{
     own_fds[which] = fd;
     own_fds_any = true;
-    return fd;
 }
 
 void own_fd_close(OwnFd which)
@@ -131,10 +134,10 @@ static bool is_own_fd_folder(int fd)
 /* struct linux_dirent64 is the same everywhere. */
 int64_t sys_getdents64(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    int64_t res = safe_syscall(__NR_getdents64, a), kept = 0;
-    uint8_t *buf = g2h(a[1]);
+    uint64_t guest_buf = a[1];
+    uint8_t *buf = g2h(guest_buf);
+    int64_t res = host_call(ts, a), kept = 0;
 
-    (void)ts;
     if (res <= 0 || !own_fds_any || !is_own_fd_folder((int)a[0])) {
         return res;
     }
@@ -148,6 +151,7 @@ int64_t sys_getdents64(TaskState *ts, uint64_t a[MAX_ARGS])
         }
         at += len;
     }
+    a[1] = guest_buf;
     return kept ? kept : sys_getdents64(ts, a); /* nothing left is not the end */
 }
 
@@ -169,5 +173,5 @@ static void open_self(void)
 int64_t sys_new_root(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     open_self();
-    return safe_syscall(host_nr_of(ts), a);
+    return host_call(ts, a);
 }

@@ -340,6 +340,12 @@ static void describe_one(NetClient *nc, GString *out, const char *indent)
     if (s->no_peer) {
         g_string_append_printf(out, "; sent to nobody %" G_GUINT64_FORMAT, s->no_peer);
     }
+    if (s->filtered) {
+        g_string_append_printf(out, "; not for it %" G_GUINT64_FORMAT, s->filtered);
+    }
+    if (s->sent_bad) {
+        g_string_append_printf(out, "; bad ones of its driver %" G_GUINT64_FORMAT, s->sent_bad);
+    }
     g_string_append_c(out, '\n');
 }
 

@@ -75,6 +75,8 @@ typedef struct NetStats {
     uint64_t dropped_self;   /* it said so (malformed, no buffer it would wait for…) */
     uint64_t dropped_purged; /* waiting when sender or receiver went away */
     uint64_t no_peer;        /* it sent these, and nobody was at the other end */
+    uint64_t filtered;       /* of a NIC: received, and not meant for it */
+    uint64_t sent_bad;       /* of a NIC: its driver asked for something that is no packet */
 } NetStats;
 
 struct NetClient {

@@ -19,6 +19,7 @@ enum {
     PCI_STATUS = 0x06,
     PCI_REVISION = 0x08,
     PCI_CLASS = 0x09, /* programming interface, subclass, class */
+    PCI_CACHE_LINE = 0x0c,
     PCI_HEADER_TYPE = 0x0e,
     PCI_BAR0 = 0x10,
     PCI_PRIMARY_BUS = 0x18, /* bridges: primary, secondary, subordinate */
@@ -31,6 +32,7 @@ enum {
     PCI_COMMAND_IO = 1,
     PCI_COMMAND_MEMORY = 2,
     PCI_COMMAND_MASTER = 4,
+    PCI_COMMAND_INVALIDATE = 1 << 4, /* memory write and invalidate */
     PCI_COMMAND_NO_INTX = 1 << 10,
     PCI_STATUS_INTX = 1 << 3,
     PCI_STATUS_CAPABILITIES = 1 << 4,

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import traceback
 
 PROMPT = b"guest# "
 
@@ -131,5 +132,6 @@ def run_tests(tests, only):
         except Exception as e:  # a test's failure, whatever it is
             failed += 1
             text = str(e).replace("\r", "").replace("\n", "\n#   ")
-            print(f"not ok {n} - {test.__name__}: {type(e).__name__} {text}", flush=True)
+            lines = [f.lineno for f in traceback.extract_tb(e.__traceback__)]
+            print(f"not ok {n} - {test.__name__}: {type(e).__name__} at lines {lines} {text}", flush=True)
     return failed == 0

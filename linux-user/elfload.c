@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Loads a guest's ELF program and its interpreter, as the kernel's execve does; #! scripts too. */
+#include "linux-user/text-busy.h"
 #include "linux-user/user.h"
 
 #include <elf.h>
@@ -457,7 +458,7 @@ int load_program(LinuxProgram *prog, GError **err)
             int status = load_elf(prog, err);
 
             note_exe_path(prog);
-            close(prog->fd);
+            text_hold(prog->fd);
             return status;
         }
         close(prog->fd);

@@ -3,6 +3,7 @@
 #include "linux-user/gdb.h"
 #include "linux-user/seccomp.h"
 #include "linux-user/syscalls.h"
+#include "linux-user/text-busy.h"
 #include "util/log.h"
 
 #include <fcntl.h>
@@ -192,7 +193,9 @@ static int64_t exec_path(TaskState *ts, const char *path, uint64_t argv, uint64_
     }
     persist_save();
     if (needs_emulator(path)) {
-        int64_t res = exec_self(ts, path, host_envp + envc + 1, host_argv, host_envp);
+        int64_t res = text_is_written(path)
+                          ? -ETXTBSY
+                          : exec_self(ts, path, host_envp + envc + 1, host_argv, host_envp);
 
         if (!self_not_found(res)) {
             return res;

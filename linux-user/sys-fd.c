@@ -17,8 +17,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { OWN_FD_LOWEST = 900 };
-
 bool own_fds_any;
 static int own_fds[NB_OWN_FDS] = { [0 ... NB_OWN_FDS - 1] = -1 };
 
@@ -45,9 +43,14 @@ int own_fd_set(OwnFd which, int fd)
         close(fd);
         fd = high;
     }
+    own_fd_keep(which, fd);
+    return fd;
+}
+
+void own_fd_keep(OwnFd which, int fd)
+{
     own_fds[which] = fd;
     own_fds_any = true;
-    return fd;
 }
 
 void own_fd_close(OwnFd which)

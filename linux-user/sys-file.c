@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls on files: those whose arguments need more than their kinds say. */
 #include "linux-user/syscalls.h"
+#include "linux-user/text-busy.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -10,11 +11,35 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+/*
+ * Opens an executable for writing: only then it can be asked whether it runs, and only then cut.
+ * (To open it once more beforehand would lose the locks that the guest has on it.)
+ */
+static int64_t open_executable(uint64_t a[MAX_ARGS])
+{
+    int64_t fd = safe_call(__NR_openat, a[0], a[1], a[2] & ~(uint64_t)O_TRUNC, a[3]);
+    int64_t res = 0;
+
+    if (fd >= 0 && text_is_running((int)fd)) {
+        res = -ETXTBSY;
+    } else if (fd >= 0 && a[2] & O_TRUNC && ftruncate((int)fd, 0) < 0) {
+        res = -errno;
+    }
+    if (res < 0) {
+        close((int)fd);
+    }
+    return res < 0 ? res : fd;
+}
+
 int64_t sys_open(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     int64_t res = a[1] ? proc_self_open((const char *)a[1], a[2]) : -ENOSYS;
 
     (void)ts;
+    if (res == -ENOSYS && a[2] & O_ACCMODE && !(a[2] & (O_PATH | O_EXCL)) && a[1] &&
+        text_may_run((int)a[0], (const char *)a[1])) {
+        return open_executable(a);
+    }
     return res == -ENOSYS ? safe_syscall(__NR_openat, a) : res;
 }
 

@@ -2,6 +2,7 @@
 /* Threads and processes: clone in its forms, exit. */
 #include "linux-user/gdb.h"
 #include "linux-user/syscalls.h"
+#include "linux-user/tasks.h"
 #include "util/log.h"
 
 #include <limits.h>
@@ -69,6 +70,7 @@ static void *thread_main(void *opaque)
     store_tid(start->parent_tid, ts->tid);
     store_tid(start->child_tid, ts->tid);
     gdb_thread_begin(ts);
+    tasks_add(ts);
     sem_post(&start->started); /* *start is gone after this */
 
     if (sigsetjmp(end, 0) == 0) {
@@ -76,6 +78,7 @@ static void *thread_main(void *opaque)
         cpu_loop(ts);
     }
     current_task = NULL;
+    tasks_remove(ts);
     gdb_thread_end(ts);
     tcg_cpu_detach(ts->cpu);
     ts->arch->target->cpu_free(ts->cpu);
@@ -141,6 +144,7 @@ static void fork_child(TaskState *ts, const CloneArgs *ca)
 {
     tcg_fork_child(ts->cpu);
     ts->tid = gettid();
+    tasks_fork_child(ts);
     ts->thread_end = NULL;
     ts->signal_pending = ts->async_sig = 0;
     ts->fault_pending = 0;
@@ -516,6 +520,7 @@ int64_t sys_exit(TaskState *ts, uint64_t a[MAX_ARGS])
     }
     /* The first thread: the process lives on as long as others do. */
     persist_save();
+    tasks_remove(ts);
     gdb_thread_end(ts);
     raw_syscall(__NR_exit, a[0], 0, 0, 0, 0, 0);
     abort();

@@ -88,6 +88,9 @@ struct TaskState {
     char **exec_args; /* of the execve that this thread is in; a vfork's parent frees them */
     const SeccompFilter *seccomp;
     bool seccomp_strict;
+    TaskState *next_task; /* tasks.c */
+    volatile bool
+        state_exact; /* in a system call, or stopped: the registers are as the guest left them */
     struct GDBTask *gdb;    /* with -g: gdb.c */
     sigjmp_buf *thread_end; /* of a thread that pthread_create made; NULL in the first */
 };
@@ -312,12 +315,15 @@ bool proc_self_is_exe(const char *path);
 /* ---- sys-fd.c: descriptors of our own, which the guest does not see
  * -------------------------------------------------------------------------- */
 
-typedef enum OwnFd { OWN_FD_SELF, OWN_FD_GDB, OWN_FD_GDB_EVENT, NB_OWN_FDS } OwnFd;
+enum { OWN_FD_LOWEST = 900 };
+typedef enum OwnFd { OWN_FD_SELF, OWN_FD_TEXT, OWN_FD_GDB, OWN_FD_GDB_EVENT, NB_OWN_FDS } OwnFd;
 extern bool own_fds_any; /* for a quick no */
 int own_fd(OwnFd which); /* -1 if there is none */
 bool own_fd_is(int fd);
 /* Takes fd over and moves it up; returns its new number. Closed by execve. */
 int own_fd_set(OwnFd which, int fd);
+/* The same with a number that is high already. */
+void own_fd_keep(OwnFd which, int fd);
 void own_fd_close(OwnFd which);
 
 /* ---- signal.c

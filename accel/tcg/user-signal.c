@@ -45,7 +45,7 @@ static void count_fp_trap(void)
     if (n == 0) {
         engine.fp_window = now_ms();
     } else if (n == FP_TRAP_LIMIT - 1 && now_ms() - engine.fp_window < FP_TRAP_WINDOW_MS) {
-        atomic_store(&engine.fp_check, true);
+        atomic_fetch_or(&engine.wanted_cflags, CF_FP_CHECK);
     }
 }
 

@@ -36,6 +36,35 @@ static void *thread_main(void *arg)
     return arg;
 }
 
+/* Both computing and waiting threads are in a core dump. */
+__attribute__((noinline)) static void *spinning(void *arg)
+{
+    for (volatile long *n = arg;; (*n)++) {
+    }
+    return NULL;
+}
+
+__attribute__((noinline)) static void *sleeping(void *arg)
+{
+    pause();
+    return arg;
+}
+
+static void crash(void)
+{
+    static volatile long turns[2];
+    pthread_t thread[3];
+
+    pthread_create(&thread[0], NULL, spinning, (void *)&turns[0]);
+    pthread_create(&thread[1], NULL, sleeping, NULL);
+    pthread_create(&thread[2], NULL, spinning, (void *)&turns[1]);
+    while (!turns[0] || !turns[1]) {
+        usleep(1000);
+    }
+    guarded[2] = 77;
+    *(volatile int *)8 = work(1);
+}
+
 static void run_threads(void)
 {
     pthread_t thread[2];
@@ -73,8 +102,7 @@ int main(int argc, char **argv)
         }
     }
     if (argc > 1 && !strcmp(argv[1], "crash")) {
-        guarded[2] = 77;
-        *(volatile int *)8 = work(1);
+        crash();
     }
     signal(SIGUSR1, handler);
     signal(SIGRTMIN + 2, handler);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of /proc that must show the guest and not the emulator: /proc/self/{exe,maps,…}, cpuinfo.
  */
+#include "linux-user/gdb.h"
 #include "linux-user/seccomp.h"
 #include "linux-user/user.h"
 #include "linux-user/syscalls.h"
@@ -163,6 +164,8 @@ static void write_status(FILE *out)
             fprintf(out, "%.7s\t%8" PRIu64 " kB\n", line, guest_mapped_bytes() >> 10);
         } else if (!strncmp(line, "SigBlk:", 7)) {
             fprintf(out, "SigBlk:\t%016" PRIx64 "\n", current_task->sigmask);
+        } else if (!strncmp(line, "Threads:", 8)) {
+            fprintf(out, "Threads:\t%d\n", atoi(line + 8) - gdb_has_thread());
         } else if (!strncmp(line, "Seccomp:", 8)) {
             fprintf(out, "Seccomp:\t%d\n", seccomp_mode(current_task));
         } else if (!strncmp(line, "SigIgn:", 7) || !strncmp(line, "SigCgt:", 7)) {
@@ -229,7 +232,8 @@ static void write_auxv(FILE *out)
     fwrite(g2h(proc.auxv_start), 1, proc.auxv_size, out);
 }
 
-/* Fields 26 to 28 are startcode, endcode, startstack. Source: proc(5). */
+/* Field 20 is the number of threads, 26 to 28 are startcode, endcode, startstack. Source: proc(5).
+ */
 static void write_stat(FILE *out)
 {
     char text[2048];
@@ -251,7 +255,9 @@ static void write_stat(FILE *out)
     }
     fprintf(out, "%.*s)", (int)(p - text), text);
     for (p = strtok_r(p + 1, " \n", &save); p; p = strtok_r(NULL, " \n", &save), field++) {
-        if (field == 26 || field == 27 || field == 28) {
+        if (field == 20) {
+            fprintf(out, " %d", atoi(p) - gdb_has_thread());
+        } else if (field == 26 || field == 27 || field == 28) {
             fprintf(out, " %" PRIu64,
                     field == 26   ? proc.start_code
                     : field == 27 ? proc.end_code

@@ -1,7 +1,7 @@
 # A crash is seen where it happened.
 #args crash
 continue
-#expect Program received signal SIGSEGV
+#expect (Program|Thread 1) received signal SIGSEGV
 backtrace
 #expect #0 .*main
 print $_siginfo._sifields._sigfault.si_addr

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of /proc that must show the guest and not the emulator: /proc/self/{exe,maps,…}, cpuinfo.
  */
+#include "linux-user/gdb.h"
 #include "linux-user/seccomp.h"
 #include "linux-user/user.h"
 #include "linux-user/syscalls.h"
@@ -164,6 +165,8 @@ static void write_status(FILE *out)
             fprintf(out, "%.7s\t%8" PRIu64 " kB\n", line, guest_mapped_bytes() >> 10);
         } else if (!strncmp(line, "SigBlk:", 7)) {
             fprintf(out, "SigBlk:\t%016" PRIx64 "\n", current_task->sigmask);
+        } else if (!strncmp(line, "Threads:", 8)) {
+            fprintf(out, "Threads:\t%d\n", atoi(line + 8) - gdb_has_thread());
         } else if (!strncmp(line, "Seccomp:", 8)) {
             fprintf(out, "Seccomp:\t%d\n", seccomp_mode(current_task));
         } else if (!strncmp(line, "SigIgn:", 7) || !strncmp(line, "SigCgt:", 7)) {
@@ -235,7 +238,7 @@ static void write_auxv(FILE *out)
     fwrite(g2h(proc.auxv_start), 1, proc.auxv_size, out);
 }
 
-/* The fields that are addresses. Source: proc(5). */
+/* Field 20 is the number of threads; the others here are addresses. Source: proc(5). */
 static void write_stat(FILE *out)
 {
     const struct {
@@ -273,6 +276,8 @@ static void write_stat(FILE *out)
         }
         if (n < G_N_ELEMENTS(addresses)) {
             fprintf(out, " %" PRIu64, addresses[n].address);
+        } else if (field == 20) {
+            fprintf(out, " %d", atoi(p) - gdb_has_thread());
         } else {
             fprintf(out, " %s", p);
         }

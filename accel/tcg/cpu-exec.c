@@ -26,7 +26,6 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
     engine.config = *config;
     guest_base = config->guest_base;
     tci_init(guest_base);
-    guest_base = config->guest_base;
     engine.target = target;
     engine.cflags = (config->no_chain || config->verify ? CF_NO_CHAIN : 0) |
                     (config->interp ? CF_INTERP : 0) |
@@ -85,6 +84,7 @@ void tcg_cpu_attach(CPUState *cpu)
     cpu->tcg = tcg_context_new(engine.target);
     cpu->tcg->code = (TCGCodeRegion *)g_new0(ThreadCode, 1);
     cpu->tcg->backend = tcg_backend_context_new(cpu->tcg);
+    tcg_backend_thread_init();
     cpu->exception_index = EXCP_NONE;
     map_cpu_memory(cpu);
     resume_polls(cpu);

@@ -48,6 +48,7 @@ struct TranslationBlock {
     struct {
         vaddr start, end;
     } ranges[TB_MAX_RANGES]; /* guest code bytes that it was made of */
+    const uint8_t *guest;    /* system mode: a copy of them, range by range */
 
     const uint8_t *tc; /* executable address of the entry; NULL with CF_INTERP */
     uint32_t tc_size;  /* bytes of host code */

@@ -72,10 +72,10 @@ static void store_imm(X86Gen *g, int32_t disp, uint64_t val)
 
 static void emit_slow_call(X86Gen *g, const X86Ool *ool)
 {
-    TCGOp *op = tb_alloc(g->s, sizeof(TCGOp));
+    int index;
+    const TCGOp *op = x86_keep_op(g, ool->op, &index);
 
-    *op = *ool->op;
-    x86_mov_ri(g, ool->arg, (uintptr_t)op);
+    x86_mov_ptr(g, ool->arg, op, MOVE_OP, index);
     x86_push_pop(g, true, ool->arg);
     x86_jump_to(g, 0xe8, x86_layout.call_mmu);
     x86_mark_ool_call(g, ool->pc, &g->dirty_pool[ool->dirty], ool->nb_dirty);

@@ -620,7 +620,7 @@ static const struct {
     { "nbd-server-remove", nbd_service_remove, NULL },
     { "nbd-server-stop", nbd_service_stop_command, NULL },
     { "block-export-add", nbd_service_add, NULL },
-    { "block-export-del", nbd_service_remove, NULL },
+    { "block-export-del", nbd_service_del, NULL },
     { "query-block", NULL, query_block },
     { "query-named-block-nodes", NULL, query_nodes },
     { "query-blockstats", NULL, query_stats },

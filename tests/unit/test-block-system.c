@@ -785,7 +785,7 @@ static void test_nbd_server(void)
     g_assert_cmpint(block_pread(client, 0, buf, DISK), ==, 0);
     g_assert_cmpmem(buf, DISK, g.disk, DISK);
     block_unref(client);
-    qmp(m, "nbd-server-remove", "{\"name\":\"d0\"}");
+    qmp(m, "nbd-server-remove", "{\"name\":\"d0\",\"mode\":\"hard\"}");
     qmp(m, "nbd-server-stop", "{}");
     finish(&g, m, "snap.qcow2", "qcow2");
 }

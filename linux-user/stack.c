@@ -127,6 +127,7 @@ bool setup_stack(LinuxProgram *prog, CPUState *cpu, GError **err)
 
     sp = base + size - 8;
     execfn = push_string(&sp, proc.exec_path);
+    proc.env_end = execfn;
     for (size_t n = envc; n-- > 0;) {
         push_string(&sp, prog->envp[n]);
     }

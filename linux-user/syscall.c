@@ -270,6 +270,9 @@ static int64_t dispatch(TaskState *ts, const SyscallDesc *desc, const uint64_t a
     Scratch sc;
     int64_t res;
 
+    if (desc->fn == sys_nosys) {
+        return -ENOSYS; /* bad pointers or not */
+    }
     sc.nb_paths = 0;
     memcpy(a, args, sizeof(a));
     res = convert_args(desc, a, &sc);

@@ -156,7 +156,7 @@ typedef struct UserProcess {
     uint64_t seed;
     bool has_seed;
     /* of the loaded image, for /proc/self */
-    uint64_t start_stack, arg_start, arg_end, auxv_start, auxv_size;
+    uint64_t start_stack, arg_start, arg_end, env_end, auxv_start, auxv_size;
     uint64_t start_code, end_code, start_data, end_data, start_brk;
 } UserProcess;
 extern UserProcess proc;

@@ -176,6 +176,7 @@ void monitor_init(void)
     run_set_event_hook(on_machine_event);
     device_set_deleted_hook(on_device_deleted);
     run_state_add_listener(on_run_state, NULL);
+    monitor_init_net();
 }
 
 char *monitor_run_line(const char *line)

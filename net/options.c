@@ -386,6 +386,12 @@ void net_default_mac(uint8_t mac[6])
     mac[5] = (uint8_t)n;
 }
 
+char *net_mac_text(const uint8_t mac[6])
+{
+    return g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+                           mac[5]);
+}
+
 bool net_parse_mac(const char *text, uint8_t mac[6])
 {
     for (int i = 0; i < 6; i++) {

@@ -198,6 +198,12 @@ static bool set_rest(const SystemConfig *c, GError **err)
     return (!c->uuid || set_uuid(c->uuid, err)) && (!c->rtc || rtc_configure(c->rtc, err));
 }
 
+/* What is booted, as the command line names it. */
+static const char *guest(const SystemConfig *c)
+{
+    return c->kernel ? c->kernel : c->bios ? c->bios : c->drives->len ? c->drives->pdata[0] : "";
+}
+
 static bool set_accel(const SystemConfig *c, GError **err)
 {
     g_autoptr(GPtrArray) requests = g_ptr_array_new();
@@ -211,7 +217,8 @@ static bool set_accel(const SystemConfig *c, GError **err)
     if (c->icount) {
         return missing("-icount", err);
     }
-    return accel_configure((const char *const *)requests->pdata, machine->ops->target, err);
+    return accel_configure((const char *const *)requests->pdata, machine->ops->target, guest(c),
+                           err);
 }
 
 /* ---- back ends --------------------------------------------------------------------------- */
@@ -572,6 +579,7 @@ bool system_start(SystemConfig *c, GError **err)
 void system_stop(void)
 {
     vm_stop(RUN_STATE_SHUTDOWN);
+    accel_current()->exit();
     if (machine->drives) {
         block_system_drain(machine->drives);
     }

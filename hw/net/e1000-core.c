@@ -334,6 +334,11 @@ static void cleanup(NetClient *nc)
     e1000_of(nc)->nc = NULL;
 }
 
+static const uint8_t *own_mac(NetClient *nc)
+{
+    return (const uint8_t *)e1000_reg(e1000_of(nc), RAL);
+}
+
 static const NetClientInfo nic_info = {
     .type = "nic",
     .desc = "Intel gigabit Ethernet",
@@ -341,6 +346,7 @@ static const NetClientInfo nic_info = {
     .receive = e1000_receive,
     .can_receive = e1000_can_receive,
     .link_changed = link_changed,
+    .mac = own_mac,
     .cleanup = cleanup,
 };
 

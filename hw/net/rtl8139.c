@@ -299,6 +299,11 @@ static void cleanup(NetClient *nc)
     rtl_of(nc)->nc = NULL;
 }
 
+static const uint8_t *own_mac(NetClient *nc)
+{
+    return rtl_of(nc)->regs + IDR;
+}
+
 static const NetClientInfo nic_info = {
     .type = "nic",
     .desc = "Realtek Fast Ethernet",
@@ -306,6 +311,7 @@ static const NetClientInfo nic_info = {
     .receive = rtl_receive,
     .can_receive = rtl_can_receive,
     .link_changed = link_changed,
+    .mac = own_mac,
     .cleanup = cleanup,
 };
 

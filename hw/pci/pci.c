@@ -140,14 +140,15 @@ static hwaddr bar_address(const PCIDevice *dev, unsigned n)
     return addr & ~(bar->region->size - 1);
 }
 
-/* 0 is where nothing has been assigned yet, the top is where sizes are asked for. */
+/* Memory at 0: nothing has been assigned yet. I/O at 0 is a place like others: the window's first,
+ * which firmware gives away. At the top, sizes are asked for. */
 static bool sensible(const PCIBar *bar, hwaddr addr)
 {
     uint64_t limit = bar->flags & PCI_BAR_IO   ? 0xffff
                      : bar->flags & PCI_BAR_64 ? UINT64_MAX
                                                : UINT32_MAX;
     uint64_t last = addr + bar->region->size - 1;
-    return addr != 0 && last > addr && last < limit;
+    return (addr != 0 || bar->flags & PCI_BAR_IO) && last > addr && last < limit;
 }
 
 static void update_bar(PCIDevice *dev, unsigned n)

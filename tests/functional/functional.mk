@@ -10,6 +10,12 @@ check-functional-slow: $(if $(EMULATOR),all) ## the slow ones
 check-debian: $(LINKS) ## a Debian of another architecture is made and used
 	@$(TAP)debian tests/functional/debian --emulator=$(abspath $(BUILD)/latimer-aarch64)
 
-CHECKS      += check-functional
-CHECKS_SLOW += check-functional-slow check-debian
-.PHONY: check-functional check-functional-slow check-debian
+check-memory: $(LINKS) ## what emulation costs in memory
+	@$(TAP)memory tests/functional/memory --emulator=$(abspath $(BUILD)/latimer-aarch64)
+
+check-python: $(LINKS) ## Python's regression suite, each test beside native
+	@$(TAP)python tests/functional/python-suite --emulator=$(abspath $(BUILD)/latimer-aarch64)
+
+CHECKS      += check-functional check-memory
+CHECKS_SLOW += check-functional-slow check-debian check-python
+.PHONY: check-functional check-functional-slow check-debian check-memory check-python

@@ -42,6 +42,10 @@ check-bad-input: guest-programs $(if $(EMULATOR),all)
 check-binfmt: guest-programs $(LINKS) ## scripts/binfmt, in a namespace of its own
 	@$(TAP)binfmt tests/tcg/binfmt $(abspath $(BUILD)/latimer-aarch64) $(abspath $(TCG_BUILD)/flow)
 
+check-syscall-table: guest-programs $(LINKS) ## the table of system calls against the kernel's
+	@$(TAP)syscall-table tests/tcg/syscall-table --emulator=$(abspath $(BUILD)/latimer-aarch64) \
+	    --program=$(abspath $(TCG_BUILD)/refused) --cc='$(AARCH64_CC)'
+
 # Ten minutes of signals, a million bad calls.
 check-stress: guest-programs $(LINKS)
 	@failed=0; \
@@ -74,7 +78,7 @@ check-lockfree: guest-programs $(if $(EMULATOR),all)
 record-insn: guest-programs
 	for list in $(TCG_LISTS); do $(EMU) $$list > $(TCG_SRC)/$${list##*/}.out || exit 1; done
 
-CHECKS      += check-tcg check-bad-input check-cache check-binfmt
+CHECKS      += check-tcg check-bad-input check-cache check-binfmt check-syscall-table
 CHECKS_SLOW += check-tcg-modes check-lockfree check-stress
-.PHONY: guest-programs check-tcg check-bad-input check-cache check-tcg-modes check-lockfree check-binfmt \
+.PHONY: guest-programs check-tcg check-bad-input check-cache check-tcg-modes check-lockfree check-binfmt check-syscall-table \
         check-stress record-insn

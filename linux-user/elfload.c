@@ -408,8 +408,8 @@ static int load_elf(LinuxProgram *prog, GError **err)
     }
     info->is_pie = f.eh.e_type == ET_DYN;
     info->has_bti = has_bti_property(&f);
-    /* Half-way up, as arm64 does, with room for the heap above. */
-    status = map_elf(&f, (proc.guest_limit / 2) & ~UINT64_C(0x1fffff),
+    /* Two thirds up, as arm64 does (ELF_ET_DYN_BASE): ThreadSanitizer knows only this place. */
+    status = map_elf(&f, (proc.guest_limit / 3 * 2) & ~UINT64_C(0x1fffff),
                      info->has_bti && !info->interp, info, err);
     if (status) {
         return status;

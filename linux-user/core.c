@@ -132,7 +132,7 @@ static GArray *find_segments(void)
 
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*u %n", &start, &end,
                    &s.offset, &rest) < 3 ||
-            start >= proc.guest_limit) {
+            !guest_mapping(&start, &end)) {
             continue;
         }
         line[strcspn(line, "\n")] = 0;
@@ -197,7 +197,8 @@ static void write_memory(int fd, int mem, const Elf64_Phdr *ph, uint64_t limit)
     uint8_t page[GUEST_PAGE_SIZE];
 
     for (uint64_t at = 0; at < ph->p_filesz && ph->p_offset + at < limit; at += sizeof(page)) {
-        if (pread(mem, page, sizeof(page), ph->p_vaddr + at) == sizeof(page) &&
+        if (pread(mem, page, sizeof(page), (off_t)(ph->p_vaddr + at + guest_base)) ==
+                sizeof(page) &&
             memcmp(page, zeros, sizeof(page)) &&
             pwrite(fd, page, sizeof(page), ph->p_offset + at) != sizeof(page)) {
             return;

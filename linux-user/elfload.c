@@ -408,7 +408,8 @@ static int load_elf(LinuxProgram *prog, GError **err)
     }
     info->is_pie = f.eh.e_type == ET_DYN;
     info->has_bti = has_bti_property(&f);
-    /* Two thirds up, as arm64 does (ELF_ET_DYN_BASE): ThreadSanitizer knows only this place. */
+    /* Two thirds up, as arm64 does (ELF_ET_DYN_BASE): sanitizers know it, and the heap has room
+     * above. */
     status = map_elf(&f, (proc.guest_limit / 3 * 2) & ~UINT64_C(0x1fffff),
                      info->has_bti && !info->interp, info, err);
     if (status) {

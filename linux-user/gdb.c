@@ -583,10 +583,11 @@ static void op_thread_name(int tid, char *buf, size_t size)
 static bool transfer(uint64_t addr, void *buf, size_t len, bool write)
 {
     int fd = guest_range_ok(addr, len) ? open("/proc/self/mem", O_RDWR | O_CLOEXEC) : -1;
+    off_t at = (off_t)(addr + guest_base);
     ssize_t n = -1;
 
     if (fd >= 0) {
-        n = write ? pwrite(fd, buf, len, addr) : pread(fd, buf, len, addr);
+        n = write ? pwrite(fd, buf, len, at) : pread(fd, buf, len, at);
         close(fd);
     }
     return n == (ssize_t)len;

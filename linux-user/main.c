@@ -113,9 +113,7 @@ static void opt_uname(const char *arg)
 }
 static void opt_base(const char *arg)
 {
-    if (parse_size("B", arg)) {
-        fatal(1, "-B %s: not implemented: a guest base other than 0", arg);
-    }
+    opt.tcg.guest_base = parse_size("B", arg);
 }
 static void opt_reserved(const char *arg)
 {
@@ -431,36 +429,6 @@ static void check_own_name(void)
     }
 }
 
-/*
- * Where translations are kept: an absolute name, or NULL. Not for a program with more rights than
- * its user has.
- */
-static const char *cache_dir(void)
-{
-    static const struct {
-        const char *var, *below;
-    } places[] = {
-        { "LATIMER_CACHE_DIR", "" },
-        { "XDG_CACHE_HOME", "/latimer/code" },
-        { "HOME", "/.cache/latimer/code" },
-    };
-
-    if (getauxval(AT_SECURE) || (opt.cache && !strcmp(opt.cache, "off"))) {
-        return NULL;
-    }
-    if (opt.cache && *opt.cache == '/') {
-        return opt.cache;
-    }
-    for (size_t n = 0; n < G_N_ELEMENTS(places); n++) {
-        const char *dir = getenv(places[n].var);
-
-        if (dir && *dir == '/') {
-            return g_strconcat(dir, places[n].below, NULL);
-        }
-    }
-    return NULL;
-}
-
 static void map_vdso(void)
 {
     const UserVdso *vdso = proc.arch->vdso;
@@ -481,8 +449,8 @@ static void load(LinuxProgram *prog)
     const char *slash;
     int status;
 
-    if (!mm_init(opt.reserved, &err)) {
-        fatal(126, "%s", err->message);
+    if (!mm_init(opt.tcg.guest_base, opt.reserved, &err)) {
+        fatal(g_error_matches(err, G_FILE_ERROR, G_FILE_ERROR_INVAL) ? 1 : 126, "%s", err->message);
     }
     proc.exec_path = prog->path;
     status = load_program(prog, &err);
@@ -493,6 +461,8 @@ static void load(LinuxProgram *prog)
     prctl(PR_SET_NAME, slash ? slash + 1 : proc.exec_path);
     proc.start_code = prog->image.start_code;
     proc.end_code = prog->image.end_code;
+    proc.start_data = prog->image.start_data;
+    proc.end_data = prog->image.end_data;
     proc.start_brk = guest_brk(0);
 }
 
@@ -529,7 +499,7 @@ static CPUState *create_cpu(void)
     }
     opt.tcg.cpu_model = proc.cpu_model;
     /* a debugger's breakpoints are in no code of an earlier run */
-    opt.tcg.cache_dir = opt.gdb || opt.gdb_fd ? NULL : cache_dir();
+    opt.tcg.cache_dir = opt.gdb || opt.gdb_fd ? NULL : tcg_cache_dir(opt.cache);
     limit_code_buffer();
     if (!tcg_exec_init(proc.arch->target, &opt.tcg, &err)) {
         fatal(126, "%s (ulimit -v tells the limit, -accel tcg,tb-size=MIB asks for less)",

@@ -147,11 +147,11 @@ static OwnFolder folder_kind(int fd)
 /* struct linux_dirent64 is the same everywhere. */
 int64_t sys_getdents64(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    int64_t res = safe_syscall(__NR_getdents64, a), kept = 0;
-    uint8_t *buf = g2h(a[1]);
+    uint64_t guest_buf = a[1];
+    uint8_t *buf = g2h(guest_buf);
+    int64_t res = host_call(ts, a), kept = 0;
     OwnFolder kind;
 
-    (void)ts;
     if (res <= 0 || !own_fds_any || (kind = folder_kind((int)a[0])) == FOLDER_OTHER) {
         return res;
     }
@@ -167,6 +167,7 @@ int64_t sys_getdents64(TaskState *ts, uint64_t a[MAX_ARGS])
         }
         at += len;
     }
+    a[1] = guest_buf;
     return kept ? kept : sys_getdents64(ts, a); /* nothing left is not the end */
 }
 
@@ -191,7 +192,7 @@ int64_t sys_new_root(TaskState *ts, uint64_t a[MAX_ARGS])
     int64_t res;
 
     open_self();
-    res = safe_syscall(host_nr_of(ts), a);
+    res = host_call(ts, a);
     if (paused) {
         gdb_go_on(ts);
     }

@@ -248,6 +248,8 @@ static const Option options[] = {
     { "smp", "[cpus=]N[,maxcpus=N,sockets=N,clusters=N,cores=N,threads=N]", TEXT(smp),
       .doc = "CPUs and how they are arranged" },
     { "m", "[size=]N[M|G][,slots=N,maxmem=N]", TEXT(memory), .doc = "RAM, in MiB if no unit is given" },
+    { "numa", "node[,cpus=N[-M]][,mem=SIZE|memdev=ID]|dist,src=N,dst=N,val=N", LIST(numas),
+      .doc = "which memory and CPUs are near each other" },
     { "object", "KIND,id=ID[,KEY=VALUE…]", LIST(objects),
       .doc = "memory-backend-ram, memory-backend-memfd, memory-backend-file" },
     { "rtc", "[base=utc|localtime|DATE][,clock=host|vm]", TEXT(rtc), .doc = "what the clock says" },
@@ -351,7 +353,8 @@ static void init_lists(SystemConfig *c)
     GPtrArray **const lists[] = { &c->machine_props, &c->accels,   &c->objects, &c->chardevs,
                                   &c->drives,        &c->devices,  &c->netdevs, &c->nics,
                                   &c->serials,       &c->monitors, &c->qmps,    &c->gdbs,
-                                  &c->globals,       &c->fw_cfgs,  &c->nets,    &c->mons };
+                                  &c->globals,       &c->numas,    &c->fw_cfgs, &c->nets,
+                                  &c->mons };
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
         *lists[i] = g_ptr_array_new();
     }

@@ -54,8 +54,8 @@ typedef struct AccelOps {
     const char *desc;
     /* Whether this host can run guests of `target` so. */
     bool (*available)(const TargetOps *target, GError **err);
-    /* options: "thread=single,tb-size=64" or "" */
-    bool (*init)(const TargetOps *target, const char *options, GError **err);
+    /* options: "thread=single,tb-size=64" or ""; guest: see accel_configure */
+    bool (*init)(const TargetOps *target, const char *guest, const char *options, GError **err);
     /* Starts the thread (or joins the round robin). The CPU is reset by then. */
     bool (*vcpu_start)(VCPU *v, GError **err);
     void (*kick)(VCPU *v);        /* leave guest code soon, look at interrupts and stop_requested */
@@ -64,7 +64,8 @@ typedef struct AccelOps {
 } AccelOps;
 extern const AccelOps *const accels[]; /* in order of preference; NULL at the end */
 /* "-accel tcg:kvm", "-accel kvm -accel tcg", "-machine accel=": the first that is available. */
-bool accel_configure(const char *const *requests, const TargetOps *target, GError **err);
+bool accel_configure(const char *const *requests, const TargetOps *target, const char *guest,
+                     GError **err);
 const AccelOps *accel_current(void);
 
 /* ---- what devices and targets call; any thread ---- */

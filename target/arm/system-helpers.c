@@ -8,7 +8,7 @@
 #include "target/arm/system.h"
 
 #define ENV(e) ((CPUArmState *)(uintptr_t)(e))
-#define ROW(r) ((const ARMSysReg *)(uintptr_t)(r))
+#define ROW(r) arm_sysreg_by_id(r)
 
 /* ---- system registers
  * ------------------------------------------------------------------------------ */
@@ -133,6 +133,7 @@ static void helper_sev(uint64_t env, uint64_t all)
 
 const ARMSystemOps arm_system_ops = {
     .find_reg = arm_find_sysreg,
+    .reg_id = arm_sysreg_id,
     .page_guarded = arm_page_guarded,
     .probe = cpu_probe,
     .load = cpu_ld,

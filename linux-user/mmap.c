@@ -86,7 +86,8 @@ static bool check_base(uint64_t base, uint64_t lowest, GError **err)
     int64_t res;
 
     if (!page_aligned(base)) {
-        INVALID("-B 0x%" PRIx64 ": it has to be a multiple of the page size, %d", base, GUEST_PAGE_SIZE);
+        INVALID("-B 0x%" PRIx64 ": it has to be a multiple of the page size, %d", base,
+                GUEST_PAGE_SIZE);
         return false;
     }
     if (base >= lowest || lowest - base < 4 * GUEST_GAP) {

@@ -152,7 +152,10 @@ static void on_machine_event(const char *name, const char *cause)
 {
     JsonObject *data = NULL;
 
-    if (cause) {
+    if (!strcmp(name, "WATCHDOG") || g_str_has_prefix(name, "GUEST_")) {
+        data = json_object_new();
+        json_object_set_string_member(data, "action", cause);
+    } else if (cause) {
         data = json_object_new();
         json_object_set_boolean_member(data, "guest", g_str_has_prefix(cause, "guest"));
         json_object_set_string_member(data, "reason", cause);

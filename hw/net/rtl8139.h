@@ -106,7 +106,7 @@ typedef struct RTL8139 {
     uint32_t tx_index[2], rx_index; /* C+: normal, high priority */
     bool tx_poll[2];
     bool blocked, transmitting;
-    bool starved; /* a packet waits for a descriptor */
+    bool starved; /* a packet waits for room */
     /* Counters of the dump, DS "Dump tally counter". */
     uint64_t tx_ok, rx_ok, tx_err, rx_phys, rx_broadcast;
     uint32_t rx_err, rx_multicast;

@@ -11,6 +11,7 @@
 #include "monitor/monitor.h"
 #include "net/net.h"
 #include "system/config.h"
+#include "system/qtest.h"
 #include "util/opts.h"
 
 static Machine *machine;
@@ -541,6 +542,9 @@ bool system_start(SystemConfig *c, GError **err)
         !each(c->fw_cfgs, "fw_cfg", add_fw_cfg, err) ||
         !each(c->devices, "device", add_device, err) || !add_drive_devices(err) || !add_nics(err) ||
         !ops->finish(machine, err) || !add_all_monitors(c, err)) {
+        return false;
+    }
+    if (c->qtest && !qtest_start(machine->memory, c->qtest, c->qtest_log, err)) {
         return false;
     }
     net_check(stderr);

@@ -161,28 +161,38 @@ BlockNode *block_ref(BlockNode *node)
     return node;
 }
 
-void block_unref(BlockNode *node)
+static void drop_child(BlockNode **child)
 {
-    if (!node || !g_atomic_int_dec_and_test(&node->refs)) {
-        return;
-    }
-    forget_name(node);
+    block_unref(g_steal_pointer(child));
+}
+
+/* Closes what open opened; what is left is the node itself, and who refers to it. */
+static void node_stop(BlockNode *node)
+{
     if (node->state && node->drv->close) {
         node->drv->close(node);
     }
-    block_unref(node->backing);
-    block_unref(node->data);
-    block_unref(node->file);
-    g_free(node->backing_file);
-    g_free(node->backing_fmt);
-    g_free(node->auto_backing_file);
-    g_free(node->opened_name);
-    g_free(node->opened_format);
-    opts_free(node->opened_by);
-    g_free(node->filename);
-    g_free(node->node_name);
-    g_free(node->state);
-    g_free(node);
+    drop_child(&node->backing);
+    drop_child(&node->data);
+    drop_child(&node->file);
+    g_clear_pointer(&node->backing_file, g_free);
+    g_clear_pointer(&node->backing_fmt, g_free);
+    g_clear_pointer(&node->auto_backing_file, g_free);
+    g_clear_pointer(&node->opened_name, g_free);
+    g_clear_pointer(&node->opened_format, g_free);
+    g_clear_pointer(&node->opened_by, opts_free);
+    g_clear_pointer(&node->filename, g_free);
+    g_clear_pointer(&node->state, g_free);
+}
+
+void block_unref(BlockNode *node)
+{
+    if (node && g_atomic_int_dec_and_test(&node->refs)) {
+        forget_name(node);
+        node_stop(node);
+        g_free(node->node_name);
+        g_free(node);
+    }
 }
 
 static const BlockDriver *probe_format(BlockNode *file, GError **err)
@@ -269,14 +279,27 @@ static bool check_leftover(Opts *opts, const BlockDriver *drv, GError **err)
     return false;
 }
 
-static BlockNode *node_new(const BlockDriver *drv, const char *filename, unsigned flags)
+/* `into`: a node that is stopped, to start again, or NULL. */
+static BlockNode *node_new(BlockNode *into, const BlockDriver *drv, const char *filename,
+                           unsigned flags)
 {
-    BlockNode *node = g_new0(BlockNode, 1);
-    node->refs = 1;
+    BlockNode *node = into ? into : g_new0(BlockNode, 1);
+    g_atomic_int_inc(&node->refs);
     node->drv = drv;
     node->flags = flags;
     node->filename = g_strdup(filename ? filename : "");
     return node;
+}
+
+/* Every option that starts with `prefix`, under its whole name. */
+static void move_prefix(Opts *to, Opts *from, const char *prefix)
+{
+    g_autoptr(Opts) taken = opts_take_prefix(from, prefix);
+    for (unsigned i = 0; i < opts_count(taken); i++) {
+        const char *key = opts_key(taken, i);
+        g_autofree char *full = g_strconcat(prefix, key, NULL);
+        opts_set(to, full, opts_get(taken, key));
+    }
 }
 
 static bool node_start(BlockNode *node, Opts *opts, GError **err)
@@ -286,22 +309,21 @@ static bool node_start(BlockNode *node, Opts *opts, GError **err)
     if (!take_node_opts(node, opts, err)) {
         return false;
     }
-    g_autoptr(Opts) data_file = opts_take_prefix(opts, "data-file.");
     /* The driver gets its own options in one list, checked. */
+    g_autoptr(Opts) lists = opts_new();
     for (const OptDef *o = drv->open_opts; o && o->name; o++) {
-        if (opts_has(opts, o->name)) {
+        if (g_str_has_suffix(o->name, ".")) {
+            move_prefix(lists, opts, o->name);
+        } else if (opts_has(opts, o->name)) {
             opts_set(mine, o->name, opts_get(opts, o->name));
             opts_remove(opts, o->name);
         }
     }
+    move_prefix(lists, opts, "data-file.");
     if (!opts_check(mine, drv->open_opts, err) || !check_leftover(opts, drv, err)) {
         return false;
     }
-    for (unsigned i = 0; i < opts_count(data_file); i++) {
-        const char *key = opts_key(data_file, i);
-        g_autofree char *full = g_strconcat("data-file.", key, NULL);
-        opts_set(mine, full, opts_get(data_file, key));
-    }
+    opts_merge(mine, lists);
     node->state = g_malloc0(MAX(drv->state_size, 1));
     if (!drv->open(node, mine, err)) {
         g_free(node->state);
@@ -317,7 +339,8 @@ static bool node_start(BlockNode *node, Opts *opts, GError **err)
     return true;
 }
 
-static BlockNode *open_protocol(const char *filename, Opts *opts, unsigned flags, GError **err)
+static BlockNode *open_protocol(BlockNode *into, const char *filename, Opts *opts, unsigned flags,
+                                GError **err)
 {
     const BlockDriver *drv;
     const char *name = opts_get(opts, "driver");
@@ -338,7 +361,7 @@ static BlockNode *open_protocol(const char *filename, Opts *opts, unsigned flags
         return NULL;
     }
     const char *shown = filename ? filename : opts_get(opts, "filename");
-    g_autoptr(BlockNode) node = node_new(drv, shown, flags);
+    g_autoptr(BlockNode) node = node_new(into, drv, shown, flags);
     if (filename) {
         if (drv->parse_filename) {
             if (!drv->parse_filename(filename, opts, err)) {
@@ -412,7 +435,7 @@ BlockNode *block_open_child(BlockNode *parent, Opts *opts, const char *name, con
         }
         filename = NULL;
     }
-    return file ? open_protocol(filename, sub, flags, err)
+    return file ? open_protocol(NULL, filename, sub, flags, err)
                 : block_open(filename, format, sub, flags, err);
 }
 
@@ -452,10 +475,11 @@ static bool open_backing(BlockNode *node, Opts *opts, GError **err)
     return node->backing != NULL;
 }
 
-static BlockNode *open_format(const BlockDriver *drv, BlockNode *file, const char *filename,
-                              Opts *opts, unsigned flags, bool probed, GError **err)
+static BlockNode *open_format(BlockNode *into, const BlockDriver *drv, BlockNode *file,
+                              const char *filename, Opts *opts, unsigned flags, bool probed,
+                              GError **err)
 {
-    g_autoptr(BlockNode) node = node_new(drv, filename, flags);
+    g_autoptr(BlockNode) node = node_new(into, drv, filename, flags);
     g_autoptr(Opts) backing = opts_take_prefix(opts, "backing.");
     const char *no_backing = opts_get(opts, "backing");
     if (no_backing) {
@@ -496,8 +520,8 @@ static unsigned child_flags(unsigned flags, const Opts *opts)
     return flags;
 }
 
-static BlockNode *open_one(const char *filename, const char *format, Opts *opts, unsigned flags,
-                           GError **err)
+static BlockNode *open_one(BlockNode *into, const char *filename, const char *format, Opts *opts,
+                           unsigned flags, GError **err)
 {
     const char *driver = opts_get(opts, "driver");
     const BlockDriver *drv = NULL;
@@ -515,7 +539,7 @@ static BlockNode *open_one(const char *filename, const char *format, Opts *opts,
         }
         if (drv->is_protocol) {
             opts_set(opts, "driver", driver);
-            return open_protocol(filename, opts, flags, err);
+            return open_protocol(into, filename, opts, flags, err);
         }
     }
     BlockNode dummy = { .filename = (char *)(filename ? filename : "") };
@@ -539,11 +563,12 @@ static BlockNode *open_one(const char *filename, const char *format, Opts *opts,
     if (!drv && !(drv = probe_format(file, err))) {
         return NULL;
     }
-    return open_format(drv, file, filename ? filename : file->filename, opts, flags, probed, err);
+    return open_format(into, drv, file, filename ? filename : file->filename, opts, flags, probed,
+                       err);
 }
 
-BlockNode *block_open(const char *filename, const char *format, const Opts *opts, unsigned flags,
-                      GError **err)
+static BlockNode *open_into(BlockNode *into, const char *filename, const char *format,
+                            const Opts *opts, unsigned flags, GError **err)
 {
     g_autoptr(Opts) mine = opts_copy(opts);
     GError *local = NULL;
@@ -554,7 +579,7 @@ BlockNode *block_open(const char *filename, const char *format, const Opts *opts
         }
         filename = NULL;
     }
-    BlockNode *node = open_one(filename, format, mine, flags, &local);
+    BlockNode *node = open_one(into, filename, format, mine, flags, &local);
     if (node && !node->opened_by) {
         node->opened_by = opts_copy(opts);
         node->opened_name = g_strdup(shown);
@@ -566,6 +591,79 @@ BlockNode *block_open(const char *filename, const char *format, const Opts *opts
         g_propagate_error(err, local);
     }
     return node;
+}
+
+BlockNode *block_open(const char *filename, const char *format, const Opts *opts, unsigned flags,
+                      GError **err)
+{
+    return open_into(NULL, filename, format, opts, flags, err);
+}
+
+static int lost_io(BlockNode *node, int64_t off, void *buf, int64_t len)
+{
+    (void)node;
+    (void)off;
+    (void)buf;
+    (void)len;
+    return -ENOMEDIUM;
+}
+
+/* What a node is when neither its new nor its old options open it any more. */
+static const BlockDriver lost_driver = { .name = "lost", .pread = lost_io };
+
+static bool reopen_with(BlockNode *node, const char *name, const char *format, const Opts *opts,
+                        unsigned flags, bool keep_backing, GError **err)
+{
+    g_autofree char *node_name = g_steal_pointer(&node->node_name);
+    BlockNode *backing = keep_backing ? g_steal_pointer(&node->backing) : NULL;
+    node_stop(node);
+    flags |= keep_backing ? BLOCK_NO_BACKING : 0;
+    bool ok = open_into(node, name, format, opts, flags, err) != NULL;
+    if (ok) {
+        block_unref(node); /* the reference that open gave */
+        node->flags &= ~(keep_backing ? (unsigned)BLOCK_NO_BACKING : 0);
+    } else {
+        node_stop(node);
+    }
+    node->backing = backing ? backing : node->backing;
+    g_free(node->node_name);
+    node->node_name = g_steal_pointer(&node_name);
+    return ok;
+}
+
+bool block_reopen(BlockNode *node, const Opts *opts, unsigned flags, GError **err)
+{
+    g_autofree char *name = g_strdup(node->opened_name), *format = g_strdup(node->opened_format);
+    g_autoptr(Opts) old = opts_copy(node->opened_by), new = opts_copy(opts);
+    unsigned old_flags = node->flags;
+    bool keep = true;
+    for (unsigned i = 0; i < opts_count(new); i++) {
+        const char *key = opts_key(new, i);
+        bool same = !g_strcmp0(opts_get(old, key), opts_get(new, key));
+        keep &= same || (strcmp(key, "backing") && !g_str_has_prefix(key, "backing."));
+    }
+    if (node->file && !node->file->node_name && g_atomic_int_get(&node->file->refs) > 1) {
+        g_set_error(err, BLOCK_ERROR, EBUSY, "'%s' is in use", node->file->filename);
+        return false;
+    }
+    if (opts_has(new, "driver") && strcmp(opts_get(new, "driver"), node->drv->name)) {
+        g_set_error(err, BLOCK_ERROR, EINVAL, "Cannot change the option 'driver'");
+        return false;
+    }
+    int ret = block_flush(node);
+    if (ret) {
+        g_set_error(err, BLOCK_ERROR, -ret, "Could not flush '%s': %s", node->filename,
+                    g_strerror(-ret));
+        return false;
+    }
+    opts_remove(old, "node-name"); /* it keeps its name */
+    opts_remove(new, "node-name");
+    bool ok = reopen_with(node, name, format, new, flags, keep, err);
+    if (!ok && !reopen_with(node, name, format, old, old_flags, keep, NULL)) {
+        node->drv = &lost_driver;
+        node->filename = g_strdup("");
+    }
+    return ok;
 }
 
 bool block_create(const char *filename, const char *format, Opts *opts, GError **err)
@@ -601,5 +699,5 @@ BlockNode *block_create_file(const char *filename, int64_t size, Opts *opts, GEr
         return NULL;
     }
     g_autoptr(Opts) open = opts_new();
-    return open_protocol(filename, open, BLOCK_RDWR | BLOCK_UNMAP, err);
+    return open_protocol(NULL, filename, open, BLOCK_RDWR | BLOCK_UNMAP, err);
 }

@@ -240,7 +240,28 @@ int block_flush(BlockNode *node)
     if (!(node->flags & BLOCK_RDWR) || !node->drv->flush) {
         return 0;
     }
+    if (node->file) {
+        block_event(node->file, BLOCK_EV_FLUSH_TO_OS);
+        block_event(node->file, BLOCK_EV_FLUSH_TO_DISK);
+    }
     return node->drv->flush(node);
+}
+
+int block_debug(BlockNode *node, BlockDebugOp op, const char *event, const char *tag)
+{
+    while (node && !node->drv->debug) {
+        node = node->file;
+    }
+    return node ? node->drv->debug(node, op, event, tag) : -ENOTSUP;
+}
+
+int block_vmstate(BlockNode *node, int64_t off, void *buf, int64_t len, bool write)
+{
+    node = block_skip_filters(node);
+    if (write && !(node->flags & BLOCK_RDWR)) {
+        return -EROFS;
+    }
+    return node->drv->vmstate ? node->drv->vmstate(node, off, buf, len, write) : -ENOTSUP;
 }
 
 int block_status(BlockNode *node, int64_t off, int64_t len, BlockExtent *out)

@@ -69,6 +69,7 @@ static int64_t raw_getlength(BlockNode *node)
 
 static int raw_pread(BlockNode *node, int64_t off, void *buf, int64_t len)
 {
+    block_event(node->file, BLOCK_EV_READ_AIO);
     return block_pread(node->file, off + ((RawState *)node->state)->offset, buf, len);
 }
 
@@ -104,12 +105,14 @@ static int raw_pwrite(BlockNode *node, int64_t off, const void *buf, int64_t len
     if (turns_into_format(node, off, buf, len)) {
         return -EPERM;
     }
+    block_event(node->file, BLOCK_EV_WRITE_AIO);
     return block_pwrite(node->file, off + ((RawState *)node->state)->offset, buf, len);
 }
 
 static int raw_preadv(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len)
 {
     (void)len;
+    block_event(node->file, BLOCK_EV_READ_AIO);
     return block_preadv(node->file, off + ((RawState *)node->state)->offset, iov, niov);
 }
 
@@ -119,6 +122,7 @@ static int raw_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, in
     if (node->probed && off < PROBED_PREFIX) {
         return -ENOTSUP; /* the check wants the bytes in a row */
     }
+    block_event(node->file, BLOCK_EV_WRITE_AIO);
     return block_pwritev(node->file, off + ((RawState *)node->state)->offset, iov, niov);
 }
 

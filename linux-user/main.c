@@ -3,6 +3,7 @@
 #include "linux-user/gdb.h"
 #include "linux-user/seccomp.h"
 #include "linux-user/symbols.h"
+#include "linux-user/tasks.h"
 #include "linux-user/user.h"
 #include "util/log.h"
 #include "util/version.h"
@@ -112,9 +113,7 @@ static void opt_uname(const char *arg)
 }
 static void opt_base(const char *arg)
 {
-    if (parse_size("B", arg)) {
-        fatal(1, "-B %s: not implemented: a guest base other than 0", arg);
-    }
+    opt.tcg.guest_base = parse_size("B", arg);
 }
 static void opt_reserved(const char *arg)
 {
@@ -450,8 +449,8 @@ static void load(LinuxProgram *prog)
     const char *slash;
     int status;
 
-    if (!mm_init(opt.reserved, &err)) {
-        fatal(126, "%s", err->message);
+    if (!mm_init(opt.tcg.guest_base, opt.reserved, &err)) {
+        fatal(g_error_matches(err, G_FILE_ERROR, G_FILE_ERROR_INVAL) ? 1 : 126, "%s", err->message);
     }
     proc.exec_path = prog->path;
     status = load_program(prog, &err);
@@ -462,6 +461,8 @@ static void load(LinuxProgram *prog)
     prctl(PR_SET_NAME, slash ? slash + 1 : proc.exec_path);
     proc.start_code = prog->image.start_code;
     proc.end_code = prog->image.end_code;
+    proc.start_data = prog->image.start_data;
+    proc.end_data = prog->image.end_data;
     proc.start_brk = guest_brk(0);
 }
 
@@ -569,6 +570,7 @@ int main(int argc, char **argv)
     }
     ts = task_new(cpu, proc.arch, sighand_copy(NULL));
     ts->tid = getpid();
+    tasks_add(ts);
     current_task = ts;
     tcg_cpu_attach(cpu);
     proc.arch->init_cpu(cpu, prog.image.start_pc, prog.sp);

@@ -40,20 +40,10 @@ static Device *find_device(const char *id, GError **err)
 static JsonNode *device_del(G_GNUC_UNUSED const Command *self, JsonObject *args, GError **err)
 {
     Device *dev = find_device(arg_str(args, "id"), err);
-    JsonObject *data;
 
-    if (!dev) {
-        return NULL;
+    if (dev) {
+        device_unplug(dev, err);
     }
-    if (!dev->type->hotpluggable || !dev->bus || !dev->bus->hotplug) {
-        g_set_error(err, MONITOR_ERROR, 0, "Bus '%s' does not support hotplugging",
-                    dev->bus ? dev->bus->name : "none");
-        return NULL;
-    }
-    data = json_object_new();
-    json_object_set_string_member(data, "device", dev->id);
-    device_delete(dev);
-    monitor_event("DEVICE_DELETED", data);
     return NULL;
 }
 

@@ -18,7 +18,7 @@ typedef struct SystemConfig {
     const char *name, *uuid, *rtc, *icount, *qtest, *qtest_log, *boot;
     const char *pidfile, *display;
     GPtrArray *accels, *objects, *chardevs, *drives, *devices, *netdevs, *nics, *nets, *mons,
-        *serials, *monitors, *qmps, *gdbs, *globals,
+        *serials, *monitors, *qmps, *gdbs, *globals, *numas, *fsdevs, *virtfs,
         *fw_cfgs; /* of const char *; NULL is never in them */
     /* drives: "drive:…", "blockdev:…" or "OPTION:FILE" of a shortcut, in the order given. */
     RunActions actions;

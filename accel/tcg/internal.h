@@ -93,10 +93,13 @@ typedef struct TCGEngine {
     TCGConfig config;
     const TargetOps *target;
     pthread_mutex_t lock;
-    _Atomic uint32_t cflags;    /* CF_* of every new block */
-    _Atomic bool fp_check;      /* too many traps: blocks with CF_FP_CHECK only */
-    _Atomic bool fp_flags_read; /* the guest looked at its floating flags: CF_FP_EXACT with those */
-    int64_t fp_window;          /* when the current FP_TRAP_LIMIT traps began, ms */
+    _Atomic uint32_t cflags; /* CF_* of every new block */
+    /*
+     * CF_* that all blocks are to have from now on: CF_FP_CHECK after too many traps, CF_FP_EXACT
+     * with those once the guest has looked at its floating flags, and what the guest's doings ask.
+     */
+    _Atomic uint32_t wanted_cflags;
+    int64_t fp_window; /* when the current FP_TRAP_LIMIT traps began, ms */
     _Atomic uint64_t epoch;
     _Atomic uint64_t generation; /* counts invalidations of guest code */
     CPUState *cpus;

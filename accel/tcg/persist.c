@@ -306,7 +306,7 @@ static bool machine_place(TCGContext *s, Place *p, vaddr pc, uint64_t phys, uint
 static bool find_place(TCGContext *s, Place *p, vaddr pc, uint64_t phys, uint32_t flags,
                        uint32_t cflags)
 {
-    return !(cflags & ~(uint32_t)CF_FP_CHECK) &&
+    return !(cflags & ~(uint32_t)(CF_FP_CHECK | CF_FP_EXACT | CF_FP_TININESS | CF_SHARED)) &&
            (engine.config.softmmu ? machine_place(s, p, pc, phys, flags, cflags)
                                   : get_region(pc, &p->r) && user_place(p, pc, flags, cflags));
 }

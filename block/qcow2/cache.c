@@ -12,6 +12,7 @@ typedef struct Slice {
 
 struct MetaCache {
     BlockNode *file;
+    BlockEvent load, update; /* what the file hears */
     unsigned slice;
     uint64_t max; /* slices */
     uint64_t clock;
@@ -20,10 +21,13 @@ struct MetaCache {
     Slice *last;
 };
 
-MetaCache *meta_cache_new(BlockNode *file, unsigned slice, uint64_t max_bytes)
+MetaCache *meta_cache_new(BlockNode *file, unsigned slice, uint64_t max_bytes, BlockEvent load,
+                          BlockEvent update)
 {
     MetaCache *c = g_new0(MetaCache, 1);
     c->file = file;
+    c->load = load;
+    c->update = update;
     c->slice = slice;
     c->max = MAX(max_bytes / slice, 16);
     c->slices = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
@@ -77,6 +81,7 @@ uint8_t *meta_cache_get(MetaCache *c, uint64_t off, int *ret)
     Slice *s = find(c, off);
     if (!s) {
         s = g_malloc(sizeof(Slice) + c->slice);
+        block_event(c->file, c->load);
         *ret = block_pread(c->file, off, s->data, c->slice);
         if (*ret) {
             g_free(s);
@@ -177,6 +182,7 @@ int meta_cache_write(MetaCache *c)
             }
             memcpy(buf + len, s->data, c->slice);
         }
+        block_event(c->file, c->update);
         int ret = block_pwrite(c->file, first->off, out, len);
         if (ret) {
             return ret;

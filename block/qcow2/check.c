@@ -429,7 +429,8 @@ int qcow2_rebuild_refcounts(Qcow2 *s, unsigned order, Qcow2CountFn get, void *op
     }
     unsigned slice = meta_cache_slice(s->rc_cache);
     meta_cache_free(s->rc_cache);
-    s->rc_cache = meta_cache_new(s->node->file, slice, 1 << 20);
+    s->rc_cache = meta_cache_new(s->node->file, slice, 1 << 20, BLOCK_EV_REFBLOCK_LOAD,
+                                 BLOCK_EV_REFBLOCK_UPDATE_PART);
     g_free(s->rt);
     s->rt = g_steal_pointer(&rt);
     s->rt_size = entries;

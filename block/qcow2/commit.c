@@ -40,11 +40,15 @@ static int write_refcounts(Qcow2 *s)
     }
     ret = qcow2_barrier(s);
     if (!ret && s->rt_moved) {
+        qcow2_event(s, BLOCK_EV_REFBLOCK_ALLOC_TABLE);
         ret = write_be64(s, s->rt, s->rt_offset, 0, s->rt_size);
         ret = ret ? ret : qcow2_barrier(s);
+        qcow2_event(s, BLOCK_EV_REFBLOCK_ALLOC_SWITCH);
         ret = ret ? ret : qcow2_write_fields(s, QCOW2_F_RT, 12);
         s->rt_moved = ret != 0;
     } else if (!ret) {
+        qcow2_event(s, BLOCK_EV_REFTABLE_UPDATE);
+        qcow2_event(s, BLOCK_EV_REFBLOCK_ALLOC_HOOKUP);
         ret = write_be64(s, s->rt, s->rt_offset, s->rt_dirty_lo, s->rt_dirty_hi);
     }
     if (!ret) {
@@ -88,6 +92,7 @@ int qcow2_commit(Qcow2 *s)
     }
     if (!ret && l1) {
         ret = qcow2_barrier(s);
+        qcow2_event(s, BLOCK_EV_L1_UPDATE);
         ret = ret ? ret : write_be64(s, s->l1, s->l1_offset, s->l1_dirty_lo, s->l1_dirty_hi);
         if (!ret) {
             s->l1_dirty_lo = UINT32_MAX;

@@ -63,6 +63,7 @@ int qcow2_read_compressed(Qcow2 *s, uint64_t entry, uint64_t within, void *buf, 
     if (!in || !out) {
         return -ENOMEM;
     }
+    qcow2_event(s, BLOCK_EV_READ_COMPRESSED);
     ret = block_pread(s->node->file, off, in, clen);
     if (!ret) {
         ret = s->compression == QCOW2_ZSTD ? unzstd_cluster(in, clen, out, s->cluster_size)
@@ -105,6 +106,7 @@ static int64_t alloc_bytes(Qcow2 *s, uint64_t n)
     uint64_t at = s->comp_next, room = at ? s->cluster_size - (at & (s->cluster_size - 1)) : 0;
     uint64_t count = 0;
     int ret;
+    qcow2_event(s, BLOCK_EV_CLUSTER_ALLOC_BYTES);
     if (at) {
         ret = qcow2_rc_get(s, at >> s->cluster_bits, &count);
         if (ret || count >= s->refcount_max || !count) {
@@ -147,9 +149,11 @@ static int store_compressed(Qcow2 *s, uint64_t off, const uint8_t *data, uint64_
     g_mutex_lock(&s->comp_lock);
     s->comp_cached = 0; /* the same place and length may hold something else now */
     g_mutex_unlock(&s->comp_lock);
+    qcow2_event(s, BLOCK_EV_WRITE_COMPRESSED);
     int ret = block_pwrite(s->node->file, at, data, n);
     g_mutex_lock(&s->lock);
     ret = ret ? ret : qcow2_l2_get(s, off, &old, &bitmap);
+    qcow2_event(s, BLOCK_EV_L2_UPDATE_COMPRESSED);
     ret = ret ? ret : qcow2_l2_set(s, off, entry, 0);
     qcow2_free_entry(s, ret ? entry : old);
     ret = ret ? ret : qcow2_settle(s);

@@ -535,6 +535,7 @@ bool qcow2_change_backing(BlockNode *node, const char *filename, const char *for
 int qcow2_make_empty(BlockNode *node)
 {
     Qcow2 *s = node->state;
+    qcow2_event(s, BLOCK_EV_EMPTY_IMAGE_PREPARE);
     g_mutex_lock(&s->lock);
     int ret = qcow2_drop(s, 0, ROUND_UP(s->size, s->cluster_size));
     ret = ret ? ret : qcow2_commit(s);

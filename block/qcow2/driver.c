@@ -77,11 +77,14 @@ static bool read_tables(Qcow2 *s, Opts *opts, GError **err)
 {
     unsigned slice = MIN(s->cluster_size, 4096);
     s->l2_cache =
-        meta_cache_new(s->node->file, slice, opt_num(opts, qcow2_open_opts, "l2-cache-size"));
+        meta_cache_new(s->node->file, slice, opt_num(opts, qcow2_open_opts, "l2-cache-size"),
+                       BLOCK_EV_L2_LOAD, BLOCK_EV_L2_UPDATE);
     s->rc_cache =
-        meta_cache_new(s->node->file, slice, opt_num(opts, qcow2_open_opts, "refcount-cache-size"));
+        meta_cache_new(s->node->file, slice, opt_num(opts, qcow2_open_opts, "refcount-cache-size"),
+                       BLOCK_EV_REFBLOCK_LOAD, BLOCK_EV_REFBLOCK_UPDATE_PART);
     s->rt_size = ((uint64_t)s->rt_clusters << s->cluster_bits) / 8;
     uint8_t head[16];
+    qcow2_event(s, BLOCK_EV_REFTABLE_LOAD);
     int ret = block_pread(s->node->file, 60, head, 12);
     if (ret) {
         g_set_error(err, BLOCK_ERROR, -ret, "Could not read qcow2 header: %s", g_strerror(-ret));
@@ -290,6 +293,7 @@ const BlockDriver block_driver_qcow2 = {
     .amend = qcow2_amend,
     .change_backing = qcow2_change_backing,
     .make_empty = qcow2_make_empty,
+    .vmstate = qcow2_vmstate,
     .snapshot_list = qcow2_snapshot_list,
     .snapshot_create = qcow2_snapshot_create,
     .snapshot_apply = qcow2_snapshot_apply,

@@ -83,8 +83,10 @@ static int map_locked(Qcow2 *s, uint64_t off, uint64_t len, ClusterRun *run)
 static int read_backing(Qcow2 *s, uint64_t off, uint8_t *buf, uint64_t len)
 {
     BlockNode *b = s->node->backing;
-    uint64_t have = b && (uint64_t)b->size > off ? MIN(len, b->size - off) : 0;
+    bool shows = b && (uint64_t)b->size > off && off < s->size;
+    uint64_t have = shows ? MIN(len, b->size - off) : 0;
     memset(buf + have, 0, len - have);
+    qcow2_event(s, BLOCK_EV_READ_BACKING_AIO);
     return have ? block_pread(b, off, buf, have) : 0;
 }
 
@@ -105,6 +107,7 @@ static int read_range(Qcow2 *s, uint64_t off, uint8_t *buf, uint64_t len)
             memset(buf, 0, run.len);
             break;
         case CLUSTER_NORMAL:
+            block_event(s->data, BLOCK_EV_READ_AIO);
             ret = qcow2_data_read(s, off, run.host, buf, run.len);
             break;
         case CLUSTER_COMPRESSED:
@@ -238,7 +241,9 @@ static int plan_write(Qcow2 *s, uint64_t off, uint64_t len, const ClusterRun *ru
 static int copy_around(Qcow2 *s, const AllocWrite *w, uint64_t from, uint64_t to, bool zero)
 {
     uint64_t host = w->host + (from - ROUND_DOWN(w->off, s->cluster_size));
-    uint64_t have = MIN(to, MAX(from, s->size)) - from;
+    /* Behind the end there is nothing, but far behind the state of a machine. */
+    uint64_t limit = from < ROUND_UP(s->size, s->cluster_size) ? MAX(from, s->size) : to;
+    uint64_t have = MIN(to, limit) - from;
     if (from == to || (zero && w->fresh && !s->cipher)) {
         return 0;
     }
@@ -246,7 +251,11 @@ static int copy_around(Qcow2 *s, const AllocWrite *w, uint64_t from, uint64_t to
     if (!buf) {
         return -ENOMEM;
     }
+    if (!zero) {
+        qcow2_event(s, BLOCK_EV_COW_READ);
+    }
     int ret = zero ? 0 : read_range(s, from, buf, have);
+    block_event(s->data, BLOCK_EV_COW_WRITE);
     return ret ? ret : qcow2_data_write(s, from, host, buf, to - from);
 }
 
@@ -299,6 +308,7 @@ static int write_allocating(Qcow2 *s, uint64_t off, const uint8_t *buf, uint64_t
         w.cow_zero || (unallocated && backing_is_zero(s, off + w.len, w.cow_end - off - w.len));
     uint64_t within = off & (s->cluster_size - 1);
     ret = copy_around(s, &w, w.cow_start, off, head_zero);
+    block_event(s->data, BLOCK_EV_WRITE_AIO);
     ret = ret ? ret : qcow2_data_write(s, off, w.host + within, buf, w.len);
     ret = ret ? ret : copy_around(s, &w, off + w.len, w.cow_end, tail_zero);
     g_mutex_lock(&s->lock);
@@ -370,6 +380,7 @@ static int write_range(Qcow2 *s, RangeLock *r, uint64_t off, const uint8_t *buf,
             if (hits_metadata(s, run.host, n)) {
                 return mark_corrupt(s, off, run.host);
             }
+            block_event(s->data, BLOCK_EV_WRITE_AIO);
             ret = qcow2_data_write(s, off, run.host, buf, n);
         } else if (r->kind == RANGE_SHARED) {
             make_exclusive(s, r, off, len);
@@ -418,6 +429,9 @@ int qcow2_preadv(BlockNode *node, int64_t off, const struct iovec *iov, int niov
     int ret = map_locked(s, off, len, &run);
     if (!ret) {
         bool simple = run.type == CLUSTER_NORMAL && run.len >= (uint64_t)len && !s->cipher;
+        if (simple) {
+            block_event(s->data, BLOCK_EV_READ_AIO);
+        }
         ret = simple ? block_preadv(s->data, run.host, iov, niov) : -ENOTSUP;
     }
     qcow2_range_unlock(s, &r);
@@ -438,6 +452,9 @@ int qcow2_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, int nio
     if (!ret) {
         bool simple = run.type == CLUSTER_NORMAL && run.copied && run.len >= (uint64_t)len &&
                       !s->cipher && !hits_metadata(s, run.host, len);
+        if (simple) {
+            block_event(s->data, BLOCK_EV_WRITE_AIO);
+        }
         ret = simple ? block_pwritev(s->data, run.host, iov, niov) : -ENOTSUP;
     }
     qcow2_range_unlock(s, &r);

@@ -73,6 +73,7 @@ static int64_t own_table(Qcow2 *s, uint64_t off)
     if (table < 0) {
         return table;
     }
+    qcow2_event(s, old ? BLOCK_EV_L2_ALLOC_COW_READ : BLOCK_EV_L2_ALLOC_WRITE);
     for (uint64_t o = 0; o < s->cluster_size; o += slice) {
         int ret = 0;
         const uint8_t *from = old ? meta_cache_get(s->l2_cache, old + o, &ret) : NULL;
@@ -212,6 +213,7 @@ int qcow2_grow_l1(Qcow2 *s, uint64_t entries, uint64_t new_size)
         return -EFBIG;
     }
     g_autofree uint8_t *buf = g_malloc0(clusters * s->cluster_size);
+    qcow2_event(s, BLOCK_EV_L1_GROW_ALLOC_TABLE);
     int64_t at = qcow2_alloc(s, clusters, clusters, NULL, NULL);
     if (at < 0) {
         return at;
@@ -224,6 +226,7 @@ int qcow2_grow_l1(Qcow2 *s, uint64_t entries, uint64_t new_size)
     uint64_t old_offset = s->l1_offset, old_size = s->l1_size, old_guest = s->size;
     int ret = qcow2_commit(s); /* counts of the new table, and all the L1 refers to */
     if (!ret) {
+        qcow2_event(s, BLOCK_EV_L1_GROW_WRITE_TABLE);
         ret = block_pwrite(s->node->file, at, buf, clusters * s->cluster_size);
     }
     ret = ret ? ret : qcow2_barrier(s);
@@ -231,6 +234,7 @@ int qcow2_grow_l1(Qcow2 *s, uint64_t entries, uint64_t new_size)
         s->l1_offset = at;
         s->l1_size = entries;
         s->size = new_size;
+        qcow2_event(s, BLOCK_EV_L1_GROW_ACTIVATE_TABLE);
         ret = qcow2_write_fields(s, QCOW2_F_SIZE_L1, 24);
     }
     if (ret) {

@@ -12,6 +12,7 @@
  *   crypt.c     LUKS and AES
  *   snapshot.c  internal snapshots
  *   bitmap.c    persistent dirty bitmaps
+ *   vmstate.c   the state of a machine
  *   resize.c    growing, shrinking, preallocation
  *   check.c     check and repair
  *   create.c    new images, measure, amend
@@ -181,7 +182,8 @@ void qcow2_set_geometry(Qcow2 *s);
 enum { QCOW2_F_SIZE_L1 = 24, QCOW2_F_RT = 48, QCOW2_F_SNAPSHOTS = 60, QCOW2_F_FEATURES = 72 };
 
 /* cache.c: `slice` bytes at a time. Pointers stay good until meta_cache_trim. */
-MetaCache *meta_cache_new(BlockNode *file, unsigned slice, uint64_t max_bytes);
+MetaCache *meta_cache_new(BlockNode *file, unsigned slice, uint64_t max_bytes, BlockEvent load,
+                          BlockEvent update);
 void meta_cache_free(MetaCache *c);
 unsigned meta_cache_slice(const MetaCache *c);
 /* The slice at `off` (a multiple of slice), read if need be. NULL and -errno in *ret. */
@@ -255,6 +257,11 @@ int qcow2_commit(Qcow2 *s);
 int qcow2_settle(Qcow2 *s);
 int qcow2_mark_dirty(Qcow2 *s);
 
+static inline void qcow2_event(const Qcow2 *s, BlockEvent event)
+{
+    block_event(s->node->file, event);
+}
+
 /* engine.c */
 typedef enum RangeKind { RANGE_SHARED, RANGE_EXCLUSIVE } RangeKind;
 struct RangeLock {
@@ -324,6 +331,11 @@ void qcow2_bitmaps_record(Qcow2 *s, uint64_t off, uint64_t len);
 /* On close: stores what was recorded. */
 int qcow2_bitmaps_stop(Qcow2 *s);
 void qcow2_bitmap_info(Qcow2 *s, Value *data);
+
+/* vmstate.c */
+int qcow2_vmstate(BlockNode *node, int64_t off, void *buf, int64_t len, bool write);
+/* Lock held: a new size would show it as data. */
+int qcow2_drop_vmstate(Qcow2 *s);
 
 /* resize.c */
 bool qcow2_truncate(BlockNode *node, int64_t size, BlockPrealloc prealloc, GError **err);

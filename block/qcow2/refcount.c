@@ -145,7 +145,9 @@ static void zero_block(Qcow2 *s, uint64_t offset)
 
 static int add_blocks(Qcow2 *s, uint64_t start, uint64_t n, uint64_t next, uint32_t new_rt)
 {
+    qcow2_event(s, BLOCK_EV_REFBLOCK_ALLOC);
     if (new_rt) {
+        qcow2_event(s, BLOCK_EV_REFTABLE_GROW);
         if ((uint64_t)new_rt * 8 > QCOW2_MAX_RT) {
             return -EFBIG;
         }
@@ -168,6 +170,7 @@ static int add_blocks(Qcow2 *s, uint64_t start, uint64_t n, uint64_t next, uint3
             s->rt[i] = next++ << s->cluster_bits;
             s->high_water = MAX(s->high_water, next << s->cluster_bits);
             zero_block(s, s->rt[i]);
+            qcow2_event(s, BLOCK_EV_REFBLOCK_ALLOC_WRITE);
             s->rt_dirty_lo = MIN(s->rt_dirty_lo, i);
             s->rt_dirty_hi = MAX(s->rt_dirty_hi, i + 1);
         }
@@ -198,6 +201,7 @@ int64_t qcow2_alloc(Qcow2 *s, uint64_t min, uint64_t n, uint64_t *got, bool *fre
     if (ret) {
         return ret;
     }
+    qcow2_event(s, BLOCK_EV_CLUSTER_ALLOC);
     for (;;) {
         ret = find_free(s, min + extra, n + extra, &start, &len, &first);
         if (ret) {
@@ -310,6 +314,7 @@ int qcow2_apply_frees(Qcow2 *s)
 {
     int ret = 0;
     for (unsigned i = 0; i < s->pending->len && !ret; i++) {
+        qcow2_event(s, BLOCK_EV_CLUSTER_FREE);
         PendingFree *f = &g_array_index(s->pending, PendingFree, i);
         for (uint64_t c = f->first; c < f->first + f->n && !ret; c++) {
             uint64_t count;

@@ -110,12 +110,14 @@ static int shrink(Qcow2 *s, uint64_t size)
     for (uint64_t i = keep; i < s->l1_size && i * span < s->size && !ret; i++) {
         uint64_t table = s->l1[i] & QCOW2_OFFSET;
         if (table) {
+            qcow2_event(s, BLOCK_EV_L1_SHRINK_FREE);
             ret = qcow2_commit(s);
             s->l1[i] = 0;
             qcow2_l1_mark(s, i);
             qcow2_free_later(s, table, 1);
         }
     }
+    qcow2_event(s, BLOCK_EV_L1_SHRINK_WRITE_TABLE);
     ret = ret ? ret : qcow2_commit(s);
     ret = ret ? ret : qcow2_commit(s);
     return ret ? ret : set_size(s, size);
@@ -195,7 +197,8 @@ bool qcow2_truncate(BlockNode *node, int64_t size, BlockPrealloc prealloc, GErro
         return false;
     }
     g_mutex_lock(&s->lock);
-    ret = qcow2_bitmaps_resize(s, size);
+    ret = qcow2_drop_vmstate(s);
+    ret = ret ? ret : qcow2_bitmaps_resize(s, size);
     if (ret) {
         g_mutex_unlock(&s->lock);
         return fail(s, err, ret, "could not resize the bitmaps");

@@ -446,6 +446,7 @@ bool qcow2_snapshot_create(BlockNode *node, const char *name, GError **err)
     }
     g_mutex_lock(&s->lock);
     int ret = create_locked(s, name);
+    ret = ret ? ret : qcow2_drop_vmstate(s); /* it is the snapshot's now */
     g_mutex_unlock(&s->lock);
     return ret ? fail(s, err, "create", name, ret) : true;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
+#include "block/event.h"
 #include "util/opts.h"
 #include "util/value.h"
 
@@ -135,6 +136,14 @@ typedef struct BlockHold {
 } BlockHold;
 struct AioRequest;
 
+/* What can be asked of a blkdebug node about its breakpoints. */
+typedef enum BlockDebugOp {
+    BLOCK_DEBUG_BREAK,
+    BLOCK_DEBUG_REMOVE,
+    BLOCK_DEBUG_RESUME,
+    BLOCK_DEBUG_IS_SUSPENDED,
+} BlockDebugOp;
+
 /* A format (bytes of a child node) or a protocol (bytes from the host or the network).
  * What a driver lacks is NULL. I/O calls return 0 or -errno; ranges are within the node's size
  * and, for formats, any byte alignment. Calls that take a GError return false after setting it. */
@@ -143,7 +152,7 @@ struct BlockDriver {
     bool is_protocol;
     bool is_filter; /* passes its child's content through unchanged */
     size_t state_size;
-    const OptDef *open_opts;
+    const OptDef *open_opts; /* a name that ends with '.' takes all that begin with it */
     const OptDef *create_opts;
     const OptDef *amend_opts; /* what an existing image can change */
     /* Protocols: "nbd:" and the like; parse_filename turns the rest into options. */
@@ -201,6 +210,11 @@ struct BlockDriver {
     GPtrArray *(*bitmap_list)(BlockNode *node, GError **err); /* BlockBitmap, owned by node */
     bool (*bitmap_load)(BlockNode *node, BlockBitmap *bm, GError **err);
     bool (*bitmap_store)(BlockNode *node, BlockBitmap *bm, GError **err);
+    /* Hears of steps of the node above; may wait. */
+    void (*event)(BlockNode *node, BlockEvent event);
+    int (*debug)(BlockNode *node, BlockDebugOp op, const char *event, const char *tag);
+    /* The state of a machine, kept behind the disk's end; `off` from its beginning. */
+    int (*vmstate)(BlockNode *node, int64_t off, void *buf, int64_t len, bool write);
 };
 
 struct BlockNode {
@@ -230,6 +244,10 @@ const BlockDriver *block_driver_find(const char *name);
  * say all; `format` NULL means to guess. `opts` may be NULL and is not changed. */
 BlockNode *block_open(const char *filename, const char *format, const Opts *opts, unsigned flags,
                       GError **err);
+/* Opens a node anew, with other options (all that it is to have, not only what changes) and flags.
+ * The node stays the same for all who use it; no request may be under way. If the new options fail
+ * it goes on with the old ones. Its backing image is kept unless `opts` name one. */
+bool block_reopen(BlockNode *node, const Opts *opts, unsigned flags, GError **err);
 /* For drivers: opens the child described by "NAME.*" (taken out of opts) or by `filename`. */
 BlockNode *block_open_child(BlockNode *parent, Opts *opts, const char *name, const char *filename,
                             const char *format, unsigned flags, GError **err);
@@ -274,6 +292,18 @@ int block_status(BlockNode *node, int64_t off, int64_t len, BlockExtent *out);
 /* Looks down the backing chain to the node that has it, stopping before `base` (or NULL). */
 int block_status_above(BlockNode *node, BlockNode *base, int64_t off, int64_t len,
                        BlockExtent *out);
+/* Tells `file`, a child, of a step that its parent makes. */
+static inline void block_event(BlockNode *file, BlockEvent event)
+{
+    if (file->drv->event) {
+        file->drv->event(file, event);
+    }
+}
+/* Breakpoints of the first node below `node` that has them: 0 (or 1, for IS_SUSPENDED), -ENOTSUP
+ * when there is none, -ENOENT for names that it does not know. `event` NULL but for BREAK. */
+int block_debug(BlockNode *node, BlockDebugOp op, const char *event, const char *tag);
+/* Reads or writes the state of a machine. 0 or -errno. */
+int block_vmstate(BlockNode *node, int64_t off, void *buf, int64_t len, bool write);
 int64_t block_getlength(BlockNode *node);
 int64_t block_allocated_size(BlockNode *node);
 bool block_truncate(BlockNode *node, int64_t size, BlockPrealloc prealloc, GError **err);

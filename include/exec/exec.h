@@ -89,8 +89,12 @@ void tcg_fork_child(
  */
 void tcg_memory_is_shared(void);
 
-/* The guest reads or writes its floating flags itself: from now on they are to be exact. */
+/*
+ * The guest's program reads its floating flags, or writes them, itself. From a write on, at the end
+ * of its block, all of them are exact. Reads alone are not worth what that costs: libm saves them.
+ */
 void tcg_fp_flags_read(void);
+void tcg_fp_flags_written(void);
 
 /* -d items (log.h) print through this. */
 typedef struct TCGStats {

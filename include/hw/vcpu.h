@@ -125,7 +125,8 @@ typedef enum RunState {
     RUN_STATE_SHUTDOWN,
     RUN_STATE_IO_ERROR,
     RUN_STATE_GUEST_PANICKED,
-    RUN_STATE_DEBUG
+    RUN_STATE_DEBUG,
+    RUN_STATE_WATCHDOG
 } RunState;
 RunState run_state_get(void);
 const char *run_state_name(RunState s); /* QMP's spelling */
@@ -136,6 +137,8 @@ void system_reset_request(const char *cause);
 void system_shutdown_request(const char *cause, int exit_status);
 void system_stop_request(RunState state); /* vm_stop soon */
 void system_panic_request(void);          /* the guest's kernel says that it is lost */
+void system_crash_loaded_request(void);   /* and that its crash kernel takes over */
+void system_watchdog_request(void);       /* nobody has fed the watchdog */
 void system_powerdown_request(void);      /* the power button: its listeners raise their lines */
 void system_add_powerdown_listener(void (*fn)(void *opaque), void *opaque);
 

@@ -39,6 +39,9 @@ const char *tcg_backend_features(void);
 void tcg_backend_prologue(TCGCodeRegion *region);
 extern TBSlot *(*tcg_enter)(CPUState *cpu, const void *code);
 
+/* What compiled code wants of the calling host thread before its first block. */
+void tcg_backend_thread_init(void);
+
 /* Empties the thread's return stack (at start, after a flush or an invalidation of everything). */
 void tcg_backend_reset_ret_stack(CPUState *cpu);
 

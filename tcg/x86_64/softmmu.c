@@ -167,7 +167,7 @@ static void access_slow_path(X86Gen *g, const TCGOp *op, const X86Operand *o, in
 static bool side_by_side(const TCGOp *a, const TCGOp *b)
 {
     return a->opc == b->opc && a->memop == b->memop &&
-           !(a->memop & (MO_ACQUIRE | MO_RELEASE | MO_BSWAP | MO_ATOM16)) &&
+           !(a->memop & (MO_ACQUIRE | MO_RELEASE | MO_BSWAP | MO_PAIR)) &&
            (a->memop & MO_SIZE) >= MO_32 && a->arg[1] == b->arg[1] && a->arg[2] == TCG_NONE &&
            b->arg[2] == TCG_NONE && b->imm == a->imm + (1 << (a->memop & MO_SIZE)) &&
            a->imm == (int32_t)a->imm && b->imm == (int32_t)b->imm;

@@ -1,30 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands of latimer-io. */
+/* latimer-io's table of commands, and those that look at the image or change its size. */
 #include "tools/io/io.h"
-#include "block/bytes.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 typedef struct Command {
-    const char *name, *alias, *args, *help;
+    const char *name, *alias;
+    int min, max; /* arguments; max -1: any number */
+    const char *args, *brief, *more;
     int (*run)(Io *io, int argc, char **argv);
+    bool no_image; /* works without one */
 } Command;
-static const Command commands[];
+static const Command *find_command(const char *name);
 
-/* A read or write as its options describe it. */
-typedef struct Request {
-    Io *io;
-    bool write, zeroes, unmap, compressed, quiet, dump, flush, has_pattern, async, one_line;
-    int pattern;
-    int64_t verify_off, verify_len; /* -s, -l: the part that the pattern is checked in */
-    int64_t off, len;
-    uint8_t *buf;
-} Request;
-
-static int fail(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
-static int fail(const char *fmt, ...)
+int io_fail(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -34,286 +24,42 @@ static int fail(const char *fmt, ...)
     return 1;
 }
 
-bool io_open(Io *io, const char *name)
+int io_error(const char *fmt, ...)
 {
-    GError *err = NULL;
-    g_autoptr(Opts) opts = opts_new();
-    if (io->image_opts) {
-        if (opts_parse(opts, name, NULL, &err)) {
-            io->node = block_open(NULL, io->fmt, opts, io->flags, &err);
-        }
-    } else {
-        io->node = block_open(name, io->fmt, NULL, io->flags, &err);
-    }
-    if (!io->node) {
-        fprintf(stderr, "latimer-io: can't open device %s: %s\n", name, err->message);
-        g_error_free(err);
-        return false;
-    }
-    if (io->node->probed && !strcmp(io->node->drv->name, "raw") && io->flags & BLOCK_RDWR) {
-        fprintf(stderr,
-                "WARNING: Image format was not specified for '%s' and probing guessed raw.\n"
-                "         Automatically detecting the format is dangerous for raw images, write "
-                "operations on block 0 will be restricted.\n"
-                "         Specify the 'raw' format explicitly to remove the restrictions.\n",
-                name);
-    }
-    return true;
+    va_list ap;
+    va_start(ap, fmt);
+    fflush(stdout);
+    fputs("latimer-io: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+    return 1;
 }
 
-static void wait_idle(Io *io)
-{
-    g_mutex_lock(&io->lock);
-    while (io->in_flight) {
-        g_cond_wait(&io->idle, &io->lock);
-    }
-    g_mutex_unlock(&io->lock);
-}
-
-int io_close(Io *io)
-{
-    if (io->pool) {
-        wait_idle(io);
-        g_thread_pool_free(io->pool, false, true);
-        io->pool = NULL;
-    }
-    io_stop_system(io);
-    block_unref(io->node);
-    io->node = NULL;
-    return io->aio_failed;
-}
-
-static bool parse_num(const char *text, int64_t *out)
+bool io_parse_num(const char *text, int64_t *out)
 {
     uint64_t n;
-    if (!parse_size(text, &n, NULL)) {
-        fail("Invalid number or size '%s'", text);
-        return false;
+    if (!parse_size(text, &n, NULL) || n > INT64_MAX) {
+        return !io_fail("Parsing error: non-numeric argument, or extraneous/unrecognized suffix -- "
+                        "%s",
+                        text);
     }
     *out = n;
     return true;
 }
 
-static void report(const Request *r, double seconds)
+char *io_size(double bytes)
 {
-    g_autofree char *size = size_to_str(r->len);
-    g_autofree char *rate = size_to_str(seconds > 0 ? r->len / seconds : 0);
-    if (r->quiet) {
-        return;
+    static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+    unsigned u = 0;
+    while (bytes >= 1024 && u < G_N_ELEMENTS(units) - 1) {
+        bytes /= 1024;
+        u++;
     }
-    printf("%s %" G_GINT64_FORMAT "/%" G_GINT64_FORMAT " bytes at offset %" G_GINT64_FORMAT "\n",
-           r->write ? "wrote" : "read", r->len, r->len, r->off);
-    printf("%s, 1 ops; %02d:%02d:%02d.%02d (%s/sec and %.4f ops/sec)\n", size,
-           (int)(seconds / 3600), (int)(seconds / 60) % 60, (int)seconds % 60,
-           (int)(seconds * 100) % 100, rate, seconds > 0 ? 1 / seconds : 0);
-}
-
-static void dump(const uint8_t *buf, int64_t off, int64_t len)
-{
-    for (int64_t i = 0; i < len; i += 16) {
-        printf("%08" G_GINT64_MODIFIER "x: ", off + i);
-        for (int64_t j = i; j < i + 16 && j < len; j++) {
-            printf(" %02x", buf[j]);
-        }
-        printf("  ");
-        for (int64_t j = i; j < i + 16 && j < len; j++) {
-            putchar(g_ascii_isprint(buf[j]) ? buf[j] : '.');
-        }
-        putchar('\n');
-    }
-}
-
-static int verify(const Request *r)
-{
-    int64_t len = r->verify_len ? r->verify_len : r->len - r->verify_off;
-    for (int64_t i = 0; i < len; i++) {
-        if (r->buf[r->verify_off + i] != r->pattern) {
-            return fail("Pattern verification failed at offset %" G_GINT64_FORMAT
-                        ", %" G_GINT64_FORMAT " bytes",
-                        r->off + r->verify_off, len);
-        }
-    }
-    return 0;
-}
-
-static int perform(Request *r)
-{
-    BlockNode *node = r->io->node;
-    int ret;
-    if (r->zeroes) {
-        ret = block_write_zeroes(node, r->off, r->len, r->unmap ? BLOCK_ZERO_MAY_UNMAP : 0);
-    } else if (r->compressed) {
-        ret = block_pwrite_compressed(node, r->off, r->buf, r->len);
-    } else if (r->write) {
-        ret = block_pwrite(node, r->off, r->buf, r->len);
-    } else {
-        ret = block_pread(node, r->off, r->buf, r->len);
-    }
-    return !ret && r->flush ? block_flush(node) : ret;
-}
-
-static int finish(Request *r, int ret, double seconds)
-{
-    int status = 0;
-    if (ret) {
-        status = fail("%s%s failed: %s", r->async ? "aio_" : "", r->write ? "write" : "read",
-                      g_strerror(-ret));
-    } else {
-        if (!r->write && r->has_pattern) {
-            status = verify(r);
-        }
-        if (r->dump && !r->quiet) {
-            dump(r->buf, r->off, r->len);
-        }
-        report(r, seconds);
-    }
-    free(r->buf);
-    return status;
-}
-
-static double now(void)
-{
-    return g_get_monotonic_time() / (double)G_USEC_PER_SEC;
-}
-
-static void aio_worker(gpointer data, gpointer opaque)
-{
-    Request *r = data;
-    Io *io = opaque;
-    double start = now();
-    int ret = perform(r);
-    g_mutex_lock(&io->lock);
-    io->aio_failed |= finish(r, ret, now() - start);
-    if (!--io->in_flight) {
-        g_cond_broadcast(&io->idle);
-    }
-    g_mutex_unlock(&io->lock);
-    g_free(r);
-}
-
-static bool parse_request(Request *r, int argc, char **argv)
-{
-    int c;
-    optind = 0;
-    while ((c = getopt(argc, argv, "+bCcfnpP:qrs:l:uvz")) != -1) {
-        switch (c) {
-        case 'c':
-            r->compressed = r->write;
-            break;
-        case 'f':
-            r->flush = true;
-            break;
-        case 'P': {
-            int64_t n;
-            if (!parse_num(optarg, &n) || n > 255) {
-                fail("%s is not a pattern byte", optarg);
-                return false;
-            }
-            r->pattern = n;
-            r->has_pattern = true;
-            break;
-        }
-        case 'q':
-            r->quiet = true;
-            break;
-        case 's':
-            if (!parse_num(optarg, &r->verify_off)) {
-                return false;
-            }
-            break;
-        case 'l':
-            if (!parse_num(optarg, &r->verify_len)) {
-                return false;
-            }
-            break;
-        case 'u':
-            r->unmap = true;
-            break;
-        case 'v':
-            r->dump = true;
-            break;
-        case 'z':
-            r->zeroes = true;
-            break;
-        case 'b':
-        case 'C':
-        case 'n':
-        case 'p':
-        case 'r':
-            break; /* ways to say what is done anyway */
-        default:
-            return false;
-        }
-    }
-    if (argc - optind < 2 || !parse_num(argv[optind], &r->off)) {
-        fail("bad argument count %d to %s, expected an offset and lengths", argc - 1, argv[0]);
-        return false;
-    }
-    for (int i = optind + 1; i < argc; i++) {
-        int64_t n;
-        if (!parse_num(argv[i], &n)) {
-            return false;
-        }
-        r->len += n;
-    }
-    if (r->len > INT32_MAX && !r->zeroes) {
-        fail("length cannot exceed %d, given %" G_GINT64_FORMAT, INT32_MAX, r->len);
-        return false;
-    }
-    if (r->verify_off > r->len || r->verify_len > r->len - r->verify_off) {
-        fail("pattern verification range exceeds end of read data");
-        return false;
-    }
-    return true;
-}
-
-static int transfer(Io *io, int argc, char **argv, bool write, bool async)
-{
-    Request r = { .io = io, .write = write, .async = async, .pattern = 0xcd };
-    if (!parse_request(&r, argc, argv)) {
-        return 1;
-    }
-    if (!r.zeroes) {
-        void *buf;
-        if (posix_memalign(&buf, 4096, MAX(r.len, 1))) {
-            return fail("no memory for %" G_GINT64_FORMAT " bytes", r.len);
-        }
-        r.buf = buf;
-        memset(r.buf, r.write ? r.pattern : 0xab, r.len);
-    }
-    if (async) {
-        if (!io->pool) {
-            io->pool = g_thread_pool_new(aio_worker, io, 16, false, NULL);
-        }
-        g_mutex_lock(&io->lock);
-        io->in_flight++;
-        g_mutex_unlock(&io->lock);
-        g_thread_pool_push(io->pool, g_memdup2(&r, sizeof(r)), NULL);
-        return 0;
-    }
-    double start = now();
-    int ret = perform(&r);
-    return finish(&r, ret, now() - start);
-}
-
-static int cmd_read(Io *io, int argc, char **argv)
-{
-    return transfer(io, argc, argv, false, false);
-}
-
-static int cmd_write(Io *io, int argc, char **argv)
-{
-    return transfer(io, argc, argv, true, false);
-}
-
-static int cmd_aio_read(Io *io, int argc, char **argv)
-{
-    return transfer(io, argc, argv, false, true);
-}
-
-static int cmd_aio_write(Io *io, int argc, char **argv)
-{
-    return transfer(io, argc, argv, true, true);
+    g_autofree char *number = g_strdup_printf(u ? "%.3f" : "%f", bytes);
+    bool whole = g_str_has_suffix(number, u ? ".000" : ".000000");
+    return g_strdup_printf("%.*s %s", (int)(whole ? strcspn(number, ".") : strlen(number)), number,
+                           units[u]);
 }
 
 static int cmd_flush(Io *io, int argc, char **argv)
@@ -321,48 +67,12 @@ static int cmd_flush(Io *io, int argc, char **argv)
     (void)argc;
     (void)argv;
     int ret = block_flush(io->node);
-    return ret ? fail("flush failed: %s", g_strerror(-ret)) : 0;
-}
-
-static int cmd_aio_flush(Io *io, int argc, char **argv)
-{
-    wait_idle(io);
-    return cmd_flush(io, argc, argv);
-}
-
-static int cmd_discard(Io *io, int argc, char **argv)
-{
-    int64_t off, len;
-    bool quiet = false;
-    int c;
-    optind = 0;
-    while ((c = getopt(argc, argv, "+Cq")) != -1) {
-        quiet |= c == 'q';
-        if (c == '?') {
-            return 1;
-        }
-    }
-    if (argc - optind != 2 || !parse_num(argv[optind], &off) ||
-        !parse_num(argv[optind + 1], &len)) {
-        return fail("discard expects an offset and a length");
-    }
-    double start = now();
-    int ret = block_discard(io->node, off, len);
-    if (ret) {
-        return fail("discard failed: %s", g_strerror(-ret));
-    }
-    if (!quiet) {
-        g_autofree char *size = size_to_str(len);
-        printf("discard %" G_GINT64_FORMAT "/%" G_GINT64_FORMAT " bytes at offset %" G_GINT64_FORMAT
-               "\n%s, 1 ops; %.4f sec\n",
-               len, len, off, size, now() - start);
-    }
-    return 0;
+    return ret ? io_fail("flush failed: %s", g_strerror(-ret)) : 0;
 }
 
 static int cmd_truncate(Io *io, int argc, char **argv)
 {
-    int64_t size;
+    int64_t size = 0;
     GError *err = NULL;
     int prealloc = 0, c;
     optind = 0;
@@ -372,15 +82,21 @@ static int cmd_truncate(Io *io, int argc, char **argv)
                 break;
             }
         }
-        if (c == '?' || !block_prealloc_names[prealloc]) {
-            return fail("truncate: unknown preallocation mode");
+        if (c == '?') {
+            return io_usage(argv);
+        }
+        if (!block_prealloc_names[prealloc]) {
+            return io_error("Invalid preallocation mode '%s'", optarg);
         }
     }
-    if (argc - optind != 1 || !parse_num(argv[optind], &size)) {
-        return fail("truncate expects a size");
+    if (argc - optind != 1) {
+        return io_usage(argv);
+    }
+    if (!io_parse_num(argv[optind], &size)) {
+        return 1;
     }
     if (!block_truncate(io->node, size, prealloc, &err)) {
-        fprintf(stderr, "%s\n", err->message);
+        io_error("%s", err->message);
         g_error_free(err);
         return 1;
     }
@@ -391,7 +107,7 @@ static int cmd_length(Io *io, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    g_autofree char *size = size_to_str(io->node->size);
+    g_autofree char *size = io_size((double)io->node->size);
     puts(size);
     return 0;
 }
@@ -400,33 +116,60 @@ static int cmd_info(Io *io, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
+    BlockNode *node = block_skip_filters(io->node);
     int64_t cluster = block_cluster_size(io->node);
-    g_autofree char *size = size_to_str(MAX(cluster, 0));
+    g_autofree char *size = io_size((double)MAX(cluster, 0));
     printf("format name: %s\n", io->node->drv->name);
     if (cluster > 0) {
         printf("cluster size: %s\n", size);
+    }
+    g_autoptr(Value) data = value_new(VALUE_DICT);
+    if (node->drv->info) {
+        node->drv->info(node, data);
+        g_autofree char *text = value_to_human(data, 1);
+        printf("Format specific information:\n%s", text);
+    }
+    return 0;
+}
+
+/* The next range that is all of one kind. 0 or -errno. */
+static int next_range(BlockNode *node, int64_t off, int64_t end, int64_t *len, bool *allocated)
+{
+    for (*len = 0; off + *len < end;) {
+        BlockExtent ext;
+        int ret = block_status(node, off + *len, end - off - *len, &ext);
+        if (ret) {
+            return ret;
+        }
+        bool a = ext.flags & BLOCK_EXTENT_ALLOCATED;
+        if (*len && a != *allocated) {
+            break;
+        }
+        *allocated = a;
+        *len += ext.len;
     }
     return 0;
 }
 
 static int cmd_alloc(Io *io, int argc, char **argv)
 {
-    int64_t off, len = BLOCK_SECTOR, sum = 0;
-    if (argc < 2 || !parse_num(argv[1], &off) || (argc > 2 && !parse_num(argv[2], &len))) {
-        return fail("alloc expects an offset and a length");
+    int64_t off = 0, len = BLOCK_SECTOR, sum = 0;
+    if (!io_parse_num(argv[1], &off) || (argc > 2 && !io_parse_num(argv[2], &len))) {
+        return 1;
     }
-    for (int64_t at = off, n; at < off + len; at += n) {
-        BlockExtent ext;
-        int ret = block_status(io->node, at, off + len - at, &ext);
+    int64_t end = off > INT64_MAX - len ? INT64_MAX : off + len;
+    end = MIN(end, io->node->size);
+    for (int64_t at = off, n; at < end; at += n) {
+        bool allocated = false;
+        int ret = next_range(io->node, at, end, &n, &allocated);
         if (ret) {
-            return fail("is_allocated failed: %s", g_strerror(-ret));
+            return io_fail("is_allocated failed: %s", g_strerror(-ret));
         }
-        n = ext.len;
-        sum += ext.flags & BLOCK_EXTENT_ALLOCATED ? n : 0;
+        sum += allocated ? n : 0;
     }
-    g_autofree char *at = size_to_str(off);
-    printf("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT " bytes allocated at offset %s\n", sum, len,
-           at);
+    g_autofree char *at = io_size((double)off);
+    printf("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT " bytes allocated at offset %s\n", sum,
+           MAX(end - off, 0), at);
     return 0;
 }
 
@@ -436,45 +179,15 @@ static int cmd_map(Io *io, int argc, char **argv)
     (void)argv;
     for (int64_t at = 0, n; at < io->node->size; at += n) {
         bool allocated = false;
-        for (n = 0; at + n < io->node->size;) {
-            BlockExtent ext;
-            int ret = block_status(io->node, at + n, io->node->size - at - n, &ext);
-            if (ret) {
-                return fail("Failed to query allocation status: %s", g_strerror(-ret));
-            }
-            bool a = ext.flags & BLOCK_EXTENT_ALLOCATED;
-            if (n && a != allocated) {
-                break;
-            }
-            allocated = a;
-            n += ext.len;
+        int ret = next_range(io->node, at, io->node->size, &n, &allocated);
+        if (ret) {
+            return io_fail("Failed to query allocation status: %s", g_strerror(-ret));
         }
-        g_autofree char *len = size_to_str(n), *off = size_to_str(at);
+        g_autofree char *len = io_size((double)n), *off = io_size((double)at);
         printf("%s (0x%" G_GINT64_MODIFIER "x) bytes %s at offset %s (0x%" G_GINT64_MODIFIER "x)\n",
                len, n, allocated ? "    allocated" : "not allocated", off, at);
     }
     return 0;
-}
-
-static int cmd_open(Io *io, int argc, char **argv)
-{
-    int c;
-    if (io->node) {
-        return fail("file open already, try 'help close'");
-    }
-    optind = 0;
-    while ((c = getopt(argc, argv, "+rnsU")) != -1) {
-        if (c == 'r') {
-            io->flags &= ~(unsigned)BLOCK_RDWR;
-        } else if (c == 'U') {
-            io->flags |= BLOCK_FORCE_SHARE;
-        } else if (c == 'n') {
-            io->flags |= BLOCK_DIRECT;
-        } else {
-            return fail("open: option not supported");
-        }
-    }
-    return argc - optind == 1 ? !io_open(io, argv[optind]) : fail("open expects a file name");
 }
 
 static int cmd_close(Io *io, int argc, char **argv)
@@ -489,42 +202,21 @@ static int cmd_snapshot(Io *io, int argc, char **argv)
     GError *err = NULL;
     const BlockDriver *d = io->node->drv;
     bool (*fn)(BlockNode *, const char *, GError **) = NULL;
-    if (argc == 3) {
-        fn = !strcmp(argv[1], "create")   ? d->snapshot_create
-             : !strcmp(argv[1], "delete") ? d->snapshot_delete
-             : !strcmp(argv[1], "apply")  ? d->snapshot_apply
-                                          : NULL;
-    }
+    (void)argc;
+    fn = !strcmp(argv[1], "create")   ? d->snapshot_create
+         : !strcmp(argv[1], "delete") ? d->snapshot_delete
+         : !strcmp(argv[1], "apply")  ? d->snapshot_apply
+                                      : NULL;
     if (!fn) {
-        return fail("snapshot expects create, delete or apply, and a name; and a format that has "
-                    "snapshots");
+        return io_fail("snapshot expects create, delete or apply, and a name; and a format that "
+                       "has snapshots");
     }
     if (!fn(io->node, argv[2], &err)) {
-        fail("snapshot failed: %s", err->message);
+        io_fail("snapshot failed: %s", err->message);
         g_error_free(err);
         return 1;
     }
     return block_getlength(io->node) < 0;
-}
-
-static int cmd_abort(Io *io, int argc, char **argv)
-{
-    (void)io;
-    (void)argc;
-    (void)argv;
-    fflush(stdout);
-    _exit(134);
-}
-
-static int cmd_sleep(Io *io, int argc, char **argv)
-{
-    int64_t ms;
-    (void)io;
-    if (argc != 2 || !parse_num(argv[1], &ms)) {
-        return fail("sleep expects milliseconds");
-    }
-    g_usleep(ms * 1000);
-    return 0;
 }
 
 static int cmd_quit(Io *io, int argc, char **argv)
@@ -535,55 +227,143 @@ static int cmd_quit(Io *io, int argc, char **argv)
     return 0;
 }
 
+static void print_command(const Command *c)
+{
+    printf("%s%s%s%s%s -- %s\n", c->name, c->alias ? " (or " : "", c->alias ? c->alias : "",
+           c->alias ? ")" : "", c->args, c->brief);
+}
+
 static int cmd_help(Io *io, int argc, char **argv)
 {
     (void)io;
-    (void)argc;
-    (void)argv;
-    io_print_commands();
+    if (argc == 1) {
+        io_print_commands();
+        puts("\nUse 'help COMMAND' for one of them.");
+        return 0;
+    }
+    const Command *c = find_command(argv[1]);
+    if (!c) {
+        return io_fail("command %s not found", argv[1]);
+    }
+    print_command(c);
+    if (c->more) {
+        printf("\n%s\n", c->more);
+    }
     return 0;
 }
 
+#define COMMON_HELP " -q  do not tell how long it took\n -C  tell it as numbers with commas\n"
+#define READ_HELP                                                        \
+    COMMON_HELP " -P  byte that all must be; the command fails if not\n" \
+                " -v  print what was read\n"
+#define WRITE_HELP COMMON_HELP " -P  byte to write (0xcd)\n -f  flush afterwards\n"
+#define ZERO_HELP  " -z  write zeroes as such\n -u  with -z: space may be given back\n"
+#define ASYNC_HELP                                                                                 \
+    " -i  only count it as an invalid request\n\nDoes not wait: errors show when it is done, and " \
+    "aio_flush waits for that."
+
 static const Command commands[] = {
-    { "abort", NULL, "", "ends the program at once, writing nothing back", cmd_abort },
-    { "aio_flush", NULL, "", "waits for all aio requests, then flushes", cmd_aio_flush },
-    { "aio_read", NULL, "[-qv] [-P pattern] off len [len..]", "asynchronous read", cmd_aio_read },
-    { "aio_write", NULL, "[-qfuz] [-P pattern] off len [len..]", "asynchronous write",
-      cmd_aio_write },
-    { "alloc", NULL, "off [len]", "counts allocated bytes", cmd_alloc },
-    { "close", "c", "", "closes the image", cmd_close },
-    { "discard", "d", "[-q] off len", "discards", cmd_discard },
-    { "flush", "f", "", "flushes", cmd_flush },
-    { "help", "?", "", "this list", cmd_help },
-    { "info", "i", "", "the image's format and cluster size", cmd_info },
-    { "job_wait", NULL, "", "waits until all block jobs are done or ready", io_cmd_job_wait },
-    { "length", "l", "", "the image's size", cmd_length },
-    { "map", NULL, "", "allocated and unallocated ranges", cmd_map },
-    { "open", "o", "[-rnU] file", "opens an image", cmd_open },
-    { "qmp", NULL, "json", "a QMP command; the open image is the device io0", io_cmd_qmp },
-    { "quit", "q", "", "ends", cmd_quit },
-    { "read", "r", "[-qv] [-P pattern [-s off] [-l len]] off len", "reads and verifies", cmd_read },
-    { "readv", NULL, "[-qv] [-P pattern] off len [len..]", "reads", cmd_read },
-    { "sleep", NULL, "ms", "waits", cmd_sleep },
-    { "snapshot", NULL, "create|apply|delete name", "internal snapshots", cmd_snapshot },
-    { "truncate", "t", "[-m prealloc] size", "resizes", cmd_truncate },
-    { "write", "w", "[-cfquz] [-P pattern] off len", "writes; -c compressed, -z zeroes, -u unmap",
-      cmd_write },
-    { "writev", NULL, "[-fq] [-P pattern] off len [len..]", "writes", cmd_write },
+    { "abort", NULL, 0, 0, "", "ends the program as a crash would, writing nothing back", NULL,
+      io_cmd_abort, true },
+    { "aio_flush", NULL, 0, 0, "", "waits for all aio requests, then flushes", NULL,
+      io_cmd_aio_flush, false },
+    { "aio_read", NULL, 2, -1, " [-Ciqv] [-P pattern] off len [len..]",
+      "reads into several buffers, without waiting", READ_HELP ASYNC_HELP, io_cmd_aio_read, false },
+    { "aio_write", NULL, 2, -1, " [-Cfiquz] [-P pattern] off len [len..]",
+      "writes from several buffers, without waiting", WRITE_HELP ZERO_HELP ASYNC_HELP,
+      io_cmd_aio_write, false },
+    { "alloc", NULL, 1, 2, " off [len]", "counts allocated bytes", NULL, cmd_alloc, false },
+    { "break", NULL, 2, 2, " event tag", "holds the next request that comes to the event",
+      "The image must lie on a blkdebug node. 'resume TAG' lets the request go.", io_cmd_break,
+      false },
+    { "close", "c", 0, 0, "", "closes the image", NULL, cmd_close, false },
+    { "discard", "d", 2, -1, " [-Cq] off len", "discards", COMMON_HELP, io_cmd_discard, false },
+    { "flush", "f", 0, 0, "", "flushes", NULL, cmd_flush, false },
+    { "help", "?", 0, 1, " [command]", "this list, or more about a command", NULL, cmd_help, true },
+    { "info", "i", 0, 0, "", "the image's format and what is special to it", NULL, cmd_info,
+      false },
+    { "job_wait", NULL, 0, 0, "", "waits until all block jobs are done, ready or pending", NULL,
+      io_cmd_job_wait, false },
+    { "length", "l", 0, 0, "", "the image's size", NULL, cmd_length, false },
+    { "map", NULL, 0, 0, "", "allocated and unallocated ranges", NULL, cmd_map, false },
+    { "open", "o", 1, -1, " [-rsCnkU] [-t cache] [-d discard] [-i aio] [-o options] [path]",
+      "opens an image",
+      " -r  read-only\n -s  below a temporary overlay\n -C  copy on read\n -n  -t none\n"
+      " -k  -i native\n -U  take no image lock\n -t, -d, -i  cache, discard and aio modes\n"
+      " -o  options such as driver=qcow2,file.filename=disk",
+      io_cmd_open, true },
+    { "qmp", NULL, 1, 1, " json", "runs a QMP command; the open image is the device io0", NULL,
+      io_cmd_qmp, false },
+    { "quit", "q", 0, 0, "", "ends", NULL, cmd_quit, true },
+    { "read", "r", 2, -1, " [-bCqv] [-P pattern [-s off] [-l len]] off len", "reads and verifies",
+      READ_HELP " -b  from the state of a machine, not the disk\n"
+                " -s, -l  the part of what was read that -P is about",
+      io_cmd_read, false },
+    { "readv", "rv", 2, -1, " [-Cqv] [-P pattern] off len [len..]", "reads into several buffers",
+      READ_HELP, io_cmd_readv, false },
+    { "remove_break", NULL, 1, 1, " tag", "forgets a breakpoint, and lets its requests go", NULL,
+      io_cmd_remove_break, false },
+    { "reopen", NULL, 0, -1, " [-r|-w] [-c cache] [-o options]", "opens the image anew otherwise",
+      " -r  read-only\n -w  for writing, too\n -c  cache mode\n"
+      " -o  options to change, such as lazy-refcounts=on",
+      io_cmd_reopen, false },
+    { "resume", NULL, 1, 1, " tag", "lets a request go that a breakpoint holds", NULL,
+      io_cmd_resume, false },
+    { "sigraise", NULL, 1, 1, " signal", "raises a signal, by number", NULL, io_cmd_sigraise,
+      true },
+    { "sleep", NULL, 1, 1, " ms", "waits", NULL, io_cmd_sleep, true },
+    { "snapshot", NULL, 2, 2, " create|apply|delete name", "internal snapshots", NULL, cmd_snapshot,
+      false },
+    { "truncate", "t", 1, 3, " [-m prealloc] size", "resizes", " -m  off, metadata, falloc or full",
+      cmd_truncate, false },
+    { "wait_break", NULL, 1, 1, " tag", "waits until a breakpoint holds a request", NULL,
+      io_cmd_wait_break, false },
+    { "write", "w", 2, -1, " [-bcCfnquz] [-P pattern | -s file] off len", "writes",
+      WRITE_HELP ZERO_HELP " -n  with -z: fail rather than write bytes\n"
+                           " -b  to the state of a machine, not the disk\n -c  compressed\n"
+                           " -s  a file whose bytes are written, over and over",
+      io_cmd_write, false },
+    { "writev", "wv", 2, -1, " [-Cfq] [-P pattern] off len [len..]", "writes from several buffers",
+      WRITE_HELP, io_cmd_writev, false },
 };
 
 void io_print_commands(void)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
-        printf("  %s%s%s %s -- %s\n", commands[i].name, commands[i].alias ? ", " : "",
-               commands[i].alias ? commands[i].alias : "", commands[i].args, commands[i].help);
+        print_command(&commands[i]);
     }
 }
 
-static bool needs_image(const Command *c)
+static const Command *find_command(const char *name)
 {
-    return c->run != cmd_open && c->run != cmd_quit && c->run != cmd_help && c->run != cmd_sleep &&
-           c->run != cmd_abort;
+    for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
+        const Command *c = &commands[i];
+        if (!strcmp(name, c->name) || (c->alias && !strcmp(name, c->alias))) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+int io_usage(char **argv)
+{
+    fflush(stdout);
+    print_command(find_command(argv[0]));
+    return 1;
+}
+
+static bool count_fits(const Command *c, int n)
+{
+    if (n >= c->min && (c->max < 0 || n <= c->max)) {
+        return true;
+    }
+    g_autofree char *want = c->max < 0 ? g_strdup_printf("at least %d", c->min)
+                            : c->min == c->max
+                                ? g_strdup_printf("%d", c->min)
+                                : g_strdup_printf("between %d and %d", c->min, c->max);
+    fflush(stdout);
+    fprintf(stderr, "bad argument count %d to %s, expected %s arguments\n", n, c->name, want);
+    return false;
 }
 
 int io_run(Io *io, const char *line)
@@ -596,21 +376,20 @@ int io_run(Io *io, const char *line)
         return 0;
     }
     if (!g_shell_parse_argv(line, &argc, &argv, &err)) {
-        fail("%s", err->message);
+        io_fail("%s", err->message);
         g_error_free(err);
         return 1;
     }
-    for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
-        const Command *c = &commands[i];
-        if (strcmp(argv[0], c->name) && (!c->alias || strcmp(argv[0], c->alias))) {
-            continue;
-        }
-        if (needs_image(c) && !io->node) {
-            return fail("no file open, try 'help open'");
-        }
-        int status = c->run(io, argc, argv);
-        fflush(stdout);
-        return status;
+    const Command *c = find_command(argv[0]);
+    if (!c) {
+        fprintf(stderr, "command \"%s\" not found\n", argv[0]);
+        return 1;
     }
-    return fail("command \"%s\" not found", argv[0]);
+    if (!c->no_image && !io->node) {
+        fprintf(stderr, "no file open, try 'help open'\n");
+        return 1;
+    }
+    int status = !count_fits(c, argc - 1) || c->run(io, argc, argv);
+    fflush(stdout);
+    return status;
 }

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hw/vcpu.h"
+#include "accel/qtest.h"
 
 extern const AccelOps tcg_accel;
 
-const AccelOps *const accels[] = { &tcg_accel, NULL };
+const AccelOps *const accels[] = { &tcg_accel, &qtest_accel, NULL };
 
 static const AccelOps *chosen;
 
@@ -28,7 +28,7 @@ static const AccelOps *find(const char *name)
 }
 
 /* "NAME" or "NAME,options" */
-static bool try_one(const char *request, const TargetOps *target, GError **err)
+static bool try_one(const char *request, const TargetOps *target, const char *guest, GError **err)
 {
     const char *comma = strchr(request, ',');
     g_autofree char *name =
@@ -46,14 +46,15 @@ static bool try_one(const char *request, const TargetOps *target, GError **err)
                     "-accel %s: there is no such accelerator", name);
         return false;
     }
-    if (!a->available(target, err) || !a->init(target, comma ? comma + 1 : "", err)) {
+    if (!a->available(target, err) || !a->init(target, guest, comma ? comma + 1 : "", err)) {
         return false;
     }
     chosen = a;
     return true;
 }
 
-bool accel_configure(const char *const *requests, const TargetOps *target, GError **err)
+bool accel_configure(const char *const *requests, const TargetOps *target, const char *guest,
+                     GError **err)
 {
     static const char *const none[] = { "tcg", NULL };
 
@@ -63,7 +64,7 @@ bool accel_configure(const char *const *requests, const TargetOps *target, GErro
 
         for (char **n = names; *n; n++) {
             g_clear_error(err);
-            if (try_one(*n, target, err)) {
+            if (try_one(*n, target, guest, err)) {
                 return true;
             }
         }

@@ -30,6 +30,8 @@ struct BlockBackend {
     BlockStats stats;
     void (*resize_cb)(void *opaque);
     void *resize_opaque;
+    const BlockMediaOps *media; /* NULL: not a device with removable media */
+    void *media_opaque;
 };
 
 /* The gate is closed: another node (a reference of its own) or none. */

@@ -427,6 +427,12 @@ void blk_set_resize_cb(BlockBackend *blk, void (*cb)(void *opaque), void *opaque
     blk->resize_opaque = opaque;
 }
 
+void blk_set_media_ops(BlockBackend *blk, const BlockMediaOps *ops, void *opaque)
+{
+    blk->media = ops;
+    blk->media_opaque = opaque;
+}
+
 static void resized(void *opaque, int ret)
 {
     BlockBackend *blk = opaque;

@@ -354,6 +354,14 @@ static bool set_medium(BlockSystem *sys, const Value *args, BlockNode *node, GEr
         g_set_error(err, BLOCK_ERROR, ENOENT, "Device '%s' not found", id ? id : "");
         return false;
     }
+    if (!arg_bool(args, "force", false) && blk->media && blk->media->locked(blk->media_opaque)) {
+        blk->media->eject_request(blk->media_opaque);
+        g_set_error(err, BLOCK_ERROR, EBUSY,
+                    "Device '%s' is locked and force was not specified, wait for tray to open and "
+                    "try again",
+                    id);
+        return false;
+    }
     if (blk->root && block_job_busy(sys, blk->root, err)) {
         return false;
     }
@@ -497,8 +505,11 @@ static Value *query_block(BlockSystem *sys, const Value *args, GError **err)
         Value *v = value_append(list, value_new(VALUE_DICT));
         value_set_string(v, "device", blk_name(blk));
         value_set_string(v, "type", "unknown");
-        value_set_bool(v, "removable", d && d->cdrom);
-        value_set_bool(v, "locked", false);
+        value_set_bool(v, "removable", blk->media || (d && d->cdrom));
+        value_set_bool(v, "locked", blk->media && blk->media->locked(blk->media_opaque));
+        if (blk->media) {
+            value_set_bool(v, "tray_open", blk->media->tray_open(blk->media_opaque));
+        }
         value_set_string(v, "io-status", blk->held ? "failed" : "ok");
         if (blk->root) {
             value_set(v, "inserted", describe_node(block_skip_filters(blk->root)));

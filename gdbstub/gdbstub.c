@@ -589,6 +589,9 @@ static void wait_for_stop(GDBServer *s)
             s->gone |= s->stop.kind == GDB_STOP_EXITED || s->stop.kind == GDB_STOP_KILLED;
             return;
         }
+        if (s->paused) {
+            return;
+        }
         len = gdb_read_packet(s, packet, sizeof(packet));
         if (len == -1) {
             s->gone = true;
@@ -600,7 +603,7 @@ static void wait_for_stop(GDBServer *s)
 
 void gdb_serve(GDBServer *s)
 {
-    while (!s->gone) {
+    while (!s->gone && !s->paused) {
         char packet[PACKET_SIZE];
         long len;
 

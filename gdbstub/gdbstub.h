@@ -84,7 +84,8 @@ typedef struct GDBTargetOps {
     /* The debugger lets go for good; of a forked child or parent when pid is the other's. */
     void (*detach)(int pid);
     void (*kill)(void);
-    /* Waits for a stop; until then returns false when `fd` (the connection) can be read. */
+    /* Waits for a stop; until then returns false when `fd` (the connection) can be read, or when
+     * the server is paused. */
     bool (*wait)(int fd, GDBStop *stop);
 } GDBTargetOps;
 
@@ -102,6 +103,8 @@ struct GDBServer {
     int tid, other_pid; /* Hg: thread; and the process if it is a fork's other half */
     GDBStop stop;
     bool running, gone;
+    volatile bool paused; /* set by another thread, which then makes wait return: gdb_serve returns,
+                             to be called again */
     /* incoming bytes */
     uint8_t in[4096];
     size_t in_at, in_len;

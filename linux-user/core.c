@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The guest's core dump, an ELF file as its own kernel would write it: notes with the registers of
- * the thread that died, the auxiliary vector and the mapped files, and the guest's memory
- * without mapped code. It is called "core", or "core.PID" where the kernel is told so
+ * all threads, the one that died first, the auxiliary vector and the mapped files, and the guest's
+ * memory without mapped code. It is called "core", or "core.PID" where the kernel is told so
  * (core_uses_pid), and is made when RLIMIT_CORE has room for it. Source: core(5), elf(5) and the
  * kernel's uapi headers linux/elf.h and linux/elfcore.h.
  */
-#include "linux-user/user.h"
+#include "linux-user/tasks.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -67,7 +67,6 @@ static void add_thread(GByteArray *notes, TaskState *ts, const siginfo_t *info)
     status[sizeof(head) + size] = 1; /* pr_fpvalid */
     add_note(notes, NT_PRSTATUS, status, sizeof(head) + size + 8);
     add_note(notes, NT_PRFPREG, fp, fp_size);
-    add_note(notes, NT_SIGINFO, info, sizeof(*info));
 }
 
 static void add_process(GByteArray *notes)
@@ -133,7 +132,7 @@ static GArray *find_segments(void)
 
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*u %n", &start, &end,
                    &s.offset, &rest) < 3 ||
-            start >= proc.guest_limit) {
+            !guest_mapping(&start, &end)) {
             continue;
         }
         line[strcspn(line, "\n")] = 0;
@@ -198,7 +197,8 @@ static void write_memory(int fd, int mem, const Elf64_Phdr *ph, uint64_t limit)
     uint8_t page[GUEST_PAGE_SIZE];
 
     for (uint64_t at = 0; at < ph->p_filesz && ph->p_offset + at < limit; at += sizeof(page)) {
-        if (pread(mem, page, sizeof(page), ph->p_vaddr + at) == sizeof(page) &&
+        if (pread(mem, page, sizeof(page), (off_t)(ph->p_vaddr + at + guest_base)) ==
+                sizeof(page) &&
             memcmp(page, zeros, sizeof(page)) &&
             pwrite(fd, page, sizeof(page), ph->p_offset + at) != sizeof(page)) {
             return;
@@ -238,11 +238,16 @@ bool core_dump(TaskState *ts, const siginfo_t *info)
     if (fd < 0 || mem < 0) {
         return false;
     }
+    tasks_stop_others(ts);
     segments = find_segments();
     notes = g_byte_array_new();
     add_thread(notes, ts, info);
+    add_note(notes, NT_SIGINFO, info, sizeof(*info));
     add_process(notes);
     add_files(notes, segments);
+    for (TaskState *t = tasks_next_stopped(ts, NULL); t; t = tasks_next_stopped(ts, t)) {
+        add_thread(notes, t, info);
+    }
     ph = make_headers(segments, notes->len, &eh);
     if (write(fd, &eh, sizeof(eh)) != sizeof(eh) ||
         write(fd, ph, eh.e_phnum * sizeof(*ph)) != (ssize_t)(eh.e_phnum * sizeof(*ph)) ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a guest thread: run, see why it stopped, go on. */
 #include "linux-user/gdb.h"
-#include "linux-user/user.h"
+#include "linux-user/tasks.h"
 #include "util/log.h"
 
 #include <stdlib.h>
@@ -18,7 +18,12 @@ static void run_syscall(TaskState *ts)
     if (G_UNLIKELY(gdb_active)) {
         gdb_syscall_enter(ts, nr);
     }
+    ts->state_exact = true;
     res = do_syscall(ts, nr, args);
+    ts->state_exact = false;
+    if (G_UNLIKELY(tasks_stopping)) {
+        tasks_park(ts);
+    }
 
     if (res == -RES_RESTART || res == -RES_RESTART_ALWAYS) {
         restart = (int)-res;
@@ -63,6 +68,9 @@ void cpu_loop(TaskState *ts)
 
         if (G_UNLIKELY(gdb_active)) {
             gdb_safe_point(ts);
+        }
+        if (G_UNLIKELY(tasks_stopping)) {
+            tasks_park(ts);
         }
         excp = cpu_exec(ts->cpu);
         switch (excp) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Loads a guest's ELF program and its interpreter, as the kernel's execve does; #! scripts too. */
+#include "linux-user/text-busy.h"
 #include "linux-user/user.h"
 
 #include <elf.h>
@@ -407,8 +408,9 @@ static int load_elf(LinuxProgram *prog, GError **err)
     }
     info->is_pie = f.eh.e_type == ET_DYN;
     info->has_bti = has_bti_property(&f);
-    /* Half-way up, as arm64 does, with room for the heap above. */
-    status = map_elf(&f, (proc.guest_limit / 2) & ~UINT64_C(0x1fffff),
+    /* Two thirds up, as arm64 does (ELF_ET_DYN_BASE): sanitizers know it, and the heap has room
+     * above. */
+    status = map_elf(&f, (proc.guest_limit / 3 * 2) & ~UINT64_C(0x1fffff),
                      info->has_bti && !info->interp, info, err);
     if (status) {
         return status;
@@ -456,7 +458,7 @@ int load_program(LinuxProgram *prog, GError **err)
             int status = load_elf(prog, err);
 
             note_exe_path(prog);
-            close(prog->fd);
+            text_hold(prog->fd);
             return status;
         }
         close(prog->fd);

@@ -3,6 +3,7 @@
 #include "linux-user/gdb.h"
 #include "linux-user/seccomp.h"
 #include "linux-user/syscalls.h"
+#include "linux-user/text-busy.h"
 #include "util/log.h"
 
 #include <fcntl.h>
@@ -46,6 +47,24 @@ static bool needs_emulator(const char *path)
     return false;
 }
 
+/*
+ * The guest's vector of n strings at addr as one of the host's in to[], which has room for a NULL
+ * more; false if it cannot be read.
+ */
+static bool host_vector(char **to, uint64_t addr, long n)
+{
+    for (long i = 0; i < n; i++) {
+        uint64_t p;
+
+        if (!copy_from_guest(&p, addr + i * sizeof(p), sizeof(p)) || !guest_ptr_ok(p)) {
+            return false;
+        }
+        to[i] = g2h(p);
+    }
+    to[n] = NULL;
+    return true;
+}
+
 /* Counts a guest's vector of strings; negative: errno. */
 static long vector_length(uint64_t addr)
 {
@@ -71,23 +90,18 @@ static void exec_failed(int filters_fd)
     }
 }
 
-static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long argc, uint64_t envp)
+/* args: room for what is added to argv, which is the guest's own. */
+static int64_t exec_self(TaskState *ts, const char *path, char **args, char **argv, char **envp)
 {
-    long n = 0, options = 0;
+    long n = 0;
     int self = own_fd(OWN_FD_SELF), filters_fd = -1;
-    char **args, number[16], debugger[32], limit[64], filters[16];
-    uint64_t p;
+    char number[16], debugger[32], limit[64], filters[16];
     GuestLimit as;
     int64_t res;
 
-    while (proc.self_args && proc.self_args[options]) {
-        options++;
-    }
-    g_free(ts->exec_args);
-    args = ts->exec_args = g_new(char *, options + argc + 14);
     args[n++] = (char *)proc.self_name;
-    for (long i = 0; i < options; i++) {
-        args[n++] = proc.self_args[i];
+    for (char **option = proc.self_args; option && *option; option++) {
+        args[n++] = *option;
     }
     if (self >= 0) {
         snprintf(number, sizeof(number), "%d", self);
@@ -111,26 +125,21 @@ static int64_t exec_self(TaskState *ts, const char *path, uint64_t argv, long ar
         args[n++] = limit;
     }
     args[n++] = (char *)"-0";
-    args[n++] = (char *)"";
+    args[n++] = *argv ? *argv : (char *)"";
     args[n++] = (char *)path;
-    for (long i = 0; i < argc; i++) {
-        if (!copy_from_guest(&p, argv + i * sizeof(p), sizeof(p))) {
-            return -EFAULT;
-        }
-        if (i == 0) {
-            args[n - 2] = g2h(p);
-        } else {
-            args[n++] = g2h(p);
-        }
+    while (*argv && *++argv) {
+        args[n++] = *argv;
     }
     args[n] = NULL;
     if (self < 0) {
-        res = safe_call(__NR_execve, (uintptr_t) "/proc/self/exe", (uintptr_t)args, envp);
+        res =
+            safe_call(__NR_execve, (uintptr_t) "/proc/self/exe", (uintptr_t)args, (uintptr_t)envp);
         exec_failed(filters_fd);
         return res;
     }
     fcntl(self, F_SETFD, 0);
-    res = safe_call(__NR_execveat, self, (uintptr_t) "", (uintptr_t)args, envp, AT_EMPTY_PATH);
+    res = safe_call(__NR_execveat, self, (uintptr_t) "", (uintptr_t)args, (uintptr_t)envp,
+                    AT_EMPTY_PATH);
     fcntl(self, F_SETFD, FD_CLOEXEC);
     exec_failed(filters_fd);
     return res;
@@ -143,7 +152,7 @@ static bool self_not_found(int64_t res)
 }
 
 /* The kernel's business; the guest's limit on memory becomes a real one. */
-static int64_t exec_native(const char *path, uint64_t argv, uint64_t envp)
+static int64_t exec_native(const char *path, char **argv, char **envp)
 {
     struct rlimit ours, theirs;
     GuestLimit as;
@@ -155,7 +164,7 @@ static int64_t exec_native(const char *path, uint64_t argv, uint64_t envp)
     if (theirs.rlim_cur != ours.rlim_cur) {
         setrlimit(RLIMIT_AS, &theirs);
     }
-    res = safe_call(__NR_execve, (uintptr_t)path, argv, envp);
+    res = safe_call(__NR_execve, (uintptr_t)path, (uintptr_t)argv, (uintptr_t)envp);
     if (theirs.rlim_cur != ours.rlim_cur) {
         setrlimit(RLIMIT_AS, &ours);
     }
@@ -165,14 +174,28 @@ static int64_t exec_native(const char *path, uint64_t argv, uint64_t envp)
 /* path: the host's. */
 static int64_t exec_path(TaskState *ts, const char *path, uint64_t argv, uint64_t envp)
 {
-    long argc = vector_length(argv), envc = vector_length(envp);
+    enum { MORE_ARGS = 13 }; /* of exec_self, beside proc.self_args */
+    long argc = vector_length(argv), envc = vector_length(envp), room = MORE_ARGS;
+    char **host_argv, **host_envp;
 
     if (argc < 0 || envc < 0) {
         return -EFAULT;
     }
+    for (char **option = proc.self_args; option && *option; option++) {
+        room++;
+    }
+    g_free(ts->exec_args);
+    ts->exec_args = g_new(char *, argc + 1 + envc + 1 + room + argc);
+    host_argv = ts->exec_args;
+    host_envp = host_argv + argc + 1;
+    if (!host_vector(host_argv, argv, argc) || !host_vector(host_envp, envp, envc)) {
+        return -EFAULT;
+    }
     persist_save();
     if (needs_emulator(path)) {
-        int64_t res = exec_self(ts, path, argv, argc, envp);
+        int64_t res = text_is_written(path)
+                          ? -ETXTBSY
+                          : exec_self(ts, path, host_envp + envc + 1, host_argv, host_envp);
 
         if (!self_not_found(res)) {
             return res;
@@ -183,7 +206,7 @@ static int64_t exec_path(TaskState *ts, const char *path, uint64_t argv, uint64_
                    "not implemented: execve of a native program, %s, by a filtered one\n", path);
         return -EACCES;
     }
-    return exec_native(path, argv, envp);
+    return exec_native(path, host_argv, host_envp);
 }
 
 static const char *exec_name(const char *path, char *buf)

@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,8 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a thread became quiet, or may run */
     GDBServer server;
+    pthread_t thread;   /* the server's */
+    volatile pid_t tid; /* its number, which the guest does not see; 0: none */
     GDBTask *tasks;
     Break breaks[MAX_BREAKS];
     int nb_breaks, nb_watches;
@@ -440,6 +443,9 @@ static bool op_wait(int fd, GDBStop *stop)
         if (take_stop(stop)) {
             return true;
         }
+        if (gdb.server.paused) {
+            return false;
+        }
         if (poll(fds, 2, -1) > 0) {
             if (fds[1].revents && read(fds[1].fd, &count, sizeof(count)) > 0) {
                 continue;
@@ -577,10 +583,11 @@ static void op_thread_name(int tid, char *buf, size_t size)
 static bool transfer(uint64_t addr, void *buf, size_t len, bool write)
 {
     int fd = guest_range_ok(addr, len) ? open("/proc/self/mem", O_RDWR | O_CLOEXEC) : -1;
+    off_t at = (off_t)(addr + guest_base);
     ssize_t n = -1;
 
     if (fd >= 0) {
-        n = write ? pwrite(fd, buf, len, addr) : pread(fd, buf, len, addr);
+        n = write ? pwrite(fd, buf, len, at) : pread(fd, buf, len, at);
         close(fd);
     }
     return n == (ssize_t)len;
@@ -642,8 +649,13 @@ static const GDBTargetOps target_ops = {
 static void *server_main(void *opaque)
 {
     (void)opaque;
+    gdb.tid = gettid();
     gdb_serve(&gdb.server);
-    let_go();
+    if (!gdb.server.paused) {
+        let_go();
+        pthread_detach(pthread_self());
+        gdb.tid = 0;
+    }
     return NULL;
 }
 
@@ -652,21 +664,53 @@ static bool start_server(TaskState *ts)
 {
     uint64_t all = ~UINT64_C(0), old;
     pthread_attr_t attr;
-    pthread_t thread;
     int error;
 
     own_fd_set(OWN_FD_GDB_EVENT, eventfd(0, EFD_CLOEXEC));
     gdb.server.fd = own_fd(OWN_FD_GDB);
     pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, GDB_STACK_SIZE);
     raw_syscall(__NR_rt_sigprocmask, SIG_SETMASK, (uintptr_t)&all, (uintptr_t)&old, sizeof(all), 0,
                 0);
-    error = pthread_create(&thread, &attr, server_main, NULL);
+    error = pthread_create(&gdb.thread, &attr, server_main, NULL);
     raw_syscall(__NR_rt_sigprocmask, SIG_SETMASK, (uintptr_t)&old, 0, sizeof(old), 0, 0);
     pthread_attr_destroy(&attr);
     (void)ts;
     return !error;
+}
+
+bool gdb_owns_thread(int tid)
+{
+    return gdb_active && gdb.tid && tid == gdb.tid;
+}
+
+bool gdb_has_thread(void)
+{
+    return gdb_active && gdb.tid;
+}
+
+bool gdb_pause(void)
+{
+    pid_t tid = gdb.tid;
+
+    if (!gdb_active || !tid || gdb.tasks->next) { /* with several threads the call fails anyway */
+        return false;
+    }
+    gdb.server.paused = true;
+    wake_server();
+    pthread_join(gdb.thread, NULL);
+    while (raw_syscall(__NR_tgkill, getpid(), tid, 0, 0, 0, 0) == 0) {
+        sched_yield(); /* joined, but to the kernel not quite gone */
+    }
+    gdb.tid = 0;
+    return true;
+}
+
+void gdb_go_on(TaskState *ts)
+{
+    gdb.server.paused = false;
+    own_fd_close(OWN_FD_GDB_EVENT);
+    start_server(ts);
 }
 
 /* ---- beginnings

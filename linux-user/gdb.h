@@ -34,6 +34,15 @@ int gdb_signal(TaskState *ts, int sig, const siginfo_t *info);
 void gdb_fork_prepare(void);
 void gdb_fork_parent(TaskState *ts, pid_t child);
 void gdb_fork_child(TaskState *ts);
+/* The server's thread, which the guest does not see. */
+bool gdb_owns_thread(int tid);
+bool gdb_has_thread(void);
+/*
+ * Around a system call that wants a process of one thread: the server's thread ends, and begins
+ * again. gdb_pause: false if there was nothing to be done.
+ */
+bool gdb_pause(void);
+void gdb_go_on(TaskState *ts);
 /* The process ends: exited with status or killed by signal. */
 void gdb_process_end(TaskState *ts, bool killed, int number);
 

@@ -74,6 +74,18 @@ __asm__(".pushsection .text\n"
         "    mov $-2, %rax\n"
         "    ret\n"
         ".size guest_string_copy, . - guest_string_copy\n"
+        ".globl guest_cmpxchg\n"
+        ".hidden guest_cmpxchg\n"
+        ".type guest_cmpxchg, @function\n"
+        "guest_cmpxchg:\n" /* rdi = p, esi = old, edx = val */
+        "    mov %esi, %eax\n"
+        "guest_cmpxchg_insn:\n"
+        "    lock cmpxchg %edx, (%rdi)\n"
+        "    ret\n"
+        "guest_cmpxchg_fault:\n"
+        "    mov $-1, %rax\n"
+        "    ret\n"
+        ".size guest_cmpxchg, . - guest_cmpxchg\n"
         ".popsection\n");
 
 #define HIDDEN __attribute__((visibility("hidden")))
@@ -82,6 +94,7 @@ extern const char safe_syscall_start[] HIDDEN, safe_syscall_insn[] HIDDEN,
 extern const char safe_syscall_not_begun[] HIDDEN, safe_syscall_interrupted[] HIDDEN;
 extern const char guest_copy_insn[] HIDDEN, guest_copy_end[] HIDDEN;
 extern const char guest_string_insn[] HIDDEN, guest_string_fault[] HIDDEN;
+extern const char guest_cmpxchg_insn[] HIDDEN, guest_cmpxchg_fault[] HIDDEN;
 long guest_string_copy(char *dst, const char *src, size_t size) HIDDEN;
 
 long raw_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
@@ -129,6 +142,10 @@ bool host_fixup_fault(void *ucontext)
     }
     if (*pc == (greg_t)guest_string_insn) {
         *pc = (greg_t)guest_string_fault;
+        return true;
+    }
+    if (*pc == (greg_t)guest_cmpxchg_insn) {
+        *pc = (greg_t)guest_cmpxchg_fault;
         return true;
     }
     return false;

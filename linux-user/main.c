@@ -3,6 +3,7 @@
 #include "linux-user/gdb.h"
 #include "linux-user/seccomp.h"
 #include "linux-user/symbols.h"
+#include "linux-user/tasks.h"
 #include "linux-user/user.h"
 #include "util/log.h"
 #include "util/version.h"
@@ -28,7 +29,7 @@ static struct {
     uint64_t reserved;
     const char *cache;      /* on, off, verify or a folder */
     GPtrArray *env_changes; /* "VAR=VALUE" or "VAR" */
-    GPtrArray *self_args;
+    GArray *passed_on;      /* of PassedOn: what children of ours are to be told */
 } opt;
 
 /* ---- messages
@@ -112,9 +113,7 @@ static void opt_uname(const char *arg)
 }
 static void opt_base(const char *arg)
 {
-    if (parse_size("B", arg)) {
-        fatal(1, "-B %s: not implemented: a guest base other than 0", arg);
-    }
+    opt.tcg.guest_base = parse_size("B", arg);
 }
 static void opt_reserved(const char *arg)
 {
@@ -318,20 +317,54 @@ static void opt_help(const char *arg)
 }
 
 /* The environment given to the guest is what a child of it gets: these are not passed on. */
-static bool passed_on(const struct Option *o)
+static bool is_passed_on(const struct Option *o)
 {
     return o->fn != opt_setenv && o->fn != opt_unsetenv && o->fn != opt_argv0 &&
            o->fn != opt_self_fd && o->fn != opt_as_limit && o->fn != opt_seccomp_fd &&
            o->fn != opt_gdb && o->fn != opt_gdb_fd;
 }
 
+typedef struct PassedOn {
+    const struct Option *o;
+    const char *arg;
+} PassedOn;
+
+/* The same again is passed on once: a variable comes to a child as an option, and as itself. */
+static void pass_on(const struct Option *o, const char *arg)
+{
+    PassedOn new = { o, arg };
+
+    for (guint n = 0; n < opt.passed_on->len; n++) {
+        const PassedOn *old = &g_array_index(opt.passed_on, PassedOn, n);
+
+        if (old->o == o && !strcmp(old->arg, arg)) {
+            g_array_remove_index(opt.passed_on, n);
+            break;
+        }
+    }
+    g_array_append_val(opt.passed_on, new);
+}
+
+static char **passed_on_args(void)
+{
+    GPtrArray *args = g_ptr_array_new();
+
+    for (guint n = 0; n < opt.passed_on->len; n++) {
+        const PassedOn *p = &g_array_index(opt.passed_on, PassedOn, n);
+
+        g_ptr_array_add(args, g_strconcat("-", p->o->name, NULL));
+        if (p->o->arg) {
+            g_ptr_array_add(args, g_strdup(p->arg));
+        }
+    }
+    g_ptr_array_add(args, NULL);
+    return (char **)g_ptr_array_free(args, FALSE);
+}
+
 static void apply_option(const struct Option *o, const char *arg)
 {
-    if (passed_on(o)) {
-        g_ptr_array_add(opt.self_args, g_strconcat("-", o->name, NULL));
-        if (o->arg) {
-            g_ptr_array_add(opt.self_args, g_strdup(arg));
-        }
+    if (is_passed_on(o)) {
+        pass_on(o, g_strdup(arg));
     }
     o->fn(arg);
 }
@@ -430,36 +463,6 @@ static void check_own_name(void)
     }
 }
 
-/*
- * Where translations are kept: an absolute name, or NULL. Not for a program with more rights than
- * its user has.
- */
-static const char *cache_dir(void)
-{
-    static const struct {
-        const char *var, *below;
-    } places[] = {
-        { "LATIMER_CACHE_DIR", "" },
-        { "XDG_CACHE_HOME", "/latimer/code" },
-        { "HOME", "/.cache/latimer/code" },
-    };
-
-    if (getauxval(AT_SECURE) || (opt.cache && !strcmp(opt.cache, "off"))) {
-        return NULL;
-    }
-    if (opt.cache && *opt.cache == '/') {
-        return opt.cache;
-    }
-    for (size_t n = 0; n < G_N_ELEMENTS(places); n++) {
-        const char *dir = getenv(places[n].var);
-
-        if (dir && *dir == '/') {
-            return g_strconcat(dir, places[n].below, NULL);
-        }
-    }
-    return NULL;
-}
-
 static void map_vdso(void)
 {
     const UserVdso *vdso = proc.arch->vdso;
@@ -480,8 +483,8 @@ static void load(LinuxProgram *prog)
     const char *slash;
     int status;
 
-    if (!mm_init(opt.reserved, &err)) {
-        fatal(126, "%s", err->message);
+    if (!mm_init(opt.tcg.guest_base, opt.reserved, &err)) {
+        fatal(g_error_matches(err, G_FILE_ERROR, G_FILE_ERROR_INVAL) ? 1 : 126, "%s", err->message);
     }
     proc.exec_path = prog->path;
     status = load_program(prog, &err);
@@ -492,6 +495,8 @@ static void load(LinuxProgram *prog)
     prctl(PR_SET_NAME, slash ? slash + 1 : proc.exec_path);
     proc.start_code = prog->image.start_code;
     proc.end_code = prog->image.end_code;
+    proc.start_data = prog->image.start_data;
+    proc.end_data = prog->image.end_data;
     proc.start_brk = guest_brk(0);
 }
 
@@ -528,7 +533,7 @@ static CPUState *create_cpu(void)
     }
     opt.tcg.cpu_model = proc.cpu_model;
     /* a debugger's breakpoints are in no code of an earlier run */
-    opt.tcg.cache_dir = opt.gdb || opt.gdb_fd ? NULL : cache_dir();
+    opt.tcg.cache_dir = opt.gdb || opt.gdb_fd ? NULL : tcg_cache_dir(opt.cache);
     limit_code_buffer();
     if (!tcg_exec_init(proc.arch->target, &opt.tcg, &err)) {
         fatal(126, "%s (ulimit -v tells the limit, -accel tcg,tb-size=MIB asks for less)",
@@ -560,7 +565,7 @@ int main(int argc, char **argv)
 
     proc.self_name = argc ? argv[0] : "latimer-user";
     opt.env_changes = g_ptr_array_new();
-    opt.self_args = g_ptr_array_new();
+    opt.passed_on = g_array_new(FALSE, FALSE, sizeof(PassedOn));
     check_own_name();
     parse_env("QEMU_");
     parse_env("LATIMER_");
@@ -587,8 +592,7 @@ int main(int argc, char **argv)
         prog.argv[0] = (char *)opt.argv0;
     }
     prog.envp = guest_environment();
-    g_ptr_array_add(opt.self_args, NULL);
-    proc.self_args = (char **)opt.self_args->pdata;
+    proc.self_args = passed_on_args();
     proc.strace |= log_enabled(LOG_STRACE);
 
     load(&prog);
@@ -599,6 +603,7 @@ int main(int argc, char **argv)
     }
     ts = task_new(cpu, proc.arch, sighand_copy(NULL));
     ts->tid = getpid();
+    tasks_add(ts);
     current_task = ts;
     tcg_cpu_attach(cpu);
     proc.arch->init_cpu(cpu, prog.image.start_pc, prog.sp);

@@ -20,9 +20,12 @@
 #endif
 
 enum { GUEST_PROT_GROWSDOWN = 0x01000000 };
-#define GUEST_LOWEST   UINT64_C(0x10000)
-#define GUEST_END_MAX  UINT64_C(0x555000000000)
-#define HUGE_PAGE_SIZE UINT64_C(0x200000)
+/* The lowest place that we choose; and that the guest may (NULL stays unmapped for certain; the
+ * host may want more). */
+#define GUEST_LOWEST       UINT64_C(0x10000)
+#define GUEST_LOWEST_FIXED UINT64_C(0x1000)
+#define GUEST_END_MAX      UINT64_C(0x555000000000)
+#define HUGE_PAGE_SIZE     UINT64_C(0x200000)
 
 typedef struct ShmSegment {
     uint64_t addr, len;
@@ -48,14 +51,90 @@ static inline bool page_aligned(uint64_t addr)
     return !(addr & (GUEST_PAGE_SIZE - 1));
 }
 
-bool mm_init(uint64_t reserved, GError **err)
-{
-    uint64_t local, lowest = (uintptr_t)&proc;
+/* ---- the host's calls, by guest address
+ * -------------------------------------------------------------------------------------------- */
 
-    /* Whatever of ours lies lowest: the program, the heap or (ulimit -s unlimited) the mappings. */
-    lowest = MIN(lowest, (uintptr_t)&local);
-    lowest = MIN(lowest, (uintptr_t)sbrk(0));
-    proc.guest_end = MIN(GUEST_END_MAX, lowest & ~(GUEST_GAP - 1));
+static int64_t host_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uint64_t offset)
+{
+    int64_t res = raw_syscall(__NR_mmap, addr + guest_base, len, prot, flags, fd, offset);
+
+    return res < 0 ? res : (int64_t)h2g((void *)res);
+}
+
+static int64_t host_munmap(uint64_t addr, uint64_t len)
+{
+    return raw_syscall(__NR_munmap, addr + guest_base, len, 0, 0, 0, 0);
+}
+
+static int64_t host_mremap(uint64_t old, uint64_t old_len, uint64_t new_len, uint64_t flags,
+                           uint64_t new_addr)
+{
+    int64_t res = raw_syscall(__NR_mremap, old + guest_base, old_len, new_len, flags,
+                              new_addr + guest_base, 0);
+
+    return res < 0 ? res : (int64_t)h2g((void *)res);
+}
+
+/* ---- what there is
+ * -------------------------------------------------------------------------------------------- */
+
+#define INVALID(...) g_set_error(err, G_FILE_ERROR, G_FILE_ERROR_INVAL, __VA_ARGS__)
+
+/* The guest's first pages can be where -B says. */
+static bool check_base(uint64_t base, uint64_t lowest, GError **err)
+{
+    int64_t res;
+
+    if (!page_aligned(base)) {
+        INVALID("-B 0x%" PRIx64 ": it has to be a multiple of the page size, %d", base,
+                GUEST_PAGE_SIZE);
+        return false;
+    }
+    if (base >= lowest || lowest - base < 4 * GUEST_GAP) {
+        INVALID("-B 0x%" PRIx64
+                ": no room for the guest from there to the emulator itself, at 0x%" PRIx64,
+                base, lowest);
+        return false;
+    }
+    res = raw_syscall(__NR_mmap, base, GUEST_PAGE_SIZE, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (res < 0 || (uint64_t)res != base) {
+        INVALID("-B 0x%" PRIx64 ": the host maps nothing there: %s", base,
+                g_strerror(res < 0 ? (int)-res : EEXIST));
+        return false;
+    }
+    raw_syscall(__NR_munmap, base, GUEST_PAGE_SIZE, 0, 0, 0, 0);
+    return true;
+}
+
+/*
+ * An address below which nothing of ours is or will be: the program's, its heap's, or of the place
+ * where the kernel puts our mappings, one below the other. That is high up but for `ulimit -s
+ * unlimited`.
+ */
+static uint64_t lowest_of_ours(void)
+{
+    const uint64_t room = 16 * GUEST_GAP;
+    void *probe = mmap(NULL, GUEST_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t lowest = MIN((uintptr_t)&proc, (uintptr_t)sbrk(0));
+
+    if (probe != MAP_FAILED) {
+        munmap(probe, GUEST_PAGE_SIZE);
+        lowest = MIN(lowest, MAX((uintptr_t)probe, room) - room);
+    }
+    return lowest;
+}
+
+bool mm_init(uint64_t base, uint64_t reserved, GError **err)
+{
+    uint64_t lowest = lowest_of_ours();
+
+    lowest = MIN(GUEST_END_MAX, lowest & ~(GUEST_GAP - 1));
+    if (base && !check_base(base, lowest, err)) {
+        return false;
+    }
+    guest_base = base;
+    proc.guest_end = lowest - base;
     if (proc.guest_end < 4 * GUEST_GAP) {
         g_set_error(err, G_FILE_ERROR, G_FILE_ERROR_NOMEM,
                     "no room for the guest below the emulator itself, which is at 0x%" PRIx64,
@@ -65,9 +144,8 @@ bool mm_init(uint64_t reserved, GError **err)
     proc.guest_limit = proc.guest_end - GUEST_GAP;
     if (reserved) {
         if (reserved < 16 * HUGE_PAGE_SIZE || reserved > proc.guest_limit) {
-            g_set_error(err, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                        "-R: the size must be between 0x%" PRIx64 " and 0x%" PRIx64,
-                        16 * HUGE_PAGE_SIZE, proc.guest_limit);
+            INVALID("-R: the size must be between 0x%" PRIx64 " and 0x%" PRIx64,
+                    16 * HUGE_PAGE_SIZE, proc.guest_limit);
             return false;
         }
         proc.guest_limit = reserved & -(uint64_t)GUEST_PAGE_SIZE;
@@ -179,9 +257,9 @@ static int64_t map_new(uint64_t addr, uint64_t len, int prot, int flags, int fd,
     int64_t res;
 
     flags = (flags & ~MAP_FIXED) | MAP_FIXED_NOREPLACE;
-    res = raw_syscall(__NR_mmap, addr, len, host_prot(prot), flags, fd, offset);
+    res = host_mmap(addr, len, host_prot(prot), flags, fd, offset);
     if (res >= 0 && (uint64_t)res != addr) { /* a kernel before 4.17 took it as a hint */
-        raw_syscall(__NR_munmap, res, len, 0, 0, 0, 0);
+        host_munmap(res, len);
         res = -EEXIST;
     }
     return res;
@@ -224,6 +302,9 @@ static int64_t map_fixed(uint64_t addr, uint64_t len, int prot, int flags, int f
     if (!page_aligned(addr)) {
         return -EINVAL;
     }
+    if (addr < GUEST_LOWEST_FIXED) {
+        return -EPERM;
+    }
     if (addr >= proc.guest_limit || len > proc.guest_limit - addr) {
         return -ENOMEM;
     }
@@ -235,7 +316,7 @@ static int64_t map_fixed(uint64_t addr, uint64_t len, int prot, int flags, int f
     if (flags & MAP_FIXED_NOREPLACE) {
         return -EEXIST;
     }
-    return raw_syscall(__NR_mmap, addr, len, host_prot(prot), flags | MAP_FIXED, fd, offset);
+    return host_mmap(addr, len, host_prot(prot), flags | MAP_FIXED, fd, offset);
 }
 
 /* Whether another process may write what is mapped. A file opened for reading stays read-only. */
@@ -288,7 +369,7 @@ static int64_t unmap_locked(uint64_t addr, uint64_t len)
     for (uint64_t start = addr, end; start < addr + len && res == 0; start = end) {
         end = pagemap_run_end(start, addr + len);
         if (pagemap_get(start) & GUEST_PAGE_VALID) {
-            res = raw_syscall(__NR_munmap, start, end - start, 0, 0, 0, 0);
+            res = host_munmap(start, end - start);
             if (res == 0) {
                 set_pages(start, end, 0);
             }
@@ -350,7 +431,7 @@ int64_t guest_mprotect(uint64_t addr, uint64_t len, int prot)
     }
     end = mapped_end(addr, addr + len);
     if (end > addr) {
-        res = raw_syscall(__NR_mprotect, addr, end - addr, host_prot(prot), 0, 0, 0);
+        res = raw_syscall(__NR_mprotect, addr + guest_base, end - addr, host_prot(prot), 0, 0, 0);
         if (res == 0) {
             set_flags(addr, end, page_flags_of_prot(prot));
         }
@@ -366,9 +447,8 @@ int64_t guest_mprotect(uint64_t addr, uint64_t len, int prot)
 static int64_t move_mapping(uint64_t old, uint64_t old_len, uint64_t new_len, uint64_t flags,
                             uint64_t new_addr, int page_flags)
 {
-    int64_t res =
-        raw_syscall(__NR_mremap, old, old_len, new_len,
-                    (flags & MREMAP_DONTUNMAP) | MREMAP_MAYMOVE | MREMAP_FIXED, new_addr, 0);
+    int64_t res = host_mremap(old, old_len, new_len,
+                              (flags & MREMAP_DONTUNMAP) | MREMAP_MAYMOVE | MREMAP_FIXED, new_addr);
 
     if (res < 0) {
         return res;
@@ -391,8 +471,8 @@ static int64_t remap_locked(uint64_t old, uint64_t old_len, uint64_t new_len, ui
         return -EFAULT;
     }
     if (flags & MREMAP_FIXED) {
-        if (!page_aligned(new_addr) || new_addr >= proc.guest_limit ||
-            new_len > proc.guest_limit - new_addr) {
+        if (!page_aligned(new_addr) || new_addr < GUEST_LOWEST_FIXED ||
+            new_addr >= proc.guest_limit || new_len > proc.guest_limit - new_addr) {
             return -EINVAL;
         }
         return move_mapping(old, old_len, new_len, flags, new_addr, page_flags);
@@ -403,7 +483,7 @@ static int64_t remap_locked(uint64_t old, uint64_t old_len, uint64_t new_len, ui
                    : unmap_locked(old + new_len, old_len - new_len) ?: (int64_t) old;
         }
         if (range_free(old + old_len, new_len - old_len) && !over_limit(new_len - old_len)) {
-            int64_t res = raw_syscall(__NR_mremap, old, old_len, new_len, 0, 0, 0);
+            int64_t res = host_mremap(old, old_len, new_len, 0, 0);
 
             if (res >= 0) {
                 set_pages(old + old_len, old + new_len, page_flags);
@@ -458,7 +538,7 @@ int64_t guest_madvise(uint64_t addr, uint64_t len, int advice)
         pagemap_any(addr, addr + page_up(len), GUEST_PAGE_EXEC)) {
         tb_invalidate_range(addr, addr + page_up(len));
     }
-    return raw_syscall(__NR_madvise, addr, len, advice, 0, 0, 0);
+    return raw_syscall(__NR_madvise, addr + guest_base, len, advice, 0, 0, 0);
 }
 
 /* ---- the program break
@@ -517,8 +597,9 @@ static int64_t shmat_locked(int id, uint64_t addr, int flags)
         if (flags & SHM_RND) {
             addr &= -(uint64_t)GUEST_PAGE_SIZE;
         }
-        if (!page_aligned(addr) || addr >= proc.guest_limit || len > proc.guest_limit - addr ||
-            (!(flags & SHM_REMAP) && !range_free(addr, len))) {
+        if (!page_aligned(addr) || addr < GUEST_LOWEST_FIXED || addr >= proc.guest_limit ||
+            len > proc.guest_limit - addr ||
+            (!(flags & SHM_REMAP) && pagemap_any(addr, addr + len, GUEST_PAGE_VALID))) {
             return -EINVAL;
         }
     } else {
@@ -528,8 +609,9 @@ static int64_t shmat_locked(int id, uint64_t addr, int flags)
         }
     }
     tcg_memory_is_shared();
-    res = raw_syscall(__NR_shmat, id, addr, flags & ~SHM_EXEC, 0, 0, 0);
+    res = raw_syscall(__NR_shmat, id, addr + guest_base, flags & ~SHM_EXEC, 0, 0, 0);
     if (res >= 0) {
+        res = (int64_t)h2g((void *)res);
         mm.shm = g_renew(ShmSegment, mm.shm, mm.nb_shm + 1);
         mm.shm[mm.nb_shm++] = (ShmSegment){ res, len };
         set_pages(res, res + len, page_flags_of_prot(prot));
@@ -554,7 +636,7 @@ int64_t guest_shmdt(uint64_t addr)
     pthread_mutex_lock(&mm.lock);
     for (int n = 0; n < mm.nb_shm; n++) {
         if (mm.shm[n].addr == addr) {
-            res = raw_syscall(__NR_shmdt, addr, 0, 0, 0, 0, 0);
+            res = raw_syscall(__NR_shmdt, addr + guest_base, 0, 0, 0, 0, 0);
             if (res == 0) {
                 set_pages(addr, addr + mm.shm[n].len, 0);
                 mm.search_top = MAX(mm.search_top, addr + mm.shm[n].len);

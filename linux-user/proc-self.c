@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of /proc that must show the guest and not the emulator: /proc/self/{exe,maps,…}, cpuinfo.
  */
+#include "linux-user/gdb.h"
 #include "linux-user/seccomp.h"
 #include "linux-user/user.h"
 #include "linux-user/syscalls.h"
@@ -83,7 +84,7 @@ static void write_maps(FILE *out)
 
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %n", &start, &end, perms, &offset,
                    &rest) < 4 ||
-            start >= proc.guest_limit) {
+            !guest_mapping(&start, &end)) {
             continue;
         }
         for (uint64_t next; start < end; offset += next - start, start = next) {
@@ -118,9 +119,10 @@ static void write_smaps(FILE *out)
 
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %n", &start, &end, perms, &offset,
                    &rest) >= 4) {
-            int flags = pagemap_get(start);
+            bool ours = !guest_mapping(&start, &end);
+            int flags = ours ? 0 : pagemap_get(start);
 
-            shown = start < proc.guest_limit && flags & GUEST_PAGE_VALID;
+            shown = flags & GUEST_PAGE_VALID;
             if (shown) {
                 print_map_line(out, start, end, perms[3] == 's',
                                strchr(line + rest, '/') ? offset : 0, line + rest, flags);
@@ -163,6 +165,8 @@ static void write_status(FILE *out)
             fprintf(out, "%.7s\t%8" PRIu64 " kB\n", line, guest_mapped_bytes() >> 10);
         } else if (!strncmp(line, "SigBlk:", 7)) {
             fprintf(out, "SigBlk:\t%016" PRIx64 "\n", current_task->sigmask);
+        } else if (!strncmp(line, "Threads:", 8)) {
+            fprintf(out, "Threads:\t%d\n", atoi(line + 8) - gdb_has_thread());
         } else if (!strncmp(line, "Seccomp:", 8)) {
             fprintf(out, "Seccomp:\t%d\n", seccomp_mode(current_task));
         } else if (!strncmp(line, "SigIgn:", 7) || !strncmp(line, "SigCgt:", 7)) {
@@ -224,14 +228,28 @@ static void write_cmdline(FILE *out)
     fwrite(g2h(proc.arg_start), 1, proc.arg_end - proc.arg_start, out);
 }
 
+static void write_environ(FILE *out)
+{
+    fwrite(g2h(proc.arg_end), 1, proc.env_end - proc.arg_end, out);
+}
+
 static void write_auxv(FILE *out)
 {
     fwrite(g2h(proc.auxv_start), 1, proc.auxv_size, out);
 }
 
-/* Fields 26 to 28 are startcode, endcode, startstack. Source: proc(5). */
+/* Fields that are addresses, and 20, the number of threads. Source: proc(5). */
 static void write_stat(FILE *out)
 {
+    const struct {
+        int field;
+        uint64_t address;
+    } addresses[] = {
+        { 26, proc.start_code }, { 27, proc.end_code }, { 28, proc.start_stack },
+        { 45, proc.start_data }, { 46, proc.end_data }, { 47, proc.start_brk },
+        { 48, proc.arg_start },  { 49, proc.arg_end },  { 50, proc.arg_end },
+        { 51, proc.env_end },
+    };
     char text[2048];
     int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
@@ -251,11 +269,15 @@ static void write_stat(FILE *out)
     }
     fprintf(out, "%.*s)", (int)(p - text), text);
     for (p = strtok_r(p + 1, " \n", &save); p; p = strtok_r(NULL, " \n", &save), field++) {
-        if (field == 26 || field == 27 || field == 28) {
-            fprintf(out, " %" PRIu64,
-                    field == 26   ? proc.start_code
-                    : field == 27 ? proc.end_code
-                                  : proc.start_stack);
+        size_t n = 0;
+
+        while (n < G_N_ELEMENTS(addresses) && addresses[n].field != field) {
+            n++;
+        }
+        if (field == 20) {
+            fprintf(out, " %d", atoi(p) - gdb_has_thread());
+        } else if (n < G_N_ELEMENTS(addresses)) {
+            fprintf(out, " %" PRIu64, addresses[n].address);
         } else {
             fprintf(out, " %s", p);
         }
@@ -269,7 +291,7 @@ static const struct {
 } self_files[] = {
     { "maps", write_maps },   { "cmdline", write_cmdline }, { "auxv", write_auxv },
     { "stat", write_stat },   { "smaps", write_smaps },     { "status", write_status },
-    { "statm", write_statm }, { "limits", write_limits },
+    { "statm", write_statm }, { "limits", write_limits },   { "environ", write_environ },
 };
 
 int64_t proc_self_open(const char *path, int flags)

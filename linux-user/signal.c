@@ -40,6 +40,10 @@ static const uint64_t fault_signal_mask =
 static const uint8_t dumping_signals[] = { SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE,
                                            SIGSEGV, SIGBUS, SIGSYS,  SIGXCPU, SIGXFSZ };
 
+/* Those whose default action does not end the process, or is nobody's to change. */
+static const uint8_t harmless_signals[] = { SIGCHLD, SIGCONT, SIGURG,  SIGWINCH, SIGKILL,
+                                            SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU };
+
 __asm__(".pushsection .text\n"
         ".globl host_sigreturn\n"
         ".hidden host_sigreturn\n"
@@ -165,8 +169,8 @@ static void host_sigaction(int sig, const KernelSigaction *act, KernelSigaction 
 }
 
 /*
- * A default action that is ours to do, not the kernel's: a core dump of the guest, and everything
- * that a debugger wants to hear of first.
+ * A default action that is ours to do, not the kernel's: a core dump of the guest, an end with
+ * robust locks, and everything that a debugger wants to hear of first.
  */
 static bool is_our_default(int sig)
 {
@@ -175,6 +179,9 @@ static bool is_our_default(int sig)
     if (gdb_active) {
         return sig != SIGCHLD && sig != SIGCONT && sig != SIGURG && sig != SIGWINCH &&
                sig != SIGKILL && sig != SIGSTOP;
+    }
+    if (guest_base && !memchr(harmless_signals, sig, sizeof(harmless_signals))) {
+        return true; /* robust_list_end */
     }
     return memchr(dumping_signals, sig, sizeof(dumping_signals)) &&
            getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur;
@@ -310,6 +317,7 @@ void die_by_signal(int sig)
 static G_NORETURN void die_with_core(TaskState *ts, const siginfo_t *info)
 {
     block_signals();
+    robust_list_end(ts);
     if (memchr(dumping_signals, info->si_signo, sizeof(dumping_signals))) {
         core_dump(ts, info);
         prctl(PR_SET_DUMPABLE, 0);

@@ -127,6 +127,7 @@ bool setup_stack(LinuxProgram *prog, CPUState *cpu, GError **err)
 
     sp = base + size - 8;
     execfn = push_string(&sp, proc.exec_path);
+    proc.env_end = execfn;
     for (size_t n = envc; n-- > 0;) {
         push_string(&sp, prog->envp[n]);
     }
@@ -158,7 +159,7 @@ bool setup_stack(LinuxProgram *prog, CPUState *cpu, GError **err)
     }
     *vec++ = 0;
     memcpy(vec, av, nav * sizeof(av[0]));
-    proc.auxv_start = (uintptr_t)vec;
+    proc.auxv_start = h2g(vec);
     proc.auxv_size = nav * sizeof(av[0]);
     proc.start_stack = sp;
     prog->sp = sp;

@@ -4,6 +4,7 @@
  * there: it cannot use or close them, and does not see them in /proc/self/fd. When it wants one of
  * the numbers for itself, ours moves away.
  */
+#include "linux-user/gdb.h"
 #include "linux-user/syscalls.h"
 
 #include <ctype.h>
@@ -16,8 +17,6 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-enum { OWN_FD_LOWEST = 900 };
 
 bool own_fds_any;
 static int own_fds[NB_OWN_FDS] = { [0 ... NB_OWN_FDS - 1] = -1 };
@@ -45,9 +44,14 @@ int own_fd_set(OwnFd which, int fd)
         close(fd);
         fd = high;
     }
+    own_fd_keep(which, fd);
+    return fd;
+}
+
+void own_fd_keep(OwnFd which, int fd)
+{
     own_fds[which] = fd;
     own_fds_any = true;
-    return fd;
 }
 
 void own_fd_close(OwnFd which)
@@ -109,7 +113,17 @@ int64_t sys_close_range(TaskState *ts, uint64_t a[MAX_ARGS])
 /* ---- /proc/self/fd
  * ---------------------------------------------------------------------------------------------- */
 
-static bool is_own_fd_folder(int fd)
+/* What entries of a folder are our own: none, descriptors, threads. */
+typedef enum OwnFolder { FOLDER_OTHER, FOLDER_FD, FOLDER_TASK } OwnFolder;
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t len = strlen(name), n = strlen(end);
+
+    return len > n && !strcmp(name + len - n, end);
+}
+
+static OwnFolder folder_kind(int fd)
 {
     char link[64], name[64];
     struct statfs fs;
@@ -117,37 +131,43 @@ static bool is_own_fd_folder(int fd)
     int pid, tid;
 
     if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC) {
-        return false;
+        return FOLDER_OTHER;
     }
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     n = readlink(link, name, sizeof(name) - 1);
     name[n < 0 ? 0 : n] = 0;
-    n = strlen(name);
-    return (n > 3 && !strcmp(name + n - 3, "/fd")) || (n > 7 && !strcmp(name + n - 7, "/fdinfo"))
-               ? sscanf(name, "/proc/%d/task/%d/", &pid, &tid) >= 1 && pid == getpid()
-               : false;
+    if (sscanf(name, "/proc/%d/task/%d/", &pid, &tid) < 1 || pid != getpid()) {
+        return FOLDER_OTHER;
+    }
+    return ends_with(name, "/fd") || ends_with(name, "/fdinfo") ? FOLDER_FD
+           : ends_with(name, "/task")                           ? FOLDER_TASK
+                                                                : FOLDER_OTHER;
 }
 
 /* struct linux_dirent64 is the same everywhere. */
 int64_t sys_getdents64(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    int64_t res = safe_syscall(__NR_getdents64, a), kept = 0;
-    uint8_t *buf = g2h(a[1]);
+    uint64_t guest_buf = a[1];
+    uint8_t *buf = g2h(guest_buf);
+    int64_t res = host_call(ts, a), kept = 0;
+    OwnFolder kind;
 
-    (void)ts;
-    if (res <= 0 || !own_fds_any || !is_own_fd_folder((int)a[0])) {
+    if (res <= 0 || !own_fds_any || (kind = folder_kind((int)a[0])) == FOLDER_OTHER) {
         return res;
     }
     for (int64_t at = 0; at < res;) {
         struct dirent64 *entry = (struct dirent64 *)(buf + at);
         unsigned len = entry->d_reclen;
 
-        if (!isdigit((unsigned char)entry->d_name[0]) || !own_fd_is(atoi(entry->d_name))) {
+        if (!isdigit((unsigned char)entry->d_name[0]) ||
+            !(kind == FOLDER_FD ? own_fd_is(atoi(entry->d_name))
+                                : gdb_owns_thread(atoi(entry->d_name)))) {
             memmove(buf + kept, entry, len);
             kept += len;
         }
         at += len;
     }
+    a[1] = guest_buf;
     return kept ? kept : sys_getdents64(ts, a); /* nothing left is not the end */
 }
 
@@ -168,6 +188,13 @@ static void open_self(void)
 /* chroot, pivot_root, setns, unshare: afterwards the file names may mean something else. */
 int64_t sys_new_root(TaskState *ts, uint64_t a[MAX_ARGS])
 {
+    bool paused = G_UNLIKELY(gdb_active) && gdb_pause();
+    int64_t res;
+
     open_self();
-    return safe_syscall(host_nr_of(ts), a);
+    res = host_call(ts, a);
+    if (paused) {
+        gdb_go_on(ts);
+    }
+    return res;
 }

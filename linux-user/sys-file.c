@@ -1,33 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls on files: those whose arguments need more than their kinds say. */
 #include "linux-user/syscalls.h"
-
-#include "util/log.h"
+#include "linux-user/text-busy.h"
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/blkpg.h>
-#include <linux/ethtool.h>
-#include <linux/fb.h>
-#include <linux/filter.h>
-#include <linux/if_tun.h>
-#include <linux/kd.h>
-#include <linux/sockios.h>
-#include <net/if.h>
 #include <poll.h>
-#include <scsi/sg.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-int host_nr_of(TaskState *ts)
+/*
+ * Opens an executable for writing: only then it can be asked whether it runs, and only then cut.
+ * (To open it once more beforehand would lose the locks that the guest has on it.)
+ */
+static int64_t open_executable(uint64_t a[MAX_ARGS])
 {
-    uint64_t unused[MAX_ARGS];
-    int nr = ts->arch->syscall_args(ts->cpu, unused);
+    int64_t fd = safe_call(__NR_openat, a[0], a[1], a[2] & ~(uint64_t)O_TRUNC, a[3]);
+    int64_t res = 0;
 
-    return syscall_descs[ts->arch->syscall_table[nr]].host_nr;
+    if (fd >= 0 && text_is_running((int)fd)) {
+        res = -ETXTBSY;
+    } else if (fd >= 0 && a[2] & O_TRUNC && ftruncate((int)fd, 0) < 0) {
+        res = -errno;
+    }
+    if (res < 0) {
+        close((int)fd);
+    }
+    return res < 0 ? res : fd;
 }
 
 int64_t sys_open(TaskState *ts, uint64_t a[MAX_ARGS])
@@ -35,6 +36,10 @@ int64_t sys_open(TaskState *ts, uint64_t a[MAX_ARGS])
     int64_t res = a[1] ? proc_self_open((const char *)a[1], a[2]) : -ENOSYS;
 
     (void)ts;
+    if (res == -ENOSYS && a[2] & O_ACCMODE && !(a[2] & (O_PATH | O_EXCL)) && a[1] &&
+        text_may_run((int)a[0], (const char *)a[1])) {
+        return open_executable(a);
+    }
     return res == -ENOSYS ? safe_syscall(__NR_openat, a) : res;
 }
 
@@ -73,7 +78,8 @@ int64_t sys_readlinkat(TaskState *ts, uint64_t a[MAX_ARGS])
         }
         return copy_to_guest(a[2], proc.exe_path, n) ? (int64_t)n : -EFAULT;
     }
-    return safe_call(__NR_readlinkat, a[0], (uintptr_t)translate_path(path, other), a[2], a[3]);
+    return safe_call(__NR_readlinkat, a[0], (uintptr_t)translate_path(path, other), host_arg(a[2]),
+                     a[3]);
 }
 
 /* ---- iovec
@@ -102,6 +108,7 @@ struct iovec *iov_from_guest(uint64_t addr, uint64_t count, struct iovec *buf, s
             iov_free(iov, buf);
             return NULL;
         }
+        iov[n].iov_base = g2h((uintptr_t)iov[n].iov_base);
     }
     return iov;
 }
@@ -125,11 +132,12 @@ int64_t sys_iov(TaskState *ts, uint64_t a[MAX_ARGS])
         return error;
     }
     a[1] = (uintptr_t)iov;
-    res = safe_syscall(host_nr_of(ts), a);
+    res = host_call(ts, a);
     iov_free(iov, buf);
     return res;
 }
 
+/* The other process is taken to have our guest base: its children have. */
 int64_t sys_process_vm(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     struct iovec buf[16], rbuf[16];
@@ -147,26 +155,27 @@ int64_t sys_process_vm(TaskState *ts, uint64_t a[MAX_ARGS])
     }
     a[1] = (uintptr_t)iov;
     a[3] = (uintptr_t)remote;
-    res = safe_syscall(host_nr_of(ts), a);
+    res = host_call(ts, a);
     iov_free(iov, buf);
     iov_free(remote, rbuf);
     return res;
 }
 
-/* ---- fcntl, ioctl
+/* ---- fcntl
  * --------------------------------------------------------------------------------------- */
+
+enum { GETOWNER_UIDS = 17 }; /* F_GETOWNER_UIDS of asm-generic/fcntl.h */
 
 int64_t sys_fcntl(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     int64_t res;
 
-    (void)ts;
     switch ((int)a[1]) {
     case F_SETFL:
         a[2] = host_open_flags(a[2]);
-        return safe_syscall(__NR_fcntl, a);
+        return host_call(ts, a);
     case F_GETFL:
-        res = safe_syscall(__NR_fcntl, a);
+        res = host_call(ts, a);
         return res < 0 ? res : guest_open_flags(res);
     case F_GETLK:
     case F_SETLK:
@@ -176,86 +185,19 @@ int64_t sys_fcntl(TaskState *ts, uint64_t a[MAX_ARGS])
     case F_OFD_SETLKW:
     case F_GETOWN_EX:
     case F_SETOWN_EX:
+    case GETOWNER_UIDS:
+    case F_GET_RW_HINT:
+    case F_SET_RW_HINT:
+    case F_GET_FILE_RW_HINT:
+    case F_SET_FILE_RW_HINT:
         if (!guest_ptr_ok(a[2])) {
             return -EFAULT;
         }
-        return safe_syscall(__NR_fcntl, a);
+        a[2] = host_arg(a[2]);
+        return host_call(ts, a);
     default:
-        return safe_syscall(__NR_fcntl, a);
+        return host_call(ts, a);
     }
-}
-
-/*
- * Requests and their structures are the same on all 64-bit little-endian machines with the generic
- * numbering; this table is of those whose structures hold pointers, which must not be to the
- * emulator. Offsets in bytes; after the first, 0 ends the list.
- */
-static const struct {
-    uint32_t request;
-    uint16_t size;
-    uint16_t pointers[4];
-} ioctl_pointers[] = {
-    { SIOCGIFCONF, sizeof(struct ifconf), { offsetof(struct ifconf, ifc_req) } },
-    { SIOCETHTOOL, sizeof(struct ifreq), { offsetof(struct ifreq, ifr_data) } },
-    { SIOCGMIIPHY, sizeof(struct ifreq), { offsetof(struct ifreq, ifr_data) } },
-    { SIOCSHWTSTAMP, sizeof(struct ifreq), { offsetof(struct ifreq, ifr_data) } },
-    { SIOCGHWTSTAMP, sizeof(struct ifreq), { offsetof(struct ifreq, ifr_data) } },
-    { TUNATTACHFILTER, sizeof(struct sock_fprog), { offsetof(struct sock_fprog, filter) } },
-    { SG_IO,
-      sizeof(sg_io_hdr_t),
-      { offsetof(sg_io_hdr_t, dxferp), offsetof(sg_io_hdr_t, cmdp), offsetof(sg_io_hdr_t, sbp) } },
-    { PIO_FONTX, sizeof(struct consolefontdesc), { offsetof(struct consolefontdesc, chardata) } },
-    { GIO_FONTX, sizeof(struct consolefontdesc), { offsetof(struct consolefontdesc, chardata) } },
-    { PIO_UNIMAP, sizeof(struct unimapdesc), { offsetof(struct unimapdesc, entries) } },
-    { GIO_UNIMAP, sizeof(struct unimapdesc), { offsetof(struct unimapdesc, entries) } },
-    { KDFONTOP, sizeof(struct console_font_op), { offsetof(struct console_font_op, data) } },
-    { BLKPG, sizeof(struct blkpg_ioctl_arg), { offsetof(struct blkpg_ioctl_arg, data) } },
-    { FBIOGETCMAP,
-      sizeof(struct fb_cmap),
-      { offsetof(struct fb_cmap, red), offsetof(struct fb_cmap, green),
-        offsetof(struct fb_cmap, blue), offsetof(struct fb_cmap, transp) } },
-};
-
-static bool ioctl_pointers_ok(uint32_t request, uint64_t arg)
-{
-    for (size_t n = 0; n < G_N_ELEMENTS(ioctl_pointers); n++) {
-        uint8_t data[256];
-
-        if (ioctl_pointers[n].request != request) {
-            continue;
-        }
-        if (!copy_from_guest(data, arg, ioctl_pointers[n].size)) {
-            return false;
-        }
-        for (int k = 0; k < 4 && (k == 0 || ioctl_pointers[n].pointers[k]); k++) {
-            uint64_t pointer;
-
-            memcpy(&pointer, data + ioctl_pointers[n].pointers[k], sizeof(pointer));
-            if (!guest_ptr_ok(pointer)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-/*
- * The argument is a number or a pointer. Requests of type 'd' are DRM's, whose drivers' structures
- * point where they like.
- */
-int64_t sys_ioctl(TaskState *ts, uint64_t a[MAX_ARGS])
-{
-    enum { TYPE_SHIFT = 8, TYPE_DRM = 'd' };
-
-    (void)ts;
-    if (a[2] >= proc.guest_end && a[2] < UINT64_C(1) << 47) {
-        return -EFAULT;
-    }
-    if (((uint32_t)a[1] >> TYPE_SHIFT & 0xff) == TYPE_DRM) {
-        log_printf(LOG_UNIMP, "not implemented: ioctl 0x%x (direct rendering)\n", (uint32_t)a[1]);
-        return -ENOTTY;
-    }
-    return ioctl_pointers_ok(a[1], a[2]) ? safe_syscall(__NR_ioctl, a) : -EFAULT;
 }
 
 /* ---- waiting for files, with a signal mask
@@ -278,7 +220,7 @@ int64_t sys_ppoll(TaskState *ts, uint64_t a[MAX_ARGS])
     int64_t res = read_suspend_mask(ts, a[3], a[4]);
 
     if (res == 0) {
-        res = safe_syscall(__NR_ppoll, a);
+        res = host_call(ts, a);
         ts->suspended = a[3] && res == -EINTR;
     }
     return res;
@@ -298,7 +240,8 @@ int64_t sys_pselect6(TaskState *ts, uint64_t a[MAX_ARGS])
     res = read_suspend_mask(ts, arg[0], arg[1]);
     if (res == 0) {
         a[5] = a[5] ? (uintptr_t)arg : 0;
-        res = safe_syscall(__NR_pselect6, a);
+        arg[0] = host_arg(arg[0]);
+        res = host_call(ts, a);
         ts->suspended = arg[0] && res == -EINTR;
     }
     return res;
@@ -319,7 +262,7 @@ static int64_t epoll_wait_into(TaskState *ts, uint64_t a[MAX_ARGS], struct epoll
 
     a[1] = (uintptr_t)host;
     a[2] = max;
-    res = safe_syscall(host_nr_of(ts), a);
+    res = host_call(ts, a);
     ts->suspended = a[4] && res == -EINTR;
     for (int64_t n = 0; n < res; n++, to += sizeof(GuestEpollEvent)) {
         GuestEpollEvent guest = { host[n].events, 0, host[n].data.u64 };

@@ -2,6 +2,8 @@
 /* System V IPC: what is not the same on every machine. */
 #include "linux-user/syscalls.h"
 
+#include <mqueue.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/sem.h>
@@ -49,8 +51,30 @@ int64_t sys_semctl(TaskState *ts, uint64_t a[MAX_ARGS])
         host.sem_perm = guest.perm;
         return safe_call(__NR_semctl, a[0], a[1], a[2], (uintptr_t)&host);
     default:
-        return safe_syscall(__NR_semctl, a);
+        return safe_call(__NR_semctl, a[0], a[1], a[2], host_arg(a[3]));
     }
+}
+
+/* With SIGEV_THREAD the value is the address of 32 bytes that the kernel reads. */
+int64_t sys_mq_notify(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    struct sigevent event;
+
+    if (a[1]) {
+        if (!copy_from_guest(&event, a[1], sizeof(event))) {
+            return -EFAULT;
+        }
+        if (event.sigev_notify == SIGEV_THREAD) {
+            uint64_t cookie = (uintptr_t)event.sigev_value.sival_ptr;
+
+            if (!guest_ptr_ok(cookie)) {
+                return -EFAULT;
+            }
+            event.sigev_value.sival_ptr = (void *)host_arg(cookie);
+        }
+        a[1] = (uintptr_t)&event;
+    }
+    return host_call(ts, a);
 }
 
 int64_t sys_shmat(TaskState *ts, uint64_t a[MAX_ARGS])

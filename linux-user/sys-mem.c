@@ -61,8 +61,27 @@ int64_t sys_process_madvise(TaskState *ts, uint64_t a[MAX_ARGS])
 
 int64_t sys_mincore(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    (void)ts;
-    return guest_range_ok(a[0], a[1]) ? safe_syscall(__NR_mincore, a) : -ENOMEM;
+    return guest_range_ok(a[0], a[1]) ? host_call(ts, a) : -ENOMEM;
+}
+
+/* An array of addresses. */
+int64_t sys_move_pages(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    enum { MOST = 1 << 24 };
+    g_autofree uint64_t *pages = NULL;
+
+    if (a[1] > MOST) {
+        return -E2BIG;
+    }
+    pages = g_try_new(uint64_t, a[1] + 1);
+    if (!pages || !copy_from_guest(pages, a[2], a[1] * sizeof(*pages))) {
+        return pages ? -EFAULT : -ENOMEM;
+    }
+    for (uint64_t n = 0; n < a[1]; n++) {
+        pages[n] = host_arg(pages[n]);
+    }
+    a[2] = (uintptr_t)pages;
+    return host_call(ts, a);
 }
 
 int64_t sys_brk(TaskState *ts, uint64_t a[MAX_ARGS])

@@ -2,12 +2,15 @@
 /* System calls about the system and the process's own settings. */
 #include "linux-user/seccomp.h"
 #include "linux-user/syscalls.h"
+#include "util/log.h"
 
+#include <linux/keyctl.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -43,6 +46,55 @@ static const int refused_prctls[] = {
     PR_GET_TAGGED_ADDR_CTRL,
 };
 
+/* Which arguments are pointers, as bits: of prctl's options and keyctl's operations. */
+typedef struct PointerArgs {
+    int what;
+    unsigned args;
+} PointerArgs;
+static const PointerArgs prctl_pointers[] = {
+    { PR_GET_PDEATHSIG, 1 << 1 }, { PR_SET_NAME, 1 << 1 },
+    { PR_GET_NAME, 1 << 1 },      { PR_GET_UNALIGN, 1 << 1 },
+    { PR_GET_ENDIAN, 1 << 1 },    { PR_GET_CHILD_SUBREAPER, 1 << 1 },
+    { PR_SCHED_CORE, 1 << 4 },    { PR_SET_VMA, 1 << 2 | 1 << 4 },
+};
+static const PointerArgs keyctl_pointers[] = {
+    { KEYCTL_JOIN_SESSION_KEYRING, 1 << 1 },
+    { KEYCTL_UPDATE, 1 << 2 },
+    { KEYCTL_DESCRIBE, 1 << 2 },
+    { KEYCTL_SEARCH, 1 << 2 | 1 << 3 },
+    { KEYCTL_READ, 1 << 2 },
+    { KEYCTL_INSTANTIATE, 1 << 2 },
+    { KEYCTL_GET_SECURITY, 1 << 2 },
+    { KEYCTL_DH_COMPUTE, 1 << 1 | 1 << 2 },
+    { KEYCTL_PKEY_QUERY, 1 << 3 | 1 << 4 },
+    { KEYCTL_PKEY_ENCRYPT, 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 },
+    { KEYCTL_PKEY_DECRYPT, 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 },
+    { KEYCTL_PKEY_SIGN, 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 },
+    { KEYCTL_PKEY_VERIFY, 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 },
+    { KEYCTL_RESTRICT_KEYRING, 1 << 2 | 1 << 3 },
+    { KEYCTL_CAPABILITIES, 1 << 1 },
+};
+
+static void convert_pointers(const PointerArgs *table, size_t size, uint64_t a[MAX_ARGS])
+{
+    for (size_t k = 0; k < size; k++) {
+        for (int n = 1; n < MAX_ARGS && table[k].what == (int)a[0]; n++) {
+            a[n] = table[k].args >> n & 1 ? host_arg(a[n]) : a[n];
+        }
+    }
+}
+
+/* No argument, of whatever kind, may be an address of the emulator. */
+static bool avoids_emulator(const uint64_t a[MAX_ARGS])
+{
+    for (int n = 1; n < 5; n++) {
+        if (a[n] >= proc.guest_end && a[n] < UINT64_C(1) << 47) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int64_t sys_prctl(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     if ((int)a[0] == PR_SET_SECCOMP) {
@@ -56,17 +108,18 @@ int64_t sys_prctl(TaskState *ts, uint64_t a[MAX_ARGS])
             return -EINVAL;
         }
     }
-    for (int n = 1; n < 5; n++) {
-        if (a[n] >= proc.guest_end && a[n] < UINT64_C(1) << 47) {
-            return -EFAULT;
-        }
+    if ((int)a[0] == PR_GET_TID_ADDRESS) {
+        return copy_to_guest(a[1], &ts->clear_tid, sizeof(ts->clear_tid)) ? 0 : -EFAULT;
     }
-    return safe_syscall(__NR_prctl, a);
+    if (!avoids_emulator(a)) {
+        return -EFAULT;
+    }
+    convert_pointers(prctl_pointers, G_N_ELEMENTS(prctl_pointers), a);
+    return host_call(ts, a);
 }
 
 int64_t sys_getrandom(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    (void)ts;
     if (proc.has_seed) {
         uint64_t len = MIN(a[1], 256);
         uint8_t buf[256];
@@ -77,7 +130,7 @@ int64_t sys_getrandom(TaskState *ts, uint64_t a[MAX_ARGS])
         }
         return copy_to_guest(a[0], buf, len) ? (int64_t)len : -EFAULT;
     }
-    return safe_syscall(__NR_getrandom, a);
+    return host_call(ts, a);
 }
 
 /*
@@ -102,39 +155,57 @@ static int64_t as_limit(uint64_t new_limit, uint64_t old_limit)
 
 int64_t sys_getrlimit(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    (void)ts;
-    return a[0] == RLIMIT_AS ? as_limit(0, a[1]) : safe_syscall(__NR_getrlimit, a);
+    return a[0] == RLIMIT_AS ? as_limit(0, a[1]) : host_call(ts, a);
 }
 
 int64_t sys_setrlimit(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    (void)ts;
     if (a[0] == RLIMIT_AS) {
         return as_limit(a[1], 0);
     }
-    return a[0] == RLIMIT_DATA ? 0 : safe_syscall(__NR_setrlimit, a);
+    return a[0] == RLIMIT_DATA ? 0 : host_call(ts, a);
 }
 
 int64_t sys_prlimit64(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    (void)ts;
     if (a[1] == RLIMIT_AS && (!a[0] || (pid_t)a[0] == getpid())) {
         return as_limit(a[2], a[3]);
     }
     if (a[1] == RLIMIT_DATA || a[1] == RLIMIT_AS) {
         a[2] = 0;
     }
-    return safe_syscall(__NR_prlimit64, a);
+    return host_call(ts, a);
 }
 
-/* Some of the operations have pointers; none may be to the emulator. */
+/* A payload in pieces. */
+static int64_t instantiate_iov(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    struct iovec buf[16];
+    int error;
+    struct iovec *iov = iov_from_guest(a[2], a[3], buf, G_N_ELEMENTS(buf), &error);
+    int64_t res;
+
+    if (!iov) {
+        return error;
+    }
+    a[2] = (uintptr_t)iov;
+    res = host_call(ts, a);
+    iov_free(iov, buf);
+    return res;
+}
+
 int64_t sys_keyctl(TaskState *ts, uint64_t a[MAX_ARGS])
 {
-    (void)ts;
-    for (int n = 1; n < 5; n++) {
-        if (a[n] >= proc.guest_end && a[n] < UINT64_C(1) << 47) {
-            return -EFAULT;
-        }
+    if (!avoids_emulator(a)) {
+        return -EFAULT;
     }
-    return safe_syscall(__NR_keyctl, a);
+    if ((int)a[0] == KEYCTL_INSTANTIATE_IOV && a[2]) {
+        return instantiate_iov(ts, a);
+    }
+    if ((int)a[0] == KEYCTL_DH_COMPUTE && a[4]) {
+        log_printf(LOG_UNIMP, "not implemented: keyctl DH_COMPUTE with a key derivation\n");
+        return -EOPNOTSUPP;
+    }
+    convert_pointers(keyctl_pointers, G_N_ELEMENTS(keyctl_pointers), a);
+    return host_call(ts, a);
 }

@@ -6,6 +6,8 @@
 #include "linux-user/syscalls.h"
 
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -31,6 +33,8 @@ static int message_from_guest(HostMessage *hm, uint64_t addr)
          !guest_range_ok((uintptr_t)hm->msg.msg_control, hm->msg.msg_controllen))) {
         return -EFAULT;
     }
+    hm->msg.msg_name = (void *)host_arg((uintptr_t)hm->msg.msg_name);
+    hm->msg.msg_control = (void *)host_arg((uintptr_t)hm->msg.msg_control);
     if (hm->msg.msg_iovlen > IOV_MAX) {
         return -EMSGSIZE;
     }
@@ -67,6 +71,30 @@ static int64_t one_message(int64_t fd, uint64_t addr, int flags, bool receive)
         return -EFAULT;
     }
     return res;
+}
+
+/* Options that are a filter program: a struct with a pointer. */
+static bool is_filter_option(int level, int option)
+{
+    return level == SOL_SOCKET   ? option == SO_ATTACH_FILTER || option == SO_ATTACH_REUSEPORT_CBPF
+           : level == SOL_PACKET ? option == PACKET_FANOUT_DATA
+                                 : false;
+}
+
+int64_t sys_setsockopt(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    struct sock_fprog prog;
+
+    if (is_filter_option((int)a[1], (int)a[2]) && (uint32_t)a[4] == sizeof(prog)) {
+        if (!copy_from_guest(&prog, a[3], sizeof(prog)) || !guest_ptr_ok((uintptr_t)prog.filter)) {
+            return -EFAULT;
+        }
+        prog.filter = (void *)host_arg((uintptr_t)prog.filter);
+        a[3] = (uintptr_t)&prog;
+    } else {
+        a[3] = host_arg(a[3]);
+    }
+    return host_call(ts, a);
 }
 
 int64_t sys_sendmsg(TaskState *ts, uint64_t a[MAX_ARGS])
@@ -133,7 +161,7 @@ int64_t sys_recvmmsg(TaskState *ts, uint64_t a[MAX_ARGS])
         return res;
     }
     one = (struct mmsghdr){ .msg_hdr = hm.msg };
-    res = safe_call(__NR_recvmmsg, a[0], (uintptr_t)&one, 1, a[3], a[4]);
+    res = safe_call(__NR_recvmmsg, a[0], (uintptr_t)&one, 1, a[3], host_arg(a[4]));
     iov_free(hm.msg.msg_iov, hm.room);
     if (res <= 0) {
         return res;

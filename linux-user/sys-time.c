@@ -32,7 +32,7 @@ int64_t sys_gettimeofday(TaskState *ts, uint64_t a[MAX_ARGS])
 
     (void)ts;
     if (a[1]) {
-        return raw_syscall(__NR_gettimeofday, a[0], a[1], 0, 0, 0, 0);
+        return raw_syscall(__NR_gettimeofday, host_arg(a[0]), host_arg(a[1]), 0, 0, 0, 0);
     }
     gettimeofday(&t, NULL);
     return !a[0] || copy_to_guest(a[0], &t, sizeof(t)) ? 0 : -EFAULT;

@@ -173,6 +173,7 @@ static int convert_args(const SyscallDesc *desc, uint64_t a[MAX_ARGS], Scratch *
             res = own_fds_any && own_fd_is((int)a[n]) ? -EBADF : 0;
             break;
         case K_PTR:
+        case K_ADDR:
         case K_STR:
         case K_TIMESPEC:
         case K_SIGSET:
@@ -228,6 +229,24 @@ long safe_syscall(long nr, const uint64_t args[6])
     return safe_syscall_asm(&current_task->signal_pending, nr, args);
 }
 
+/* Kinds that are pointers into the guest's memory. */
+static const uint64_t pointer_kinds = 1 << K_PTR | 1 << K_INBUF | 1 << K_OUTBUF | 1 << K_STR |
+                                      1 << K_TIMESPEC | 1 << K_SIGSET | 1 << K_SOCKADDR;
+
+int64_t host_call(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    const SyscallDesc *desc = ts->call;
+
+    if (G_UNLIKELY(guest_base)) {
+        for (int n = 0; n < MAX_ARGS && desc->kinds[n]; n++) {
+            if (pointer_kinds >> desc->kinds[n] & 1) {
+                a[n] = host_arg(a[n]);
+            }
+        }
+    }
+    return safe_syscall(desc->host_nr, a);
+}
+
 int64_t sys_nosys(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     (void)ts;
@@ -251,11 +270,15 @@ static int64_t dispatch(TaskState *ts, const SyscallDesc *desc, const uint64_t a
     Scratch sc;
     int64_t res;
 
+    if (desc->fn == sys_nosys) {
+        return -ENOSYS; /* bad pointers or not */
+    }
     sc.nb_paths = 0;
     memcpy(a, args, sizeof(a));
     res = convert_args(desc, a, &sc);
     if (res == 0) {
-        res = desc->fn ? desc->fn(ts, a) : safe_syscall(desc->host_nr, a);
+        ts->call = desc;
+        res = desc->fn ? desc->fn(ts, a) : host_call(ts, a);
         if (res == 0) {
             res = convert_results(desc, args, &sc);
         }

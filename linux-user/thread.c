@@ -2,6 +2,7 @@
 /* Threads and processes: clone in its forms, exit. */
 #include "linux-user/gdb.h"
 #include "linux-user/syscalls.h"
+#include "linux-user/tasks.h"
 #include "util/log.h"
 
 #include <limits.h>
@@ -69,6 +70,7 @@ static void *thread_main(void *opaque)
     store_tid(start->parent_tid, ts->tid);
     store_tid(start->child_tid, ts->tid);
     gdb_thread_begin(ts);
+    tasks_add(ts);
     sem_post(&start->started); /* *start is gone after this */
 
     if (sigsetjmp(end, 0) == 0) {
@@ -76,6 +78,7 @@ static void *thread_main(void *opaque)
         cpu_loop(ts);
     }
     current_task = NULL;
+    tasks_remove(ts);
     gdb_thread_end(ts);
     tcg_cpu_detach(ts->cpu);
     ts->arch->target->cpu_free(ts->cpu);
@@ -141,9 +144,11 @@ static void fork_child(TaskState *ts, const CloneArgs *ca)
 {
     tcg_fork_child(ts->cpu);
     ts->tid = gettid();
+    tasks_fork_child(ts);
     ts->thread_end = NULL;
     ts->signal_pending = ts->async_sig = 0;
     ts->fault_pending = 0;
+    ts->robust_list = 0;
     pthread_mutex_init(&ts->sighand->lock, NULL);
     ts->clear_tid = ca->flags & CLONE_CHILD_CLEARTID ? ca->child_tid : 0;
     if (ca->flags & CLONE_CHILD_SETTID) {
@@ -171,7 +176,7 @@ static int64_t host_fork(const CloneArgs *ca)
         return pid < 0 ? -errno : pid;
     }
     return raw_syscall(__NR_clone, flags | ca->exit_signal, 0,
-                       flags & CLONE_PIDFD ? ca->pidfd : ca->parent_tid, 0, 0, 0);
+                       host_arg(flags & CLONE_PIDFD ? ca->pidfd : ca->parent_tid), 0, 0, 0);
 }
 
 static int64_t clone_process(TaskState *ts, const CloneArgs *ca)
@@ -247,7 +252,7 @@ static int64_t clone_vfork(TaskState *ts, const CloneArgs *ca)
     tcg_cpu_attach(start.child->cpu);
     block_signals();
     pid = clone(vfork_main, stack + THREAD_STACK_SIZE, (int)((ca->flags & ~own) | ca->exit_signal),
-                &start, ca->flags & CLONE_PIDFD ? ca->pidfd : ca->parent_tid, NULL, NULL);
+                &start, host_arg(ca->flags & CLONE_PIDFD ? ca->pidfd : ca->parent_tid), NULL, NULL);
     pid = pid < 0 ? -errno : pid;
     current_task = ts;
     if (!ts->signal_pending) {
@@ -364,6 +369,138 @@ int64_t sys_set_tid_address(TaskState *ts, uint64_t a[MAX_ARGS])
     return ts->tid;
 }
 
+/* ---- futexes
+ * ------------------------------------------------------------------------------------------ */
+
+/* The fourth argument is a timeout or a number, and the fifth is looked at by some operations only.
+ */
+int64_t sys_futex(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    const unsigned with_timeout = 1 << FUTEX_WAIT | 1 << FUTEX_WAIT_BITSET | 1 << FUTEX_LOCK_PI |
+                                  1 << FUTEX_LOCK_PI2 | 1 << FUTEX_WAIT_REQUEUE_PI;
+    const unsigned with_second = 1 << FUTEX_REQUEUE | 1 << FUTEX_CMP_REQUEUE | 1 << FUTEX_WAKE_OP |
+                                 1 << FUTEX_WAIT_REQUEUE_PI | 1 << FUTEX_CMP_REQUEUE_PI;
+    unsigned bit = 1u << (a[1] & FUTEX_CMD_MASK & 31);
+
+    if (with_timeout & bit) {
+        if (!guest_ptr_ok(a[3])) {
+            return -EFAULT;
+        }
+        a[3] = host_arg(a[3]);
+    }
+    if (with_second & bit) {
+        if (!guest_ptr_ok(a[4])) {
+            return -EFAULT;
+        }
+        a[4] = host_arg(a[4]);
+    }
+    return host_call(ts, a);
+}
+
+int64_t sys_futex_waitv(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    struct futex_waitv waiters[FUTEX_WAITV_MAX];
+
+    if ((uint32_t)a[1] > FUTEX_WAITV_MAX) {
+        return -EINVAL;
+    }
+    if (!copy_from_guest(waiters, a[0], (uint32_t)a[1] * sizeof(waiters[0]))) {
+        return -EFAULT;
+    }
+    for (uint32_t n = 0; n < (uint32_t)a[1]; n++) {
+        if (!guest_ptr_ok(waiters[n].uaddr)) {
+            return -EFAULT;
+        }
+        waiters[n].uaddr = host_arg(waiters[n].uaddr);
+    }
+    a[0] = (uintptr_t)waiters;
+    return host_call(ts, a);
+}
+
+/*
+ * Robust lists hold guest addresses, so with a guest base the kernel cannot walk them: then this
+ * does, when the thread ends. Source: linux/futex.h, Documentation/locking/robust-futex-ABI.rst.
+ */
+typedef struct RobustHead {
+    uint64_t next;
+    int64_t futex_offset;
+    uint64_t pending;
+} RobustHead;
+
+int64_t sys_set_robust_list(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    if (a[1] != sizeof(RobustHead)) {
+        return -EINVAL;
+    }
+    ts->robust_list = a[0];
+    return guest_base ? 0 : host_call(ts, a);
+}
+
+int64_t sys_get_robust_list(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    uint64_t size = sizeof(RobustHead);
+
+    if (!guest_base) {
+        return host_call(ts, a);
+    }
+    if ((int)a[0] && (int)a[0] != ts->tid) {
+        return -EPERM;
+    }
+    return copy_to_guest(a[2], &size, sizeof(size)) &&
+                   copy_to_guest(a[1], &ts->robust_list, sizeof(ts->robust_list))
+               ? 0
+               : -EFAULT;
+}
+
+/* One lock of the list: bit 0 of its address says that it is a PI one. False: enough of this list.
+ */
+static bool robust_lock_end(const TaskState *ts, uint64_t entry, int64_t offset, bool pending)
+{
+    uint64_t addr = (entry & ~UINT64_C(1)) + (uint64_t)offset, was;
+    uint32_t word;
+
+    do {
+        if (addr & 3 || !copy_from_guest(&word, addr, sizeof(word))) {
+            return false;
+        }
+        if (pending && !(entry & 1) && !word) { /* it was given back, but nobody was woken yet */
+            raw_syscall(__NR_futex, host_arg(addr), FUTEX_WAKE, 1, 0, 0, 0);
+            return true;
+        }
+        if ((word & FUTEX_TID_MASK) != (uint32_t)ts->tid) {
+            return true;
+        }
+        was = guest_cmpxchg(g2h(addr), word, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
+    } while (was != word && was != ~UINT64_C(0));
+    if (!(entry & 1) && word & FUTEX_WAITERS) {
+        raw_syscall(__NR_futex, host_arg(addr), FUTEX_WAKE, 1, 0, 0, 0);
+    }
+    return was == word;
+}
+
+void robust_list_end(TaskState *ts)
+{
+    RobustHead head;
+    uint64_t entry, next;
+
+    if (!guest_base || !ts->robust_list || !copy_from_guest(&head, ts->robust_list, sizeof(head))) {
+        return;
+    }
+    entry = head.next;
+    for (int n = 0; (entry & ~UINT64_C(1)) != ts->robust_list && n < ROBUST_LIST_LIMIT; n++) {
+        bool ok = copy_from_guest(&next, entry & ~UINT64_C(1), sizeof(next));
+
+        if (((entry ^ head.pending) > 1 && !robust_lock_end(ts, entry, head.futex_offset, false)) ||
+            !ok) {
+            return;
+        }
+        entry = next;
+    }
+    if (head.pending) {
+        robust_lock_end(ts, head.pending, head.futex_offset, true);
+    }
+}
+
 /* ---- exit
  * -------------------------------------------------------------------------------------------------
  */
@@ -371,17 +508,19 @@ int64_t sys_set_tid_address(TaskState *ts, uint64_t a[MAX_ARGS])
 int64_t sys_exit(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     block_signals();
+    robust_list_end(ts);
     if (ts->clear_tid) {
         uint32_t zero = 0;
 
         copy_to_guest(ts->clear_tid, &zero, sizeof(zero));
-        raw_syscall(__NR_futex, ts->clear_tid, FUTEX_WAKE, 1, 0, 0, 0);
+        raw_syscall(__NR_futex, host_arg(ts->clear_tid), FUTEX_WAKE, 1, 0, 0, 0);
     }
     if (ts->thread_end) {
         siglongjmp(*ts->thread_end, 1);
     }
     /* The first thread: the process lives on as long as others do. */
     persist_save();
+    tasks_remove(ts);
     gdb_thread_end(ts);
     raw_syscall(__NR_exit, a[0], 0, 0, 0, 0, 0);
     abort();
@@ -390,6 +529,7 @@ int64_t sys_exit(TaskState *ts, uint64_t a[MAX_ARGS])
 int64_t sys_exit_group(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     persist_save();
+    robust_list_end(ts);
     gdb_process_end(ts, false, (int)a[0]);
     raw_syscall(__NR_exit_group, a[0], 0, 0, 0, 0, 0);
     abort();

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Linux user mode: what its files share. The guest's address space is the lower part of ours
- * ([0, guest_end), address for address); everything of the emulator lies above guest_end, and the
- * last GUEST_GAP bytes below it are never mapped. So "is this pointer the guest's" is one compare,
- * and a structure that begins below guest_end cannot reach us.
+ * Linux user mode: what its files share. The guest's addresses [0, guest_end) are the host's
+ * [guest_base, guest_base + guest_end); everything of the emulator lies above, and the last
+ * GUEST_GAP bytes are never mapped. So "is this pointer the guest's" is one compare, and a
+ * structure that begins below guest_end cannot reach us.
+ *
+ * An address of the guest's is a uint64_t and one of ours a pointer; g2h and h2g are the only ways
+ * from one to the other.
  */
 #ifndef LINUX_USER_H
 #define LINUX_USER_H
@@ -33,6 +36,7 @@ enum {
 typedef struct TaskState TaskState;
 typedef struct UserArch UserArch;
 typedef struct SeccompFilter SeccompFilter;
+typedef struct SyscallDesc SyscallDesc;
 
 typedef struct GuestSigaction {
     uint64_t handler; /* SIG_DFL, SIG_IGN or a guest address */
@@ -61,8 +65,10 @@ struct TaskState {
     const UserArch *arch;
     SigHand *sighand;
     pid_t tid;
-    uint64_t clear_tid;     /* guest address to clear and wake at thread exit, or 0 */
-    uint64_t start_set_tid; /* CLONE_CHILD_SETTID's address, or 0 */
+    uint64_t clear_tid;      /* guest address to clear and wake at thread exit, or 0 */
+    uint64_t start_set_tid;  /* CLONE_CHILD_SETTID's address, or 0 */
+    uint64_t robust_list;    /* the guest address of its head, or 0 */
+    const SyscallDesc *call; /* the system call that is being done */
 
     uint64_t sigmask;      /* the guest's; the host's mask is the same without fault_signals */
     uint64_t suspend_mask; /* while suspended: the mask in force instead of sigmask */
@@ -82,6 +88,9 @@ struct TaskState {
     char **exec_args; /* of the execve that this thread is in; a vfork's parent frees them */
     const SeccompFilter *seccomp;
     bool seccomp_strict;
+    TaskState *next_task; /* tasks.c */
+    volatile bool
+        state_exact; /* in a system call, or stopped: the registers are as the guest left them */
     struct GDBTask *gdb;    /* with -g: gdb.c */
     sigjmp_buf *thread_end; /* of a thread that pthread_create made; NULL in the first */
 };
@@ -147,7 +156,7 @@ typedef struct UserProcess {
     uint64_t seed;
     bool has_seed;
     /* of the loaded image, for /proc/self */
-    uint64_t start_stack, arg_start, arg_end, auxv_start, auxv_size;
+    uint64_t start_stack, arg_start, arg_end, env_end, auxv_start, auxv_size;
     uint64_t start_code, end_code, start_data, end_data, start_brk;
 } UserProcess;
 extern UserProcess proc;
@@ -162,7 +171,24 @@ static inline bool guest_range_ok(uint64_t addr, uint64_t len)
 }
 static inline void *g2h(uint64_t addr)
 {
-    return (void *)(uintptr_t)addr;
+    return (void *)(uintptr_t)(addr + guest_base);
+}
+static inline uint64_t h2g(const void *p)
+{
+    return (uintptr_t)p - guest_base;
+}
+/* A guest pointer as an argument of the host's calls; NULL stays NULL. */
+static inline uint64_t host_arg(uint64_t addr)
+{
+    return addr ? addr + guest_base : 0;
+}
+/* A mapping of this process, from the host's addresses to the guest's; false: it is not a guest's.
+ */
+static inline bool guest_mapping(uint64_t *start, uint64_t *end)
+{
+    *start -= guest_base;
+    *end -= guest_base;
+    return *start < proc.guest_limit;
 }
 
 /* ---- host-x86_64.c ------------------------------------------------------------------------------
@@ -177,6 +203,8 @@ long safe_syscall_asm(volatile int *pending, long nr, const uint64_t args[6]);
 long raw_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
 /* Copies that survive a bad guest address: bytes not copied. */
 size_t guest_copy(void *dst, const void *src, size_t n);
+/* Atomic; what was there (it was replaced if that is old), or ~0 for a bad address. */
+uint64_t guest_cmpxchg(uint32_t *p, uint32_t old, uint32_t val);
 /* From the host's signal handler: moves an interrupted context out of the above. */
 bool host_fixup_fault(void *ucontext);
 void host_fixup_syscall(void *ucontext);
@@ -215,8 +243,12 @@ vaddr pagemap_run_end(vaddr addr, vaddr limit);
 /* ---- mmap.c -------------------------------------------------------------------------------------
  */
 
-/* Chooses guest_end and so on. False and a message if the host leaves too little. */
-bool mm_init(uint64_t reserved, GError **err);
+/*
+ * Chooses guest_end and so on; base: the host's address of the guest's 0; reserved: guest_limit, or
+ * 0 for the most. False and a message if a value is bad (G_FILE_ERROR_INVAL) or the host leaves too
+ * little.
+ */
+bool mm_init(uint64_t base, uint64_t reserved, GError **err);
 /* As the system calls; the result is an address or -errno. */
 int64_t guest_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uint64_t offset);
 int64_t guest_munmap(uint64_t addr, uint64_t len);
@@ -283,12 +315,15 @@ bool proc_self_is_exe(const char *path);
 /* ---- sys-fd.c: descriptors of our own, which the guest does not see
  * -------------------------------------------------------------------------- */
 
-typedef enum OwnFd { OWN_FD_SELF, OWN_FD_GDB, OWN_FD_GDB_EVENT, NB_OWN_FDS } OwnFd;
+enum { OWN_FD_LOWEST = 900 };
+typedef enum OwnFd { OWN_FD_SELF, OWN_FD_TEXT, OWN_FD_GDB, OWN_FD_GDB_EVENT, NB_OWN_FDS } OwnFd;
 extern bool own_fds_any; /* for a quick no */
 int own_fd(OwnFd which); /* -1 if there is none */
 bool own_fd_is(int fd);
 /* Takes fd over and moves it up; returns its new number. Closed by execve. */
 int own_fd_set(OwnFd which, int fd);
+/* The same with a number that is high already. */
+void own_fd_keep(OwnFd which, int fd);
 void own_fd_close(OwnFd which);
 
 /* ---- signal.c
@@ -337,5 +372,7 @@ TaskState *task_new(CPUState *cpu, const UserArch *arch, SigHand *sighand);
 /* Runs the guest on the calling thread. */
 G_NORETURN void cpu_loop(TaskState *ts);
 int64_t do_syscall(TaskState *ts, int nr, const uint64_t args[6]);
+/* What the kernel does with the robust list of a thread that ends, if there is a guest base. */
+void robust_list_end(TaskState *ts);
 
 #endif

@@ -26,6 +26,7 @@ void monitor_print(Monitor *m, const char *text);
 void qmp_greet(Monitor *m);
 void qmp_input(Monitor *m, const uint8_t *buf, size_t len);
 /* data stays the caller's. */
+void monitor_init_net(void); /* cmd-net.c: its events */
 void qmp_event(Monitor *m, const char *name, JsonObject *data);
 
 void hmp_greet(Monitor *m);

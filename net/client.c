@@ -57,8 +57,13 @@ void net_client_delete(NetClient *nc)
     if (peer) {
         net_queue_purge(peer->incoming, nc);
         net_queue_purge(nc->incoming, NULL);
+        if (peer->vnet_hdr_len) { /* the next one may not know it */
+            net_peer_set_offloads(nc, 0);
+            net_use_vnet_hdr(nc, 0);
+        }
         nc->peer = NULL;
         peer->peer = NULL;
+        peer->in_batch = 0;
         if (peer->info->link_changed) {
             peer->info->link_changed(peer);
         }
@@ -168,10 +173,36 @@ bool net_can_send(NetClient *nc)
            (!peer->info->can_receive || peer->info->can_receive(peer));
 }
 
+void net_batch_begin(NetClient *nc)
+{
+    if (nc->peer) {
+        nc->peer->in_batch++;
+    }
+}
+
+static void end_batch(NetClient *nc)
+{
+    if (nc->in_batch && --nc->in_batch == 0 && nc->info->batch_end) {
+        nc->info->batch_end(nc);
+    }
+}
+
+void net_batch_end(NetClient *nc)
+{
+    if (nc->peer) {
+        end_batch(nc->peer);
+    }
+}
+
 void net_client_ready(NetClient *nc)
 {
     nc->receive_disabled = false;
-    if (net_queue_flush(nc->incoming) && nc->peer && nc->peer->info->peer_ready) {
+    if (net_queue_length(nc->incoming)) {
+        nc->in_batch++;
+        net_queue_flush(nc->incoming);
+        end_batch(nc);
+    }
+    if (!net_queue_length(nc->incoming) && nc->peer && nc->peer->info->peer_ready) {
         nc->peer->info->peer_ready(nc->peer);
     }
 }
@@ -255,6 +286,68 @@ void net_peer_set_offloads(NetClient *nc, unsigned mask)
 {
     if (nc->peer && nc->peer->info->set_offloads) {
         nc->peer->info->set_offloads(nc->peer, mask);
+    }
+}
+
+void net_peer_use_queue(NetClient *nc, bool on)
+{
+    if (nc->peer && nc->peer->info->use_queue) {
+        nc->peer->info->use_queue(nc->peer, on);
+    }
+}
+
+/* ---- events, announcing
+ * ------------------------------------------------------------------------------- */
+
+static NetEventHook *event_hook;
+
+void net_set_event_hook(NetEventHook *hook)
+{
+    event_hook = hook;
+}
+
+void net_event(const char *event, NetClient *nic)
+{
+    if (event_hook) {
+        event_hook(event, nic);
+    }
+}
+
+/* RFC 903: a request of one's own address to all, which is how switches learn where it is. */
+static void send_rarp(NetClient *nc, const uint8_t mac[6])
+{
+    enum { RARP = 0x8035, ETHERNET = 1, IP = 0x0800, REQUEST_REVERSE = 3 };
+    uint8_t packet[60] = { 0 }, *p = packet;
+    const uint16_t words[] = { RARP, ETHERNET, IP, 6 << 8 | 4, REQUEST_REVERSE };
+
+    memset(p, 0xff, 6);
+    memcpy(p + 6, mac, 6);
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+        p[12 + 2 * i] = (uint8_t)(words[i] >> 8);
+        p[13 + 2 * i] = (uint8_t)words[i];
+    }
+    memcpy(p + 22, mac, 6);
+    memcpy(p + 32, mac, 6);
+    if (!nc->vnet_hdr_len) {
+        net_send(nc, packet, sizeof(packet), NULL);
+        return;
+    }
+    static uint8_t no_header[NET_VNET_HDR_MAX];
+    struct iovec iov[] = { { no_header, (size_t)nc->vnet_hdr_len }, { packet, sizeof(packet) } };
+    net_send_iov(nc, iov, 2, NULL);
+}
+
+void net_announce(const char *name)
+{
+    for (guint i = 0; i < net_clients()->len; i++) {
+        NetClient *nc = clients->pdata[i];
+
+        if (!is_nic(nc) || nc->queue_index || (name && strcmp(nc->name, name))) {
+            continue;
+        }
+        if (!(nc->info->announce && nc->info->announce(nc)) && nc->info->mac) {
+            send_rarp(nc, nc->info->mac(nc));
+        }
     }
 }
 

@@ -340,6 +340,12 @@ static void describe_one(NetClient *nc, GString *out, const char *indent)
     if (s->no_peer) {
         g_string_append_printf(out, "; sent to nobody %" G_GUINT64_FORMAT, s->no_peer);
     }
+    if (s->filtered) {
+        g_string_append_printf(out, "; not for it %" G_GUINT64_FORMAT, s->filtered);
+    }
+    if (s->sent_bad) {
+        g_string_append_printf(out, "; bad ones of its driver %" G_GUINT64_FORMAT, s->sent_bad);
+    }
     g_string_append_c(out, '\n');
 }
 
@@ -378,6 +384,12 @@ void net_default_mac(uint8_t mac[6])
     mac[3] = (uint8_t)(n >> 16);
     mac[4] = (uint8_t)(n >> 8);
     mac[5] = (uint8_t)n;
+}
+
+char *net_mac_text(const uint8_t mac[6])
+{
+    return g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+                           mac[5]);
 }
 
 bool net_parse_mac(const char *text, uint8_t mac[6])

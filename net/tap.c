@@ -30,6 +30,8 @@ typedef struct TapClient {
     bool vnet;       /* the descriptor carries a vnet header */
     int host_hdr;    /* its length there */
     bool write_wait; /* the kernel's queue is full */
+    bool multi;      /* one of several queues, … */
+    bool attached;   /* … and the kernel gives it packets */
     char *ifname, *down_script;
     uint8_t buf[NET_VNET_HDR_MAX + NET_MAX_PACKET];
 } TapClient;
@@ -52,10 +54,8 @@ static void tap_sent(NetClient *nc, G_GNUC_UNUSED NetResult taken)
     update_watch(tap_of(nc), true);
 }
 
-static void tap_can_read(void *opaque)
+static void read_burst(TapClient *t)
 {
-    TapClient *t = opaque;
-
     for (int n = 0; n < BURST; n++) {
         ssize_t size = read(t->watch.fd, t->buf, sizeof(t->buf));
         uint8_t *data = t->buf;
@@ -83,6 +83,15 @@ static void tap_can_read(void *opaque)
             return;
         }
     }
+}
+
+static void tap_can_read(void *opaque)
+{
+    TapClient *t = opaque;
+
+    net_batch_begin(&t->nc);
+    read_burst(t);
+    net_batch_end(&t->nc);
 }
 
 /* ---- from the peer to the host
@@ -178,6 +187,18 @@ static void tap_set_offloads(NetClient *nc, unsigned mask)
     }
 }
 
+/* A queue that nobody reads from must not be given packets. */
+static void tap_use_queue(NetClient *nc, bool on)
+{
+    TapClient *t = tap_of(nc);
+    struct ifreq ifr = { .ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
+
+    if (t->multi && t->attached != on && ioctl(t->watch.fd, TUNSETQUEUE, &ifr) == 0) {
+        t->attached = on;
+        update_watch(t, on);
+    }
+}
+
 /* ---- making
  * ------------------------------------------------------------------------------------------- */
 
@@ -196,12 +217,36 @@ static void tap_cleanup(NetClient *nc)
     g_free(t->down_script);
 }
 
+/* What the host's kernel had for us and dropped, because nobody read it in time; -1: not known. */
+static int64_t host_dropped(const char *ifname)
+{
+    g_autofree char *text = NULL;
+    g_autofree char *key = g_strdup_printf("%s:", ifname);
+    const char *at;
+    int64_t sent_drops = -1;
+
+    if (!g_file_get_contents("/proc/self/net/dev", &text, NULL, NULL) ||
+        !(at = strstr(text, key))) {
+        return -1;
+    }
+    at += strlen(key);
+    for (int i = 0; i < 12; i++) { /* bytes, packets, errors, drops, … of each way */
+        sent_drops = g_ascii_strtoll(at, (char **)&at, 10);
+    }
+    return sent_drops;
+}
+
 static void tap_describe(NetClient *nc, GString *out)
 {
     TapClient *t = tap_of(nc);
 
     if (t->ifname) {
+        int64_t dropped = nc->queue_index ? -1 : host_dropped(t->ifname);
+
         g_string_append_printf(out, ",ifname=%s", t->ifname);
+        if (dropped >= 0) {
+            g_string_append_printf(out, ",host dropped %" G_GINT64_FORMAT, dropped);
+        }
     } else {
         g_string_append_printf(out, ",fd=%d", t->watch.fd);
     }
@@ -228,13 +273,15 @@ static const char default_script[] = "/etc/latimer-ifup", default_down[] = "/etc
 extern const NetClientInfo net_tap_info, net_bridge_info;
 
 static void add_client(const NetClientInfo *info, const char *name, unsigned queue, int fd,
-                       bool vnet, const char *ifname, const char *down)
+                       bool vnet, bool multi, const char *ifname, const char *down)
 {
     TapClient *t = (TapClient *)net_client_new(info, name, NULL, queue);
 
     t->watch =
         (FdWatch){ .fd = fd, .can_read = tap_can_read, .can_write = tap_can_write, .opaque = t };
     t->vnet = vnet;
+    t->multi = multi;
+    t->attached = true;
     t->ifname = g_strdup(ifname);
     t->down_script = g_strdup(down);
     if (vnet) {
@@ -325,7 +372,7 @@ static bool create_own(const char *name, const Opts *opts, GError **err)
         goto fail;
     }
     for (n = 0; n < queues; n++) {
-        add_client(&net_tap_info, name, n, fds[n], vnet, ifname,
+        add_client(&net_tap_info, name, n, fds[n], vnet, queues > 1, ifname,
                    n ? NULL : script_of(opts, "downscript", default_down));
     }
     return true;
@@ -371,7 +418,7 @@ static bool create_from_fds(const char *name, const char *list, GError **err)
         }
     }
     for (unsigned i = 0; i < n; i++) {
-        add_client(&net_tap_info, name, i, fds[i], vnet[i], NULL, NULL);
+        add_client(&net_tap_info, name, i, fds[i], vnet[i], n > 1, NULL, NULL);
     }
     return true;
 }
@@ -396,7 +443,10 @@ static bool tap_create(const char *name, const Opts *opts, GError **err)
     }
     if (opt_bool(opts, tap_opts, "vhost") || opt_bool(opts, tap_opts, "vhostforce") ||
         opts_has(opts, "vhostfd")) {
-        g_set_error(err, OPTS_ERROR, ENOTSUP, "vhost=on: not implemented");
+        bool there = access("/dev/vhost-net", F_OK) == 0;
+
+        g_set_error(err, OPTS_ERROR, ENOTSUP, "vhost=on: %s",
+                    there ? "not implemented; leave it out" : "this host has no /dev/vhost-net");
         return false;
     }
     if (!given) {
@@ -415,7 +465,7 @@ static bool tap_create(const char *name, const Opts *opts, GError **err)
         close(fd);
         return false;
     }
-    add_client(&net_tap_info, name, 0, fd, vnet, NULL, NULL);
+    add_client(&net_tap_info, name, 0, fd, vnet, false, NULL, NULL);
     return true;
 }
 
@@ -438,7 +488,7 @@ static bool bridge_create(const char *name, const Opts *opts, GError **err)
         close(fd);
         return false;
     }
-    add_client(&net_bridge_info, name, 0, fd, vnet, NULL, NULL);
+    add_client(&net_bridge_info, name, 0, fd, vnet, false, NULL, NULL);
     return true;
 }
 
@@ -446,7 +496,7 @@ static bool bridge_create(const char *name, const Opts *opts, GError **err)
     .size = sizeof(TapClient), .receive = tap_receive, .cleanup = tap_cleanup, \
     .describe = tap_describe, .has_vnet_hdr_len = tap_has_vnet_hdr_len,        \
     .set_vnet_hdr_len = tap_set_vnet_hdr_len, .offloads = tap_offloads,        \
-    .set_offloads = tap_set_offloads
+    .set_offloads = tap_set_offloads, .use_queue = tap_use_queue
 
 const NetClientInfo net_tap_info = {
     .type = "tap",

@@ -8,6 +8,8 @@
 #include <slirp/libslirp.h>
 #include <string.h>
 
+#include "chardev/chardev.h"
+#include "net/coalesce.h"
 #include "net/net.h"
 #include "net/user.h"
 
@@ -16,8 +18,21 @@ typedef struct UserClient {
     Slirp *slirp;
     GSource *source;
     struct in_addr dhcp_start;
+    GPtrArray *forwards; /* UserForward * */
+    bool coalesce;       /* the guest takes large segments */
+    unsigned in_stack;   /* libslirp is at work, and may send more of what it has begun */
+    Coalescer burst;
     uint8_t in[NET_MAX_PACKET];
 } UserClient;
+
+/* guestfwd= to a character device: the stack's end of it is a connection to server:port. */
+typedef struct UserForward {
+    UserClient *user;
+    CharFrontend fe;
+    struct in_addr server;
+    int port;
+    GByteArray *waiting; /* the guest sent it, and the device is full */
+} UserForward;
 
 typedef struct UserTimer {
     UserClient *user;
@@ -29,10 +44,97 @@ typedef struct UserTimer {
 /* ---- packets
  * ------------------------------------------------------------------------------------- */
 
+/*
+ * A large segment is one large packet here, for the stack behind has no wire that would limit it;
+ * it wants to see right checksums only.
+ */
+static bool finish_checksum(uint8_t *packet, size_t size, const VnetHeader *h)
+{
+    size_t at = (size_t)h->csum_start + h->csum_offset;
+    uint64_t sum = 0;
+
+    if (at + 2 > size) {
+        return false;
+    }
+    for (size_t i = h->csum_start; i + 1 < size; i += 2) {
+        uint16_t word;
+        memcpy(&word, packet + i, 2); /* RFC 1071: the order of bytes does not matter */
+        sum += word;
+    }
+    if ((size - h->csum_start) & 1) {
+        sum += packet[size - 1]; /* a little-endian word with a zero behind */
+    }
+    while (sum >> 16) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    uint16_t field = (uint16_t)~sum;
+    memcpy(packet + at, &field, 2);
+    return true;
+}
+
+/* The guest may have made room in its connections to character devices. */
+static void accept_input(UserClient *u)
+{
+    for (guint i = 0; i < u->forwards->len; i++) {
+        char_accept_input(&((UserForward *)u->forwards->pdata[i])->fe);
+    }
+}
+
+static void send_with_header(UserClient *u, const VnetHeader *h, const void *buf, size_t len)
+{
+    uint8_t header[NET_VNET_HDR_MAX] = { 0 };
+    struct iovec iov[] = { { header, (size_t)u->nc.vnet_hdr_len },
+                           { (void *)(uintptr_t)buf, len } };
+
+    memcpy(header, h, sizeof(*h));
+    net_send_iov(&u->nc, iov[0].iov_len ? iov : iov + 1, iov[0].iov_len ? 2 : 1, NULL);
+}
+
+static void send_burst(UserClient *u)
+{
+    if (u->burst.size) {
+        size_t size = u->burst.size;
+
+        coalesce_finish(&u->burst);
+        u->burst.size = 0;
+        send_with_header(u, &u->burst.header, u->burst.packet, size);
+    }
+}
+
+/* What the stack sends has right checksums. */
+static ssize_t user_send(const void *buf, size_t len, void *opaque)
+{
+    static const VnetHeader valid = { .flags = VNET_DATA_VALID };
+    UserClient *u = opaque;
+
+    if (!u->coalesce || !u->in_stack || !coalesce_add(&u->burst, buf, len)) {
+        send_burst(u);
+        if (!u->coalesce || !u->in_stack || !coalesce_add(&u->burst, buf, len)) {
+            send_with_header(u, &valid, buf, len);
+        }
+    }
+    return (ssize_t)len;
+}
+
+static void enter_stack(UserClient *u)
+{
+    net_batch_begin(&u->nc);
+    u->in_stack++;
+}
+
+static void leave_stack(UserClient *u)
+{
+    if (--u->in_stack == 0) {
+        send_burst(u);
+    }
+    net_batch_end(&u->nc);
+}
+
 static NetResult user_receive(NetClient *nc, const struct iovec *iov, int iovcnt)
 {
     UserClient *u = (UserClient *)nc;
-    size_t size = 0;
+    size_t size = 0, skip = (size_t)nc->vnet_hdr_len;
+    VnetHeader h = { 0 };
 
     for (int i = 0; i < iovcnt; i++) {
         if (iov[i].iov_len > sizeof(u->in) - size) {
@@ -41,15 +143,36 @@ static NetResult user_receive(NetClient *nc, const struct iovec *iov, int iovcnt
         memcpy(u->in + size, iov[i].iov_base, iov[i].iov_len);
         size += iov[i].iov_len;
     }
-    slirp_input(u->slirp, u->in, (int)size);
+    if (size <= skip) {
+        return -1;
+    }
+    memcpy(&h, u->in, MIN(skip, sizeof(h)));
+    if (h.flags & VNET_NEEDS_CSUM && !finish_checksum(u->in + skip, size - skip, &h)) {
+        return -1;
+    }
+    enter_stack(u);
+    slirp_input(u->slirp, u->in + skip, (int)(size - skip));
+    leave_stack(u);
+    accept_input(u);
     return (NetResult)size;
 }
 
-static ssize_t user_send(const void *buf, size_t len, void *opaque)
+static void user_set_offloads(NetClient *nc, unsigned mask)
 {
-    UserClient *u = opaque;
+    UserClient *u = (UserClient *)nc;
 
-    return net_send(&u->nc, buf, len, NULL);
+    send_burst(u);
+    u->coalesce = mask & NET_OFFLOAD_TSO4 && mask & NET_OFFLOAD_CSUM;
+}
+
+static bool user_has_vnet_hdr_len(G_GNUC_UNUSED NetClient *nc, int len)
+{
+    return len >= (int)sizeof(VnetHeader) && len <= NET_VNET_HDR_MAX;
+}
+
+static unsigned user_offloads(G_GNUC_UNUSED NetClient *nc)
+{
+    return NET_OFFLOAD_CSUM | NET_OFFLOAD_TSO4 | NET_OFFLOAD_TSO6;
 }
 
 /* ---- the main loop
@@ -146,7 +269,10 @@ static gboolean source_dispatch(GSource *source, G_GNUC_UNUSED GSourceFunc fn,
 {
     UserSource *s = (UserSource *)source;
 
+    enter_stack(s->user);
     slirp_pollfds_poll(s->user->slirp, 0, get_revents, s);
+    leave_stack(s->user);
+    accept_input(s->user);
     return G_SOURCE_CONTINUE;
 }
 
@@ -236,6 +362,8 @@ static const SlirpCb slirp_callbacks = {
     .timer_new_opaque = user_timer_new,
 };
 
+static const char forward_hint[] = "the server's address must be in the guest's network, and free";
+
 /* ---- forwarded ports
  * ---------------------------------------------------------------------------------- */
 
@@ -308,6 +436,88 @@ static bool add_hostfwd(UserClient *u, const char *text, GError **err)
     return true;
 }
 
+/* ---- guestfwd= to character devices
+ * -------------------------------------------------------------------- */
+
+static size_t forward_can_read(void *opaque)
+{
+    UserForward *f = opaque;
+
+    return slirp_socket_can_recv(f->user->slirp, f->server, f->port);
+}
+
+static void forward_read(void *opaque, const uint8_t *buf, size_t len)
+{
+    UserForward *f = opaque;
+
+    slirp_socket_recv(f->user->slirp, f->server, f->port, buf, (int)len);
+}
+
+static void forward_writable(void *opaque)
+{
+    UserForward *f = opaque;
+    size_t taken = char_write(&f->fe, f->waiting->data, f->waiting->len);
+
+    g_byte_array_remove_range(f->waiting, 0, (guint)taken);
+}
+
+/* Takes all that the guest sends: the stack has acknowledged it. */
+static ssize_t forward_write(const void *buf, size_t len, void *opaque)
+{
+    UserForward *f = opaque;
+    size_t taken = f->waiting->len ? 0 : char_write(&f->fe, buf, len);
+
+    g_byte_array_append(f->waiting, (const guint8 *)buf + taken, (guint)(len - taken));
+    return (ssize_t)len;
+}
+
+static const CharUser forward_user = { .can_read = forward_can_read,
+                                       .read = forward_read,
+                                       .writable = forward_writable };
+
+static void free_forward(gpointer opaque)
+{
+    UserForward *f = opaque;
+
+    char_disconnect(&f->fe);
+    g_byte_array_free(f->waiting, TRUE);
+    g_free(f);
+}
+
+/* "chardev:ID", an id, or what -serial takes ("tcp:host:port"): made here, and named after us. */
+static bool add_char_forward(UserClient *u, const char *target, struct in_addr server, int port,
+                             GError **err)
+{
+    bool by_id = g_str_has_prefix(target, "chardev:");
+    const char *id = by_id ? target + 8 : target;
+    Chardev *c = chardev_find(id);
+
+    if (!c && by_id) {
+        g_set_error(err, OPTS_ERROR, ENODEV, "there is no chardev '%s'", id);
+        return false;
+    }
+    if (!c) {
+        g_autofree char *name = g_strdup_printf("guestfwd.%s.%d", u->nc.name, port);
+        c = chardev_add_short(target, name, err);
+    }
+    if (!c) {
+        return false;
+    }
+    UserForward *f = g_new0(UserForward, 1);
+    *f = (UserForward){ .user = u, .server = server, .port = port, .waiting = g_byte_array_new() };
+    if (!char_connect(&f->fe, c, &forward_user, f, err)) {
+        free_forward(f);
+        return false;
+    }
+    g_ptr_array_add(u->forwards, f);
+    if (slirp_add_guestfwd(u->slirp, forward_write, f, &f->server, f->port)) {
+        g_set_error(err, OPTS_ERROR, EINVAL, "%s", forward_hint);
+        g_ptr_array_remove(u->forwards, f);
+        return false;
+    }
+    return true;
+}
+
 /* "tcp:server:port-cmd:command" */
 static bool add_guestfwd(UserClient *u, const char *text, GError **err)
 {
@@ -322,22 +532,20 @@ static bool add_guestfwd(UserClient *u, const char *text, GError **err)
                     text);
         return false;
     }
-    int bad = -1;
+    int bad;
     if (g_str_has_prefix(dash + 1, "cmd:")) {
         bad = slirp_add_exec(u->slirp, dash + 5, &server, port);
     } else if (g_str_has_prefix(dash + 1, "unix:")) {
         bad = slirp_add_unix(u->slirp, dash + 6, &server, port);
     } else {
-        g_set_error(err, OPTS_ERROR, ENOTSUP,
-                    "guestfwd=%s: targets are cmd:COMMAND and unix:PATH; character devices are not "
-                    "implemented",
-                    text);
-        return false;
+        bool ok = add_char_forward(u, dash + 1, server, port, err);
+        if (!ok) {
+            g_prefix_error(err, "guestfwd=%s: ", text);
+        }
+        return ok;
     }
     if (bad) {
-        g_set_error(err, OPTS_ERROR, EINVAL,
-                    "guestfwd=%s: the server's address must be in the guest's network, and free",
-                    text);
+        g_set_error(err, OPTS_ERROR, EINVAL, "guestfwd=%s: %s", text, forward_hint);
     }
     return !bad;
 }
@@ -410,7 +618,9 @@ static const OptDef user_opts[] = {
     { "bootfile", OPT_STR, NULL, "file name that BOOTP gives" },
     { "hostfwd", OPT_STR, NULL,
       "[tcp|udp]:[hostaddr]:hostport-[guestaddr]:guestport; again for more" },
-    { "guestfwd", OPT_STR, NULL, "tcp:server:port-cmd:COMMAND; again for more" },
+    { "guestfwd", OPT_STR, NULL,
+      "tcp:server:port-TARGET: cmd:COMMAND, unix:PATH, chardev:ID or what -serial takes; again "
+      "for more" },
     { "smb", OPT_STR, NULL, "not implemented" },
     { "smbserver", OPT_STR, NULL, "not implemented" },
     { 0 },
@@ -556,6 +766,7 @@ static bool user_create(const char *name, const Opts *opts, GError **err)
 
     UserClient *u = (UserClient *)net_client_new(&net_user_info, name, NULL, 0);
     u->dhcp_start = c.vdhcp_start;
+    u->forwards = g_ptr_array_new_with_free_func(free_forward);
     u->slirp = slirp_new(&c, &slirp_callbacks, u);
     if (!u->slirp) {
         g_set_error(err, OPTS_ERROR, EINVAL, "libslirp refused the configuration");
@@ -583,6 +794,7 @@ static void user_cleanup(NetClient *nc)
         g_source_destroy(u->source);
         g_source_unref(u->source);
     }
+    g_ptr_array_free(u->forwards, TRUE);
     if (u->slirp) {
         slirp_cleanup(u->slirp);
     }
@@ -612,4 +824,7 @@ const NetClientInfo net_user_info = {
     .receive = user_receive,
     .cleanup = user_cleanup,
     .describe = user_describe,
+    .has_vnet_hdr_len = user_has_vnet_hdr_len,
+    .offloads = user_offloads,
+    .set_offloads = user_set_offloads,
 };

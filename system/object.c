@@ -92,7 +92,7 @@ RAMBlock *object_memory(const char *id, GError **err)
 {
     RAMBlock *block = memories ? g_hash_table_lookup(memories, id) : NULL;
     if (!block) {
-        g_set_error(err, HW_ERROR, 0, "memory-backend=%s: there is no such -object", id);
+        g_set_error(err, HW_ERROR, 0, "there is no memory-backend object '%s' (-object)", id);
     }
     return block;
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "hw/9pfs/fsdev.h"
 #include "hw/machine.h"
 #include "hw/mainloop.h"
 #include "hw/nvram/fw_cfg.h"
@@ -11,6 +12,7 @@
 #include "monitor/monitor.h"
 #include "net/net.h"
 #include "system/config.h"
+#include "system/qtest.h"
 #include "util/opts.h"
 
 static Machine *machine;
@@ -197,6 +199,12 @@ static bool set_rest(const SystemConfig *c, GError **err)
     return (!c->uuid || set_uuid(c->uuid, err)) && (!c->rtc || rtc_configure(c->rtc, err));
 }
 
+/* What is booted, as the command line names it. */
+static const char *guest(const SystemConfig *c)
+{
+    return c->kernel ? c->kernel : c->bios ? c->bios : c->drives->len ? c->drives->pdata[0] : "";
+}
+
 static bool set_accel(const SystemConfig *c, GError **err)
 {
     g_autoptr(GPtrArray) requests = g_ptr_array_new();
@@ -210,7 +218,8 @@ static bool set_accel(const SystemConfig *c, GError **err)
     if (c->icount) {
         return missing("-icount", err);
     }
-    return accel_configure((const char *const *)requests->pdata, machine->ops->target, err);
+    return accel_configure((const char *const *)requests->pdata, machine->ops->target, guest(c),
+                           err);
 }
 
 /* ---- back ends --------------------------------------------------------------------------- */
@@ -412,20 +421,31 @@ static bool add_device(const char *text, GError **err)
     return device_add_from_text(text, err) != NULL;
 }
 
+/* A host adapter for if=scsi, the first time. */
+static bool need_scsi_bus(GError **err)
+{
+    return bus_find(NULL, "SCSI") || device_add_from_text("virtio-scsi-pci", err);
+}
+
 /* Drives that no device was given for. */
 static bool add_drive_devices(GError **err)
 {
     for (unsigned i = 0; i < block_system_drive_count(machine->drives); i++) {
         BlockDrive *d = block_system_drive(machine->drives, i);
+        const char *type = bus_find(NULL, "pci") ? "virtio-blk-pci" : "virtio-blk-device";
         if (d->taken || d->iface == BLOCK_IF_NONE) {
             continue;
         }
-        if (d->iface != BLOCK_IF_VIRTIO) {
+        if (d->iface == BLOCK_IF_SCSI) {
+            type = d->cdrom ? "scsi-cd" : "scsi-hd";
+            if (!need_scsi_bus(err)) {
+                return false;
+            }
+        } else if (d->iface != BLOCK_IF_VIRTIO) {
             g_set_error(err, HW_ERROR, 0, "-drive %s: this machine has no '%s' drives", d->id,
                         block_interface_names[d->iface]);
             return false;
         }
-        const char *type = bus_find(NULL, "pci") ? "virtio-blk-pci" : "virtio-blk-device";
         g_autofree char *text =
             g_strdup_printf("%s,drive=%s%s%s", type, d->id, d->serial ? ",serial=" : "",
                             d->serial ? d->serial : "");
@@ -434,6 +454,12 @@ static bool add_drive_devices(GError **err)
         }
     }
     return true;
+}
+
+static bool add_virtfs(const char *text, GError **err)
+{
+    g_autofree char *device = fsdev_add_virtfs(text, err);
+    return device && device_add_from_text(device, err);
 }
 
 static bool add_global(const char *text, GError **err)
@@ -526,17 +552,23 @@ bool system_start(SystemConfig *c, GError **err)
     }
     ops = machine->ops;
     run_actions_set(&c->actions);
-    if (!set_cpus(c, err) || !set_memory(c, err) || !set_rest(c, err) || !set_accel(c, err) ||
-        !check_gdb(c, err) || !each(c->globals, "global", add_global, err) ||
+    if (!set_cpus(c, err) || !set_memory(c, err) ||
+        !numa_set_up(machine, c->numas, object_memory, err) || !set_rest(c, err) ||
+        !set_accel(c, err) || !check_gdb(c, err) || !each(c->globals, "global", add_global, err) ||
         !each(c->chardevs, "chardev", add_chardev, err) || !add_drives(c, err) ||
         !add_serials(c, err) || !add_networks(c, err) || !ops->init(machine, err) ||
         !device_realize(&machine->parent, NULL, err) ||
-        !each(c->fw_cfgs, "fw_cfg", add_fw_cfg, err) ||
-        !each(c->devices, "device", add_device, err) || !add_drive_devices(err) || !add_nics(err) ||
+        !each(c->fw_cfgs, "fw_cfg", add_fw_cfg, err) || !each(c->fsdevs, "fsdev", fsdev_add, err) ||
+        !each(c->devices, "device", add_device, err) ||
+        !each(c->virtfs, "virtfs", add_virtfs, err) || !add_drive_devices(err) || !add_nics(err) ||
         !ops->finish(machine, err) || !add_all_monitors(c, err)) {
         return false;
     }
+    if (c->qtest && !qtest_start(machine->memory, c->qtest, c->qtest_log, err)) {
+        return false;
+    }
     net_check(stderr);
+    devices_complete();
     vm_reset();
     if (!start_vcpus(err) || !each(c->gdbs, "gdb", machine_gdb_start, err) ||
         (c->pidfile && !pidfile_write(c->pidfile, err))) {
@@ -551,6 +583,7 @@ bool system_start(SystemConfig *c, GError **err)
 void system_stop(void)
 {
     vm_stop(RUN_STATE_SHUTDOWN);
+    accel_current()->exit();
     if (machine->drives) {
         block_system_drain(machine->drives);
     }

@@ -114,8 +114,8 @@ static void check_memop(const Checker *c, const TCGOp *op)
     if (tcg_op_has_index(op->opc) && MO_GET_SHIFT(m) && !op->arg[2]) {
         breach(c, "an index shift without an index");
     }
-    if (m & MO_ATOM16 && (op->sz != MO_128 || !vec)) {
-        breach(c, "MO_ATOM16 is for 16-byte accesses");
+    if (m & MO_PAIR && op->sz != MO_64 && (op->sz != MO_128 || !vec)) {
+        breach(c, "MO_PAIR is for 8 and 16 bytes");
     }
     if (m & MO_ACQUIRE && (op->opc == TCG_OP_st || op->opc == TCG_OP_stv)) {
         breach(c, "a store cannot acquire");

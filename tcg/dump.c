@@ -92,7 +92,7 @@ static void dump_suffixes(const TCGOp *op, const TCGOpDef *def, FILE *f)
         fprintf(f, ".%c%d%s%s%s%s%s", m & MO_SIGN ? 's' : 'u', 8 << (m & MO_SIZE),
                 m & MO_SEXT32 ? "x32" : "", m & MO_BSWAP ? ".bswap" : "",
                 m & MO_ACQUIRE ? ".acq" : "", m & MO_RELEASE ? ".rel" : "",
-                m & MO_ATOM16 ? ".atom" : "");
+                m & MO_PAIR ? ".pair" : "");
     } else if (def->flags & (TCG_OPF_SZ_INT | TCG_OPF_SZ_EL | TCG_OPF_SZ_FP)) {
         fprintf(f, ".%d", 8 << op->sz);
     }

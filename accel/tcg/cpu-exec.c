@@ -26,12 +26,11 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
     engine.config = *config;
     guest_base = config->guest_base;
     tci_init(guest_base);
-    guest_base = config->guest_base;
     engine.target = target;
     engine.cflags = (config->no_chain || config->verify ? CF_NO_CHAIN : 0) |
                     (config->interp ? CF_INTERP : 0) |
                     (config->fp_check ? CF_FP_CHECK | CF_FP_EXACT : 0);
-    engine.fp_check = engine.fp_flags_read = config->fp_check;
+    engine.wanted_cflags = config->fp_check ? CF_FP_CHECK | CF_FP_EXACT : 0;
     engine.empty_jump_cache = mmap(NULL, JUMP_CACHE_SIZE * sizeof(JumpCacheEntry),
                                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     g_assert(engine.empty_jump_cache != MAP_FAILED);
@@ -69,13 +68,24 @@ static void resume_polls(CPUState *cpu)
     cpu->ret_sp_limit = (uintptr_t)cpu->ret_stack + RET_STACK_ROOM;
 }
 
+/* Every CPU follows before its next block, once it has left the one that it is in. */
+static void want_cflags(uint32_t cflags)
+{
+    if (cflags & ~engine.wanted_cflags) {
+        atomic_fetch_or(&engine.wanted_cflags, cflags);
+        pthread_mutex_lock(&engine.lock);
+        kick_others(NULL);
+        pthread_mutex_unlock(&engine.lock);
+    }
+}
+
 void tcg_cpu_attach(CPUState *cpu)
 {
     cpu->tcg = tcg_context_new(engine.target);
     cpu->tcg->code = (TCGCodeRegion *)g_new0(ThreadCode, 1);
     cpu->tcg->backend = tcg_backend_context_new(cpu->tcg);
+    tcg_backend_thread_init();
     cpu->exception_index = EXCP_NONE;
-    cpu->fp_checked = engine.fp_check;
     map_cpu_memory(cpu);
     resume_polls(cpu);
     tcg_backend_reset_ret_stack(cpu);
@@ -85,6 +95,9 @@ void tcg_cpu_attach(CPUState *cpu)
     cpu->next_cpu = engine.cpus;
     engine.cpus = cpu;
     pthread_mutex_unlock(&engine.lock);
+    if (cpu->next_cpu) {
+        want_cflags(CF_SHARED);
+    }
 }
 
 void tcg_cpu_detach(CPUState *cpu)
@@ -112,15 +125,17 @@ void tcg_memory_is_shared(void)
         cpu->memory_is_private = 0;
     }
     pthread_mutex_unlock(&engine.lock);
+    want_cflags(CF_SHARED);
 }
 
 void tcg_fp_flags_read(void)
 {
-    if (!engine.fp_flags_read && !atomic_exchange(&engine.fp_flags_read, true)) {
-        pthread_mutex_lock(&engine.lock);
-        kick_others(NULL);
-        pthread_mutex_unlock(&engine.lock);
-    }
+    want_cflags(CF_FP_EXACT);
+}
+
+void tcg_fp_flags_written(void)
+{
+    want_cflags(CF_FP_EXACT | CF_FP_TININESS);
 }
 
 /* ---- asking for an exit
@@ -191,24 +206,22 @@ static void quiet_point(CPUState *cpu)
     }
 }
 
-static uint32_t fp_cflags(void)
-{
-    return CF_FP_CHECK | (engine.fp_flags_read ? CF_FP_EXACT : 0);
-}
-
 /*
- * The first CPU that sees engine.fp_check drops all blocks; each CPU then masks its traps, since
- * blocks made before are never looked up again.
+ * The first CPU that sees something new wanted drops all blocks: those made before are never looked
+ * up again. Each CPU forgets what it knew of them, and masks its traps if results are checked.
  */
-static void start_fp_checks(CPUState *cpu)
+static void follow_wanted_cflags(CPUState *cpu)
 {
-    uint32_t now = fp_cflags();
+    uint32_t wanted = engine.wanted_cflags;
+    uint32_t now = wanted & CF_FP_CHECK ? wanted : wanted & ~(uint32_t)CF_FP_EXACT;
 
+    cpu->cflags_seen = wanted;
     if (now & ~atomic_fetch_or(&engine.cflags, now)) {
+        persist_save(); /* the next run begins without */
         tb_flush_all();
     }
     tcg_backend_set_fp_mode(cpu); /* takes the flags as what they are without checks */
-    cpu->fp_checked = true;
+    cpu->fp_checked = now & CF_FP_CHECK;
     jump_cache_clear(cpu);
     tcg_backend_reset_ret_stack(cpu);
     tcg_backend_set_fp_mode(cpu);
@@ -405,8 +418,8 @@ int cpu_exec(CPUState *cpu)
         if (cpu->epoch != epoch) {
             last = NULL; /* it may be in code that is gone */
         }
-        if (G_UNLIKELY(engine.fp_check) && (!cpu->fp_checked || fp_cflags() & ~engine.cflags)) {
-            start_fp_checks(cpu);
+        if (G_UNLIKELY(cpu->cflags_seen != engine.wanted_cflags)) {
+            follow_wanted_cflags(cpu);
             last = NULL;
         }
         if (cpu->exception_index != EXCP_NONE) {

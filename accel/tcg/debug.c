@@ -17,6 +17,11 @@ static struct {
     atomic_int nb;
 } all = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+bool breakpoints_exist(void)
+{
+    return atomic_load_explicit(&all.nb, memory_order_relaxed) != 0;
+}
+
 bool breakpoint_at(vaddr pc)
 {
     bool found = false;

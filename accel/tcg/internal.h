@@ -93,10 +93,13 @@ typedef struct TCGEngine {
     TCGConfig config;
     const TargetOps *target;
     pthread_mutex_t lock;
-    _Atomic uint32_t cflags;    /* CF_* of every new block */
-    _Atomic bool fp_check;      /* too many traps: blocks with CF_FP_CHECK only */
-    _Atomic bool fp_flags_read; /* the guest looked at its floating flags: CF_FP_EXACT with those */
-    int64_t fp_window;          /* when the current FP_TRAP_LIMIT traps began, ms */
+    _Atomic uint32_t cflags; /* CF_* of every new block */
+    /*
+     * CF_* that all blocks are to have from now on: CF_FP_CHECK after too many traps, CF_FP_EXACT
+     * with those once the guest has looked at its floating flags, and what the guest's doings ask.
+     */
+    _Atomic uint32_t wanted_cflags;
+    int64_t fp_window; /* when the current FP_TRAP_LIMIT traps began, ms */
     _Atomic uint64_t epoch;
     _Atomic uint64_t generation; /* counts invalidations of guest code */
     CPUState *cpus;
@@ -173,9 +176,10 @@ void persist_init(void);
  * The block from the persistent cache, in the thread's region but not yet inserted; NULL: it has to
  * be translated. Between code_region_begin and its end.
  */
-TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags);
+TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
+                               uint32_t cflags);
 /* A block is going to be translated: sets the context up for what can be kept. */
-void persist_begin_block(TCGContext *s, vaddr pc, uint32_t flags, uint32_t cflags);
+void persist_begin_block(TCGContext *s, vaddr pc, uint64_t phys, uint32_t flags, uint32_t cflags);
 /* A block was translated: will it be kept? */
 void persist_new_block(TCGContext *s, TranslationBlock *tb);
 void persist_fork_prepare(void);
@@ -191,6 +195,8 @@ void kick_others(CPUState *self);
 /* ---- debug.c ---- */
 /* The check at the top of such a block. */
 void gen_breakpoint(TCGContext *s, vaddr pc);
+/* Has any CPU one, a debugger's or its own? Then blocks are not those of other runs. */
+bool breakpoints_exist(void);
 
 /* ---- user-signal.c ---- */
 /* Where this thread goes on when guest code that it reads is not there; NULL: it reads none. */

@@ -28,7 +28,7 @@ enum {
     MAX_PROBES = 64,
     MAX_FILE = 64 << 20,
     WRITER_BUFFER = 64 << 10,
-    VERSION = 1,
+    VERSION = 2,
 };
 #define MAX_DIR  (UINT64_C(1) << 30)
 #define MAGIC    UINT64_C(0x31636274656d616c) /* "lametbc1" */
@@ -334,7 +334,7 @@ static bool holds(const PersistFile *f, const PersistEntry *e)
     unsigned turn = 0;
 
     while ((old = persist_file_find(f, &e->key, &turn))) {
-        if (old->guest_size == e->guest_size &&
+        if (persist_may_be_at(old, e->pc) && old->guest_size == e->guest_size &&
             !memcmp(old->ranges, e->ranges, sizeof(e->ranges)) &&
             !memcmp((const char *)old + persist_parts(old).guest, (const char *)e + guest,
                     e->guest_size)) {

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Blocks to and from the persistent cache: which mappings of files have code, finding a block when
- * none is in memory, and keeping the new ones when the process ends.
+ * none is in memory, and keeping the new ones when the process ends. A machine's code is in no file
+ * that we know: its blocks are found by what the code is.
  */
 #include <elf.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "persist.h"
+#include "softmmu.h"
 #include "util/log.h"
 
 enum {
-    SAVE_MIN = 24,        /* fewer new blocks are not worth a visit to the disk */
-    PC_RELATIVE_FROM = 1, /* in units of 4 GiB: below are programs that cannot move */
+    SAVE_MIN = 24,    /* fewer new blocks are not worth a visit to the disk */
+    CODE_IN_KEY = 16, /* a machine's block is looked for by so many bytes of its code */
 };
 
 typedef struct Region {
@@ -21,6 +24,13 @@ typedef struct Region {
     uint64_t offset; /* of start in the file */
     PersistFile *file;
 } Region;
+
+/* Where a block is, and what it is looked for by. */
+typedef struct Place {
+    Region r; /* of a machine: its page */
+    PersistKey key;
+    uint64_t to_host; /* what to add to a guest address in r */
+} Place;
 
 static struct {
     enum { UNDECIDED, OFF, ON } state; /* mappings are noted before it is decided */
@@ -32,6 +42,7 @@ static struct {
     GArray *regions;         /* of Region */
     guint last;              /* the region that was asked for last */
     PersistFile *files;      /* for ever */
+    PersistFile *machine;    /* of them, a machine's only one */
     _Atomic unsigned fresh;  /* new blocks that could be kept */
     _Atomic unsigned loaded; /* blocks found */
 } cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -90,11 +101,38 @@ void persist_init(void)
         return;
     }
     h = mix(h, engine.target->name, strlen(engine.target->name));
-    h = mix(h, c->cpu_model, strlen(c->cpu_model));
+    h = mix(h, c->cpu_model ?: "", strlen(c->cpu_model ?: ""));
     cache.key = mix(h, &backend, sizeof(backend));
     cache.dir = g_strdup(c->cache_dir);
     cache.pid = getpid();
     cache.state = ON;
+}
+
+/* Nothing is kept for a program with more rights than its user has. */
+const char *tcg_cache_dir(const char *option)
+{
+    static const struct {
+        const char *var, *below;
+    } places[] = {
+        { "LATIMER_CACHE_DIR", "" },
+        { "XDG_CACHE_HOME", "/latimer/code" },
+        { "HOME", "/.cache/latimer/code" },
+    };
+
+    if (getauxval(AT_SECURE) || (option && !strcmp(option, "off"))) {
+        return NULL;
+    }
+    if (option && *option == '/') {
+        return option;
+    }
+    for (size_t n = 0; n < G_N_ELEMENTS(places); n++) {
+        const char *dir = getenv(places[n].var);
+
+        if (dir && *dir == '/') {
+            return g_strconcat(dir, places[n].below, NULL);
+        }
+    }
+    return NULL;
 }
 
 /* ---- mappings ---- */
@@ -203,41 +241,91 @@ static bool get_region(vaddr pc, Region *r)
 
 enum { PAGE_MODE = GUEST_PAGE_EXEC | GUEST_PAGE_BTI };
 
-static bool range_fits(const Region *r, vaddr start, vaddr end, int page_flags)
+/* Are the bytes of the place, in pages of its mode? */
+static bool range_fits(const Place *p, vaddr start, vaddr end)
 {
-    return start >= r->start && start < end && end <= r->end &&
-           (guest_page_flags(start) & PAGE_MODE) == page_flags &&
-           (guest_page_flags(end - 1) & PAGE_MODE) == page_flags;
+    return start >= p->r.start && start < end && end <= p->r.end &&
+           (engine.config.softmmu ||
+            ((guest_page_flags(start) & PAGE_MODE) == p->key.page_flags &&
+             (guest_page_flags(end - 1) & PAGE_MODE) == p->key.page_flags));
 }
 
-static bool make_key(PersistKey *key, const Region *r, vaddr pc, uint32_t flags, uint32_t cflags)
+static const char *guest_bytes(const Place *p, vaddr addr)
+{
+    return (const char *)(uintptr_t)(addr + p->to_host);
+}
+
+/* p->r is the region. */
+static bool user_place(Place *p, vaddr pc, uint32_t flags, uint32_t cflags)
 {
     int page_flags = guest_page_flags(pc) & PAGE_MODE;
 
-    *key = (PersistKey){ pc - r->start + r->offset, flags, (uint16_t)cflags, (uint16_t)page_flags };
-    return page_flags & GUEST_PAGE_EXEC && !(cflags & ~(uint32_t)CF_FP_CHECK);
+    p->key = (PersistKey){ pc - p->r.start + p->r.offset, flags, (uint16_t)cflags,
+                           (uint16_t)page_flags };
+    p->to_host = engine.config.guest_base;
+    return page_flags & GUEST_PAGE_EXEC;
 }
 
-static const char *guest_bytes(vaddr addr)
+/* The one file of this machine's translations. */
+static PersistFile *machine_file(CPUState *cpu)
 {
-    return (const char *)(uintptr_t)(addr + engine.config.guest_base);
+    const TargetOps *t = engine.target;
+
+    pthread_mutex_lock(&cache.lock);
+    if (!cache.machine) {
+        const char *guest = engine.config.guest ?: "";
+        uint64_t id = mix(t->system->code_key(cpu), guest, strlen(guest));
+
+        cache.dir_state = persist_dir_usable(cache.dir) ? 1 : -1;
+        cache.machine = file_of(id);
+        if (cache.dir_state > 0) {
+            persist_file_open(cache.machine, cache.dir, cache.key);
+        }
+    }
+    pthread_mutex_unlock(&cache.lock);
+    return cache.machine;
+}
+
+/* The block's page is TCGContext.code_page; debuggers' breakpoints are in no kept block. */
+static bool machine_place(TCGContext *s, Place *p, vaddr pc, uint64_t phys, uint32_t flags,
+                          uint32_t cflags)
+{
+    vaddr page = pc & TLB_PAGE_MASK;
+    uint64_t offset = pc - page;
+
+    if (cache.state != ON || !engine.target->system->code_key || breakpoints_exist()) {
+        return false;
+    }
+    p->r = (Region){ page, page + TLB_PAGE_SIZE, 0, machine_file(s->cpu) };
+    p->to_host = (uintptr_t)s->code_page - page;
+    offset = mix(offset, guest_bytes(p, pc), MIN(CODE_IN_KEY, TLB_PAGE_SIZE - offset));
+    p->key = (PersistKey){ offset, flags, (uint16_t)cflags, phys & 1 };
+    return true;
+}
+
+static bool find_place(TCGContext *s, Place *p, vaddr pc, uint64_t phys, uint32_t flags,
+                       uint32_t cflags)
+{
+    return !(cflags & ~(uint32_t)(CF_FP_CHECK | CF_FP_EXACT | CF_FP_TININESS | CF_SHARED)) &&
+           (engine.config.softmmu ? machine_place(s, p, pc, phys, flags, cflags)
+                                  : get_region(pc, &p->r) && user_place(p, pc, flags, cflags));
 }
 
 /* ---- from the file ---- */
 
 /* Is the guest code that e was made of what is in memory now? */
-static bool same_guest(const PersistEntry *e, const Region *r, vaddr pc)
+static bool same_guest(const PersistEntry *e, const Place *p, vaddr pc)
 {
     const char *want = (const char *)e + persist_parts(e).guest;
 
-    if (pc >> 32 < PC_RELATIVE_FROM && pc != e->pc) {
+    if (!persist_may_be_at(e, pc)) {
         return false;
     }
     for (int i = 0; i < e->nb_ranges; i++) {
         vaddr start = pc + e->ranges[i].start;
 
-        if (!range_fits(r, start, start + e->ranges[i].size, e->key.page_flags) ||
-            memcmp(guest_bytes(start), want, e->ranges[i].size)) {
+        if (!range_fits(p, start, start + e->ranges[i].size) ||
+            memcmp(guest_bytes(p, start), want, e->ranges[i].size)) {
             return false;
         }
         want += e->ranges[i].size;
@@ -245,13 +333,13 @@ static bool same_guest(const PersistEntry *e, const Region *r, vaddr pc)
     return true;
 }
 
-static const PersistEntry *find_entry(const Region *r, const PersistKey *key, vaddr pc)
+static const PersistEntry *find_entry(const Place *p, vaddr pc)
 {
     const PersistEntry *e;
     unsigned turn = 0;
 
-    while ((e = persist_file_find(r->file, key, &turn))) {
-        if (same_guest(e, r, pc)) {
+    while ((e = persist_file_find(p->r.file, &p->key, &turn))) {
+        if (same_guest(e, p, pc)) {
             return e;
         }
     }
@@ -275,6 +363,7 @@ static void load_slots(TranslationBlock *tb, const PersistEntry *e, const Persis
                                  .pc = tb->pc + from[i].pc,
                                  .jmp_offset = from[i].jmp_offset,
                                  .stub_offset = from[i].stub_offset,
+                                 .id_offset = from[i].id_offset,
                                  .likely = from[i].taken };
     }
     tb->nb_slots = e->nb_slots;
@@ -285,7 +374,8 @@ static int64_t host_delta(const PersistEntry *e)
     return (int64_t)((uintptr_t)&engine - e->host);
 }
 
-static TranslationBlock *load(TCGContext *s, const PersistEntry *e, uint8_t *at, vaddr pc)
+static TranslationBlock *load(TCGContext *s, const PersistEntry *e, uint8_t *at, vaddr pc,
+                              uint64_t phys)
 {
     PersistParts parts = persist_parts(e);
     const char *from = (const char *)e;
@@ -294,6 +384,7 @@ static TranslationBlock *load(TCGContext *s, const PersistEntry *e, uint8_t *at,
     TCGOp *ops = (TCGOp *)((TBSlot *)(tb + 1) + e->nb_slots);
 
     *tb = (TranslationBlock){ .pc = pc,
+                              .phys = phys,
                               .flags = e->key.flags,
                               .cflags = e->key.cflags,
                               .nb_insns = e->nb_insns,
@@ -303,6 +394,10 @@ static TranslationBlock *load(TCGContext *s, const PersistEntry *e, uint8_t *at,
                               .slots = (TBSlot *)(tb + 1),
                               .side_table = (uint8_t *)(ops + e->nb_ops),
                               .side_size = e->side_size };
+    if (s->cpu->mmu) {
+        tb->page_id = s->cpu->code_page[code_page_index(pc)];
+        tb->guest = memcpy(tb_alloc(s, e->guest_size), from + parts.guest, e->guest_size);
+    }
     for (int i = 0; i < e->nb_ranges; i++) {
         tb->ranges[i].start = pc + e->ranges[i].start;
         tb->ranges[i].end = tb->ranges[i].start + e->ranges[i].size;
@@ -321,16 +416,16 @@ static TranslationBlock *load(TCGContext *s, const PersistEntry *e, uint8_t *at,
     return tb;
 }
 
-TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags)
+TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
+                               uint32_t cflags)
 {
     TCGContext *s = cpu->tcg;
     const PersistEntry *e;
-    PersistKey key;
     uint8_t *at;
-    Region r;
+    Place p;
 
-    if (engine.config.cache_verify || !get_region(pc, &r) || !r.file->map ||
-        !make_key(&key, &r, pc, flags, cflags) || !(e = find_entry(&r, &key, pc))) {
+    if (engine.config.cache_verify || !find_place(s, &p, pc, phys, flags, cflags) ||
+        !p.r.file->map || !(e = find_entry(&p, pc))) {
         return NULL;
     }
     at = place_code(s->code, e);
@@ -342,57 +437,56 @@ TranslationBlock *persist_load(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t
         }
     }
     atomic_fetch_add_explicit(&cache.loaded, 1, memory_order_relaxed);
-    return load(s, e, at, pc);
+    return load(s, e, at, pc, phys);
 }
 
-void persist_begin_block(TCGContext *s, vaddr pc, uint32_t flags, uint32_t cflags)
+void persist_begin_block(TCGContext *s, vaddr pc, uint64_t phys, uint32_t flags, uint32_t cflags)
 {
     const PersistEntry *e;
-    PersistKey key;
-    Region r;
+    Place p;
 
-    s->relocatable = get_region(pc, &r) && make_key(&key, &r, pc, flags, cflags);
-    s->pc_relative = s->relocatable && pc >> 32 >= PC_RELATIVE_FROM;
-    if (engine.config.cache_verify && s->relocatable && r.file->map &&
-        (e = find_entry(&r, &key, pc))) {
+    s->relocatable = find_place(s, &p, pc, phys, flags, cflags);
+    s->pc_relative = s->relocatable && persist_pc_relative(pc);
+    if (engine.config.cache_verify && s->relocatable && p.r.file->map && (e = find_entry(&p, pc))) {
         s->code->ptr = place_code(s->code, e) ?: s->code->ptr; /* so that it can be compared */
     }
 }
 
 /* ---- to the file ---- */
 
-static uint64_t sum_guest(const TranslationBlock *tb)
+static uint64_t sum_guest(const Place *p, const TranslationBlock *tb)
 {
     uint64_t h = 0;
 
     for (int i = 0; i < tb->nb_ranges; i++) {
-        const char *p = guest_bytes(tb->ranges[i].start), *end = guest_bytes(tb->ranges[i].end);
+        const char *at = guest_bytes(p, tb->ranges[i].start);
+        const char *end = guest_bytes(p, tb->ranges[i].end);
 
-        for (; end - p >= 8; p += 8) {
+        for (; end - at >= 8; at += 8) {
             uint64_t word;
 
-            memcpy(&word, p, 8);
+            memcpy(&word, at, 8);
             h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
             h ^= h >> 32;
         }
-        h = mix(h, p, (size_t)(end - p));
+        h = mix(h, at, (size_t)(end - at));
     }
     return h;
 }
 
-static bool all_fit(const TranslationBlock *tb, const Region *r, int page_flags)
+static bool all_fit(const TranslationBlock *tb, const Place *p)
 {
     for (int i = 0; i < tb->nb_ranges; i++) {
-        if (!range_fits(r, tb->ranges[i].start, tb->ranges[i].end, page_flags)) {
+        if (!range_fits(p, tb->ranges[i].start, tb->ranges[i].end)) {
             return false;
         }
     }
     return true;
 }
 
-static void verify(const TranslationBlock *tb, const Region *r, const PersistKey *key)
+static void verify(const TranslationBlock *tb, const Place *p)
 {
-    const PersistEntry *e = r->file->map ? find_entry(r, key, tb->pc) : NULL;
+    const PersistEntry *e = p->r.file->map ? find_entry(p, tb->pc) : NULL;
     const char *from = (const char *)e;
     g_autofree uint8_t *code = NULL;
     const uint8_t *now = tb->tc + (engine.rw - engine.rx);
@@ -414,49 +508,51 @@ static void verify(const TranslationBlock *tb, const Region *r, const PersistKey
         memcmp(from + parts.ops, tb->moves->ops, e->nb_ops * sizeof(TCGOp))) {
         g_error("cache=verify: the block at 0x%" PRIx64 " (file offset 0x%" PRIx64
                 ") is another one in %s",
-                tb->pc, key->offset, cache.dir);
+                tb->pc, p->key.offset, cache.dir);
     }
 }
 
 void persist_new_block(TCGContext *s, TranslationBlock *tb)
 {
-    PersistKey key;
-    Region r;
+    Place p;
 
     if (!tb->moves) {
         return;
     }
     /* Translation itself may change the mode (a thread's first guarded page): then it has to be
      * done again. */
-    if (!get_region(tb->pc, &r) || !make_key(&key, &r, tb->pc, tb->flags, tb->cflags) ||
-        !all_fit(tb, &r, key.page_flags) || engine.target->tb_flags(s->cpu) != tb->flags) {
+    if (!find_place(s, &p, tb->pc, tb->phys, tb->flags, tb->cflags) || !all_fit(tb, &p) ||
+        engine.target->tb_flags(s->cpu) != tb->flags) {
         tb->moves = NULL;
         return;
     }
     if (engine.config.cache_verify) {
-        verify(tb, &r, &key);
+        verify(tb, &p);
     }
-    tb->moves->guest_sum = sum_guest(tb);
+    tb->moves->guest_sum = engine.config.softmmu ? p.key.offset : sum_guest(&p, tb);
     atomic_fetch_add(&cache.fresh, 1);
 }
 
-static void save_guest(const TranslationBlock *tb, PersistEntry *e, char *to)
+static void save_guest(const Place *p, const TranslationBlock *tb, PersistEntry *e, char *to)
 {
+    const char *from = (const char *)tb->guest;
+
     for (int i = 0; i < tb->nb_ranges; i++) {
         e->ranges[i].start = (int32_t)(tb->ranges[i].start - tb->pc);
         e->ranges[i].size = (uint32_t)(tb->ranges[i].end - tb->ranges[i].start);
         if (to) {
-            memcpy(to, guest_bytes(tb->ranges[i].start), e->ranges[i].size);
+            memcpy(to, from ?: guest_bytes(p, tb->ranges[i].start), e->ranges[i].size);
             to += e->ranges[i].size;
+            from += from ? e->ranges[i].size : 0;
         }
         e->guest_size += to ? 0 : e->ranges[i].size;
     }
 }
 
-static void save(PersistFile *f, const TranslationBlock *tb, const PersistKey *key)
+static void save(const Place *p, const TranslationBlock *tb)
 {
     const TBMoves *m = tb->moves;
-    PersistEntry head = { .key = *key,
+    PersistEntry head = { .key = p->key,
                           .pc = tb->pc,
                           .host = (uintptr_t)&engine,
                           .code_at = (uint64_t)(tb->tc - engine.rx),
@@ -468,10 +564,10 @@ static void save(PersistFile *f, const TranslationBlock *tb, const PersistKey *k
                           .nb_moves = m->nb_moves,
                           .nb_ops = m->nb_ops };
 
-    save_guest(tb, &head, NULL);
+    save_guest(p, tb, &head, NULL);
     PersistParts parts = persist_parts(&head);
     head.size = ROUND_UP(parts.end, PERSIST_ALIGN);
-    PersistEntry *e = persist_writer_room(f->writer, head.size);
+    PersistEntry *e = persist_writer_room(p->r.file->writer, head.size);
     char *to = (char *)e;
     if (!e) {
         return;
@@ -479,48 +575,69 @@ static void save(PersistFile *f, const TranslationBlock *tb, const PersistKey *k
     PersistSlot *slots = (PersistSlot *)(to + parts.slots);
 
     *e = head;
-    save_guest(tb, e, to + parts.guest);
+    save_guest(p, tb, e, to + parts.guest);
     memcpy(to + parts.code, tb->tc, tb->tc_size);
     tcg_backend_unchain((uint8_t *)to + parts.code, tb->slots, tb->nb_slots);
     for (int i = 0; i < tb->nb_slots; i++) {
         slots[i] = (PersistSlot){ (int32_t)(tb->slots[i].pc - tb->pc), tb->slots[i].jmp_offset,
-                                  tb->slots[i].stub_offset, tb->slots[i].target != NULL };
+                                  tb->slots[i].stub_offset, tb->slots[i].target != NULL,
+                                  tb->slots[i].id_offset };
     }
     memcpy(to + parts.ops, m->ops, m->nb_ops * sizeof(TCGOp));
     memcpy(to + parts.moves, m->moves, m->nb_moves * sizeof(TCGMove));
     memcpy(to + parts.side, tb->side_table, tb->side_size);
-    persist_writer_add(f->writer);
+    persist_writer_add(p->r.file->writer);
+}
+
+/*
+ * The place by which a block is kept; false: it is not. A machine's block is good for the next run
+ * even if its memory has become something else.
+ */
+static bool kept_place(const TranslationBlock *tb, Place *p)
+{
+    const Region *r;
+
+    if (!tb->moves) {
+        return false;
+    }
+    if (engine.config.softmmu) {
+        p->r.file = cache.machine;
+        p->key =
+            (PersistKey){ tb->moves->guest_sum, tb->flags, (uint16_t)tb->cflags, tb->phys & 1 };
+        return true;
+    }
+    r = tb->invalid ? NULL : region_of(tb->pc);
+    if (!r) {
+        return false;
+    }
+    p->r = *r;
+    return user_place(p, tb->pc, tb->flags, tb->cflags) && all_fit(tb, p);
 }
 
 /* Calls fn for each block in the region that can be kept. */
-static void each_fresh(CodeRegion *code, void (*fn)(PersistFile *f, const TranslationBlock *tb,
-                                                    const PersistKey *key))
+static void each_fresh(CodeRegion *code, void (*fn)(const Place *p, const TranslationBlock *tb))
 {
     uint32_t n = atomic_load(&code->nb_tbs);
 
     for (uint32_t i = code->nb_saved; i < n; i++) {
-        const TranslationBlock *tb = code->tbs[i];
-        const Region *r = tb->moves && !tb->invalid ? region_of(tb->pc) : NULL;
-        PersistKey key;
+        Place p;
 
-        if (r && make_key(&key, r, tb->pc, tb->flags, tb->cflags) &&
-            all_fit(tb, r, key.page_flags)) {
-            fn(r->file, tb, &key);
+        if (kept_place(code->tbs[i], &p)) {
+            fn(&p, code->tbs[i]);
         }
     }
 }
 
-static void count(PersistFile *f, const TranslationBlock *tb, const PersistKey *key)
+static void count(const Place *p, const TranslationBlock *tb)
 {
     (void)tb;
-    (void)key;
-    f->nb_fresh++;
+    p->r.file->nb_fresh++;
 }
 
-static void save_if_same(PersistFile *f, const TranslationBlock *tb, const PersistKey *key)
+static void save_if_same(const Place *p, const TranslationBlock *tb)
 {
-    if (f->writer && sum_guest(tb) == tb->moves->guest_sum) {
-        save(f, tb, key);
+    if (p->r.file->writer && (engine.config.softmmu || sum_guest(p, tb) == tb->moves->guest_sum)) {
+        save(p, tb);
     }
 }
 

@@ -15,8 +15,9 @@
  */
 enum { PERSIST_ALIGN = 32 };
 typedef struct PersistKey {
-    uint64_t offset; /* in the guest's file */
-    uint32_t flags;  /* TargetOps.tb_flags */
+    uint64_t
+        offset; /* in the guest's file; of a machine: a sum of the code and its place in a page */
+    uint32_t flags; /* TargetOps.tb_flags */
     uint16_t cflags;
     uint16_t page_flags; /* GUEST_PAGE_EXEC, GUEST_PAGE_BTI */
 } PersistKey;
@@ -25,6 +26,7 @@ typedef struct PersistSlot {
     int32_t pc; /* from the block's */
     uint32_t jmp_offset;
     uint32_t stub_offset : 31, taken : 1; /* taken: the process that kept it went that way */
+    uint32_t id_offset;                   /* TBSlot's */
 } PersistSlot;
 
 typedef struct PersistEntry {
@@ -48,6 +50,18 @@ typedef struct PersistParts {
 } PersistParts;
 PersistParts persist_parts(const PersistEntry *e);
 uint64_t persist_sum(const PersistEntry *e);
+
+/* Code below 4 GiB is of programs that cannot move: there guest addresses are constants. */
+static inline bool persist_pc_relative(vaddr pc)
+{
+    return pc >> 32 != 0;
+}
+
+/* Can the entry be a block at this pc? */
+static inline bool persist_may_be_at(const PersistEntry *e, vaddr pc)
+{
+    return pc == e->pc || (persist_pc_relative(pc) && persist_pc_relative(e->pc));
+}
 
 /* ---- one cache file, as it was when it was opened ---- */
 

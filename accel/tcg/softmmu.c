@@ -99,9 +99,10 @@ static MemTxResult device_access(CPUState *cpu, const Access *a, uint64_t *val)
     return true;
 }
 
-/* Any size up to 16 bytes, within one page, in pieces that devices take. buf: bytes in guest order.
+/* Any size up to 16 bytes, within one page, in pieces that devices take; a pair's halves one by
+ * one. buf: bytes in guest order.
  */
-static bool device_bytes(CPUState *cpu, const Access *a, uint8_t *buf)
+static bool device_bytes(CPUState *cpu, const Access *a, uint8_t *buf, bool pair)
 {
     Access part = *a;
 
@@ -109,11 +110,11 @@ static bool device_bytes(CPUState *cpu, const Access *a, uint8_t *buf)
         uint64_t val = 0;
 
         part.addr = a->addr + at;
-        part.size = 8;
+        part.size = pair ? a->size / 2 : 8;
         while (part.size > a->size - at || part.addr & (part.size - 1)) {
             part.size /= 2;
         }
-        if (a->size <= 8 && !(a->size & (a->size - 1))) {
+        if (!pair && a->size <= 8 && !(a->size & (a->size - 1))) {
             part.size = a->size; /* as the guest says: the device knows what it takes */
         }
         if (a->kind == MMU_STORE) {
@@ -154,7 +155,7 @@ static bool split_access(CPUState *cpu, vaddr addr, unsigned size, MMUAccess kin
             return false;
         }
         if (flags_of(&a[n]) & TLB_MMIO) {
-            if (!device_bytes(cpu, &a[n], part)) {
+            if (!device_bytes(cpu, &a[n], part, false)) {
                 return false;
             }
         } else if (kind == MMU_STORE) {
@@ -185,7 +186,7 @@ static bool load(CPUState *cpu, vaddr addr, unsigned memop, TCGValue *val)
     } else if (!(flags_of(&a) & TLB_MMIO)) {
         *val = tci_load(host_address(&a), memop);
         return true;
-    } else if (!device_bytes(cpu, &a, v.u8)) {
+    } else if (!device_bytes(cpu, &a, v.u8, memop & MO_PAIR)) {
         return false;
     }
     *val = tci_extend(tci_bswap(v, memop), memop);
@@ -205,7 +206,7 @@ static bool store(CPUState *cpu, vaddr addr, unsigned memop, TCGValue val)
     }
     if (flags_of(&a) & TLB_MMIO) {
         val = tci_bswap(val, memop);
-        return device_bytes(cpu, &a, val.u8);
+        return device_bytes(cpu, &a, val.u8, memop & MO_PAIR);
     }
     tci_store(host_address(&a), memop, val);
     return true;
@@ -319,6 +320,16 @@ void *cpu_probe(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int 
         cpu_loop_exit(cpu, cpu->exception_index);
     }
     return flags_of(&a) & TLB_MMIO ? NULL : host_address(&a);
+}
+
+const void *cpu_peek(CPUState *cpu, vaddr addr, int mode)
+{
+    TLBHit hit;
+
+    if (!tlb_find(cpu, addr, 1, MMU_LOAD, mode, true, &hit) || hit.info->ram == NOT_RAM) {
+        return NULL;
+    }
+    return (const void *)(addr + hit.entry->addend);
 }
 
 bool cpu_memory_rw_debug(CPUState *cpu, vaddr addr, void *buf, size_t size, bool write)

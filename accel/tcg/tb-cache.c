@@ -206,12 +206,13 @@ int tb_link_likely(TranslationBlock *tb, TBSlot **unknown)
     pthread_mutex_lock(&engine.lock);
     for (int i = 0; i < tb->nb_slots; i++) {
         TBSlot *slot = &tb->slots[i];
+        bool likely = slot->likely && !slot->id_offset; /* another page is mapped who knows where */
         TranslationBlock *target =
-            slot->likely ? tb_lookup(slot->pc, tb->phys, tb->flags, tb->cflags) : NULL;
+            likely ? tb_lookup(slot->pc, tb->phys, tb->flags, tb->cflags) : NULL;
 
         if (target) {
             link_locked(slot, target);
-        } else if (slot->likely) {
+        } else if (likely) {
             unknown[n++] = slot;
         }
     }
@@ -371,6 +372,43 @@ void tb_invalidate_phys(CPUState *cpu, hwaddr start, hwaddr end)
         }
         start = piece;
     }
+}
+
+/* System mode: is memory still what the block was made of? */
+static bool is_current(const TranslationBlock *tb)
+{
+    uint64_t page = tb->phys & (uint64_t)TLB_PAGE_MASK, offset;
+    const RAMBlock *ram = ram_block_from_offset(page, &offset);
+    const uint8_t *now = ram ? (const uint8_t *)ram->host + offset : NULL, *want = tb->guest;
+
+    for (int i = 0; i < tb->nb_ranges && now; i++) {
+        size_t n = tb->ranges[i].end - tb->ranges[i].start;
+
+        if (memcmp(now + (tb->ranges[i].start & ~TLB_PAGE_MASK), want, n)) {
+            return false;
+        }
+        want += n;
+    }
+    return now;
+}
+
+void tb_invalidate_changed(void)
+{
+    engine.generation++;
+    pthread_mutex_lock(&engine.lock);
+    for (int n = 0; n < engine.nb_regions; n++) {
+        CodeRegion *region = &engine.regions[n];
+
+        if (region->state == REGION_FREE || region->state == REGION_RETIRED) {
+            continue;
+        }
+        for (uint32_t i = atomic_load(&region->nb_tbs); i--;) {
+            if (!region->tbs[i]->invalid && !is_current(region->tbs[i])) {
+                tb_invalidate_locked(region->tbs[i]);
+            }
+        }
+    }
+    pthread_mutex_unlock(&engine.lock);
 }
 
 void tb_flush_all(void)

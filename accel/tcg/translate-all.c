@@ -145,13 +145,14 @@ static TranslationBlock *publish(TCGContext *s, TranslationBlock *tb, uint64_t g
 
 /* ---- from the persistent cache ---- */
 
-static TranslationBlock *load_one(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags)
+static TranslationBlock *load_one(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
+                                  uint32_t cflags)
 {
     uint64_t generation = engine.generation;
     TranslationBlock *tb = NULL;
 
     if (atomic_load(&thread_code(cpu)->region->nb_tbs) < REGION_MAX_TBS) {
-        tb = persist_load(cpu, pc, flags, cflags);
+        tb = persist_load(cpu, pc, phys, flags, cflags);
     }
     return tb ? publish(cpu->tcg, tb, generation) : NULL;
 }
@@ -160,9 +161,10 @@ static TranslationBlock *load_one(CPUState *cpu, vaddr pc, uint32_t flags, uint3
  * The block and, since coming back for each costs as much as loading it, what it was followed by in
  * an earlier process.
  */
-static TranslationBlock *load_with_next(CPUState *cpu, vaddr pc, uint32_t flags, uint32_t cflags)
+static TranslationBlock *load_with_next(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
+                                        uint32_t cflags)
 {
-    TranslationBlock *first = load_one(cpu, pc, flags, cflags), *queue[LOAD_AHEAD];
+    TranslationBlock *first = load_one(cpu, pc, phys, flags, cflags), *queue[LOAD_AHEAD];
     TBSlot *unknown[2 * TCG_MAX_EXITS];
     int nb = 0;
 
@@ -173,7 +175,7 @@ static TranslationBlock *load_with_next(CPUState *cpu, vaddr pc, uint32_t flags,
         int n = tb_link_likely(queue[i], unknown);
 
         for (int k = 0; k < n && nb < LOAD_AHEAD; k++) {
-            TranslationBlock *next = load_one(cpu, unknown[k]->pc, flags, cflags);
+            TranslationBlock *next = load_one(cpu, unknown[k]->pc, phys, flags, cflags);
 
             if (next) {
                 tb_link(unknown[k], next);
@@ -186,6 +188,33 @@ static TranslationBlock *load_with_next(CPUState *cpu, vaddr pc, uint32_t flags,
 
 /* ---- anew ---- */
 
+/* System mode: the page as it was before a translation; another CPU may write meanwhile. */
+static _Thread_local uint8_t page_before[TLB_PAGE_SIZE];
+
+/* Keeps what the block was made of. False: that changed meanwhile. */
+static bool copy_guest(TCGContext *s, TranslationBlock *tb)
+{
+    vaddr page = tb->pc & TLB_PAGE_MASK;
+    size_t size = 0;
+    uint8_t *to;
+
+    for (int i = 0; i < tb->nb_ranges; i++) {
+        size += tb->ranges[i].end - tb->ranges[i].start;
+    }
+    tb->guest = to = tb_alloc(s, size);
+    for (int i = 0; i < tb->nb_ranges; i++) {
+        size_t n = tb->ranges[i].end - tb->ranges[i].start;
+        vaddr offset = tb->ranges[i].start - page;
+
+        memcpy(to, s->code_page + offset, n);
+        if (memcmp(to, page_before + offset, n)) {
+            return false;
+        }
+        to += n;
+    }
+    return true;
+}
+
 static TranslationBlock *translate(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t flags,
                                    uint32_t cflags, int max_insns)
 {
@@ -197,11 +226,18 @@ static TranslationBlock *translate(CPUState *cpu, vaddr pc, uint64_t phys, uint3
     }
     for (;;) {
         uint64_t generation = engine.generation;
-        persist_begin_block(s, pc, flags, cflags);
+        persist_begin_block(s, pc, phys, flags, cflags);
         ArenaMark mark = arena_mark(tc);
+        if (cpu->mmu) {
+            memcpy(page_before, s->code_page, sizeof(page_before));
+        }
         TranslationBlock *tb = new_tb(s, pc, phys, flags, cflags);
         int ret = make_ops(s, tb, max_insns) ? make_code(s, tb) : TCG_GEN_TOO_LARGE;
 
+        if (ret == TCG_GEN_OK && cpu->mmu && !copy_guest(s, tb)) {
+            arena_release(tc, mark);
+            continue;
+        }
         if (ret == TCG_GEN_OK) {
             log_host(tb);
             persist_new_block(s, tb);
@@ -242,7 +278,7 @@ TranslationBlock *tb_gen_code(CPUState *cpu, vaddr pc, uint64_t phys, uint32_t f
             cpu_loop_exit(cpu, EXCP_FAULT);
         }
     } else {
-        tb = load_with_next(cpu, pc, flags, cflags);
+        tb = load_with_next(cpu, pc, phys, flags, cflags);
         if (!tb) {
             tb = translate(cpu, pc, phys, flags, cflags, max_insns);
         }

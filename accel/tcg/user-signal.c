@@ -45,7 +45,7 @@ static void count_fp_trap(void)
     if (n == 0) {
         engine.fp_window = now_ms();
     } else if (n == FP_TRAP_LIMIT - 1 && now_ms() - engine.fp_window < FP_TRAP_WINDOW_MS) {
-        atomic_store(&engine.fp_check, true);
+        atomic_fetch_or(&engine.wanted_cflags, CF_FP_CHECK);
     }
 }
 
@@ -54,11 +54,10 @@ static void count_fp_trap(void)
  * tagged pointer, most likely. The careful block masks it; if that faults likewise the address is
  * really bad.
  */
-static void memory_fault(CPUState *cpu, const TranslationBlock *tb, const siginfo_t *info,
-                         const ucontext_t *uc)
+static void memory_fault(CPUState *cpu, bool careful, const siginfo_t *info, const ucontext_t *uc)
 {
     if (info->si_signo == SIGSEGV && info->si_code == SI_KERNEL) {
-        if (!(tb->cflags & CF_CAREFUL)) {
+        if (!careful) {
             retry_carefully(cpu);
             return;
         }
@@ -127,11 +126,8 @@ bool tcg_handle_host_signal(CPUState *cpu, siginfo_t *info, void *ucontext)
         if (!memory) {
             return false;
         }
-        if (info->si_code == SI_KERNEL && !thread_code(cpu)->careful) {
-            retry_carefully(cpu); /* misaligned for CMPXCHG16B, if the guest's address is good */
-        } else {
-            report_fault(cpu, info, uc->uc_mcontext.gregs[REG_ERR] & 2);
-        }
+        /* SI_KERNEL is also an address misaligned for CMPXCHG16B */
+        memory_fault(cpu, thread_code(cpu)->careful, info, uc);
         leave_c_code(cpu, uc);
     }
     const TranslationBlock *tb = tb_find_by_host_pc(pc);
@@ -139,7 +135,7 @@ bool tcg_handle_host_signal(CPUState *cpu, siginfo_t *info, void *ucontext)
         return false;
     }
     if (memory) {
-        memory_fault(cpu, tb, info, uc);
+        memory_fault(cpu, tb->cflags & CF_CAREFUL, info, uc);
     } else if (info->si_signo == SIGFPE && !(tb->cflags & CF_CAREFUL)) {
         count_fp_trap();
         retry_carefully(cpu);

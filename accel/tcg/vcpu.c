@@ -29,6 +29,7 @@ typedef struct TCGVCPU {
 typedef struct Options {
     TCGConfig config;
     bool single;
+    const char *cache; /* on, off, verify or a folder; NULL: on */
 } Options;
 
 static bool option(Options *o, const char *name, const char *val, GError **err)
@@ -40,6 +41,7 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
         { "interp", &o->config.interp, true },      { "verify", &o->config.verify, true },
         { "nochain", &o->config.no_chain, true },   { "optimize", &o->config.no_optimize, false },
         { "fp-traps", &o->config.fp_check, false }, { "peepholes", &o->config.no_peepholes, false },
+        { "perfmap", &o->config.perfmap, true },
     };
     bool on = !strcmp(val, "on");
 
@@ -51,6 +53,17 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
         g_set_error(err, g_quark_from_static_string("accel"), 0,
                     "-accel tcg,thread=%s: it is single or multi", val);
         return false;
+    }
+    if (!strcmp(name, "cache")) {
+        if (!on && strcmp(val, "off") && strcmp(val, "verify") && *val != '/') {
+            g_set_error(err, g_quark_from_static_string("accel"), 0,
+                        "-accel tcg,cache=%s: it is on, off, verify or a folder's absolute name",
+                        val);
+            return false;
+        }
+        o->cache = g_intern_string(val);
+        o->config.cache_verify = !strcmp(val, "verify");
+        return true;
     }
     if (!strcmp(name, "host-features")) {
         o->config.host_features = *val ? g_intern_string(val) : NULL;
@@ -157,13 +170,17 @@ static void ram_written(G_GNUC_UNUSED MemoryListener *l, uint64_t offset, uint64
     tb_invalidate_range(offset, offset + len);
 }
 
-static bool tcg_init(const TargetOps *target, const char *text, GError **err)
+static bool tcg_init(const TargetOps *target, const char *guest, const char *text, GError **err)
 {
     static MemoryListener listener = { .commit = memory_changed, .ram_written = ram_written };
     struct sigaction sa = { .sa_sigaction = on_fp_trap, .sa_flags = SA_SIGINFO };
-    Options o = { .config.softmmu = true };
+    Options o = { .config = { .softmmu = true, .guest = g_intern_string(guest) } };
 
-    if (!parse(&o, text, err) || !tcg_exec_init(target, &o.config, err)) {
+    if (!parse(&o, text, err)) {
+        return false;
+    }
+    o.config.cache_dir = tcg_cache_dir(o.cache);
+    if (!tcg_exec_init(target, &o.config, err)) {
         return false;
     }
     tcg.single = o.single;
@@ -334,6 +351,7 @@ static void tcg_synchronize(G_GNUC_UNUSED VCPU *v)
 
 static void tcg_exit(void)
 {
+    persist_save();
 }
 
 const AccelOps tcg_accel = {

@@ -226,23 +226,37 @@ static int set_chosen(void *fdt, Machine *m, const ArmBoot *b)
     return res;
 }
 
-static int set_memory(void *fdt, const ArmBoot *b)
+/* node < 0: memory is all the same. */
+static int add_memory(void *fdt, hwaddr start, uint64_t size, int numa_node)
 {
-    g_autofree char *name = g_strdup_printf("memory@%" PRIx64, b->ram_start);
+    g_autofree char *name = g_strdup_printf("memory@%" PRIx64, start);
     g_autofree char *path = g_strconcat("/", name, NULL);
-    fdt64_t reg[2] = { cpu_to_fdt64(b->ram_start), cpu_to_fdt64(b->ram_size) };
+    fdt64_t reg[2] = { cpu_to_fdt64(start), cpu_to_fdt64(size) };
     int node = fdt_path_offset(fdt, path);
     if (node < 0) {
         node = fdt_add_subnode(fdt, 0, name);
     }
     int res = node < 0 ? node : fdt_setprop_string(fdt, node, "device_type", "memory");
-    return res ? res : fdt_setprop(fdt, node, "reg", reg, sizeof(reg));
+    res = res ? res : fdt_setprop(fdt, node, "reg", reg, sizeof(reg));
+    return res || numa_node < 0 ? res
+                                : fdt_setprop_u32(fdt, node, "numa-node-id", (uint32_t)numa_node);
+}
+
+static int set_memory(void *fdt, const Machine *m, const ArmBoot *b)
+{
+    hwaddr at = b->ram_start;
+    int res = m->nb_nodes ? 0 : add_memory(fdt, at, b->ram_size, -1);
+    for (unsigned i = 0; i < m->nb_nodes && !res; i++) {
+        res = m->nodes[i].size ? add_memory(fdt, at, m->nodes[i].size, (int)i) : 0;
+        at += m->nodes[i].size;
+    }
+    return res;
 }
 
 bool arm_boot_finish_dtb(Machine *m, const ArmBoot *b, void *dtb, GError **err)
 {
     int res = set_chosen(dtb, m, b);
-    res = res ? res : set_memory(dtb, b);
+    res = res ? res : set_memory(dtb, m, b);
     res = res ? res : fdt_pack(dtb);
     if (res) {
         g_set_error(err, HW_ERROR, 0, "device tree: %s", fdt_strerror(res));

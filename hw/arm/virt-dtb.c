@@ -132,9 +132,26 @@ static void cpus(Tree *t, const VirtMachine *m)
         text(t, "compatible", arm_cpu_dt_compatible(m->cpus[i]));
         CELLS(t, "reg", affinity);
         text(t, "enable-method", "psci");
+        if (m->parent.nb_nodes) {
+            CELLS(t, "numa-node-id", m->parent.cpu_node[i]);
+        }
         CELLS(t, "phandle", PH_CPU0 + i);
         end(t);
     }
+    end(t);
+}
+
+static void distances(Tree *t, const Machine *machine)
+{
+    unsigned n = machine->nb_nodes;
+    g_autofree uint32_t *matrix = g_new(uint32_t, 3 * n * n);
+    for (unsigned i = 0; i < n * n; i++) {
+        const uint32_t row[3] = { i / n, i % n, machine->nodes[i / n].distance[i % n] };
+        memcpy(matrix + 3 * i, row, sizeof(row));
+    }
+    begin(t, "distance-map");
+    text(t, "compatible", "numa-distance-map-v1");
+    cells_of(t, "distance-matrix", matrix, (int)(3 * n * n));
     end(t);
 }
 
@@ -370,6 +387,9 @@ void *virt_make_dtb(VirtMachine *m, GError **err)
     chosen(&t, m);
     psci(&t);
     cpus(&t, m);
+    if (m->parent.nb_nodes) {
+        distances(&t, &m->parent);
+    }
     timer(&t, m);
     gic(&t, m);
     devices(&t, m);

@@ -4,6 +4,7 @@
 #include <libfdt.h>
 #include <stdlib.h>
 #include <string.h>
+#include "hw/acpi/ged.h"
 #include "hw/arm/virt.h"
 #include "hw/gpio/pl061.h"
 #include "hw/pci/gpex.h"
@@ -25,6 +26,7 @@ static const VirtRange base_map[VIRT_PLACES] = {
     [VIRT_RTC] = { 0x09010000, 4 * KIB },
     [VIRT_FW_CFG] = { 0x09020000, 0x18 },
     [VIRT_GPIO] = { 0x09030000, 4 * KIB },
+    [VIRT_GED] = { 0x09080000, 4 },
     [VIRT_VIRTIO] = { 0x0a000000, 0x200 }, /* each */
     [VIRT_PLATFORM_BUS] = { 0x0c000000, 32 * MIB },
     [VIRT_PCIE_MMIO] = { 0x10000000, 0x2eff0000 },
@@ -226,6 +228,7 @@ static bool make_devices(VirtMachine *m, GError **err)
 {
     return make_uart(m, err) && make_device(m, "pl031", VIRT_RTC, VIRT_IRQ_RTC, err) &&
            (m->gpio = make_device(m, "pl061", VIRT_GPIO, VIRT_IRQ_GPIO, err)) &&
+           (!m->acpi || (m->ged = make_device(m, "acpi-ged", VIRT_GED, VIRT_IRQ_GED, err))) &&
            virt_make_flash(m, err) && virt_make_fw_cfg(m, err) && make_virtio(m, err) &&
            make_pcie(m, err);
 }
@@ -242,6 +245,9 @@ static void press_power(void *opaque)
 {
     VirtMachine *m = opaque;
     irq_set(&m->power_key, 1);
+    if (m->ged) {
+        ged_event(m->ged, GED_EVENT_POWER_BUTTON); /* of the two the guest knows one */
+    }
     timer_mod(&m->power_timer, clock_get_ns(CLOCK_VIRTUAL) + POWER_PRESS_NS);
 }
 
@@ -353,6 +359,9 @@ static bool virt_finish(Machine *machine, GError **err)
     if (!dtb || !arm_boot_finish_dtb(machine, &m->boot, dtb, err)) {
         return false;
     }
+    if (m->acpi && !virt_make_acpi(m, err)) {
+        return false;
+    }
     if (machine->dumpdtb) {
         if (!g_file_set_contents(machine->dumpdtb, dtb, fdt_totalsize(dtb), err)) {
             return false;
@@ -408,6 +417,10 @@ static const Property props[] = {
       .offset = offsetof(VirtMachine, acpi),
       .preset = "on",
       .doc = "ACPI tables for firmware" },
+    { .name = "dumpacpi",
+      .kind = PROP_STR,
+      .offset = offsetof(VirtMachine, dumpacpi),
+      .doc = "write the ACPI tables to this folder and exit" },
     { .name = "secure",
       .kind = PROP_BOOL,
       .offset = offsetof(VirtMachine, secure),

@@ -18,6 +18,7 @@ typedef enum VirtPlace {
     VIRT_RTC,
     VIRT_FW_CFG,
     VIRT_GPIO,
+    VIRT_GED,
     VIRT_VIRTIO,
     VIRT_PLATFORM_BUS,
     VIRT_PCIE_MMIO,
@@ -37,6 +38,7 @@ enum {
     VIRT_IRQ_RTC = 2,
     VIRT_IRQ_PCIE = 3, /* … 6: INTA to INTD */
     VIRT_IRQ_GPIO = 7,
+    VIRT_IRQ_GED = 9,
     VIRT_IRQ_VIRTIO = 16, /* … 47 */
     VIRT_IRQ_V2M = 48,    /* … 111 */
     VIRT_NB_SPIS = 256,
@@ -64,6 +66,7 @@ typedef struct VirtMachine {
     int gic_choice; /* the property */
     bool highmem, its, highmem_ecam, highmem_mmio, highmem_redists;
     bool secure, virtualization, mte, acpi;
+    char *dumpacpi; /* a folder to write the tables to */
 
     int gic_version;
     bool has_its, has_pcie, has_flash, has_fw_cfg, has_virtio;
@@ -74,7 +77,7 @@ typedef struct VirtMachine {
     AddressSpace memory;
     ArmBoot boot;
     bool direct; /* the kernel is started without firmware */
-    Device *gpio, *fw_cfg;
+    Device *gpio, *ged, *fw_cfg;
     SysBusDevice *flash[2];
     IRQLine power_key;
     Timer power_timer; /* of the key's release */
@@ -84,6 +87,10 @@ bool virt_make_flash(VirtMachine *m, GError **err);
 bool virt_make_fw_cfg(VirtMachine *m, GError **err);
 bool virt_has_firmware(const VirtMachine *m);
 bool virt_offer_kernel(VirtMachine *m, GError **err);
+/* ACPI tables of what there is, offered to firmware. */
+bool virt_make_acpi(VirtMachine *m, GError **err);
+/* The namespace: the body of the DSDT. */
+GByteArray *virt_make_dsdt(const VirtMachine *m);
 /* A device tree of what there is, in a g_malloc'd buffer with room for more. */
 void *virt_make_dtb(VirtMachine *m, GError **err);
 

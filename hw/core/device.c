@@ -251,19 +251,36 @@ Device *device_find(const char *id)
     for (guint i = 0; all_devices && i < all_devices->len; i++) {
         Device *dev = all_devices->pdata[i];
         if (dev->id && !strcmp(dev->id, id)) {
-            return dev;
+            /* What a transport carries has its name, too. */
+            Device *carrier = dev->bus ? dev->bus->parent : NULL;
+            return carrier && carrier->inner == dev ? carrier : dev;
         }
     }
     return NULL;
 }
 
+static void reset_one(Device *dev)
+{
+    void (*reset)(Device *) = HOOK(dev->type, reset);
+    if (reset) {
+        reset(dev);
+    }
+}
+
 void devices_reset(void)
 {
     for (guint i = 0; all_devices && i < all_devices->len; i++) {
-        Device *dev = all_devices->pdata[i];
-        void (*reset)(Device *) = HOOK(dev->type, reset);
-        if (reset) {
-            reset(dev);
+        reset_one(all_devices->pdata[i]);
+    }
+}
+
+void device_reset_tree(Device *dev)
+{
+    reset_one(dev);
+    for (guint b = 0; dev->buses && b < dev->buses->len; b++) {
+        const Bus *bus = dev->buses->pdata[b];
+        for (guint i = 0; i < bus->devices->len; i++) {
+            device_reset_tree(bus->devices->pdata[i]);
         }
     }
 }
@@ -323,7 +340,7 @@ static Device *add_from_opts(const Opts *opts, GError **err)
         return NULL;
     }
     Bus *bus = bus_for(type, opts_get(opts, "bus"), err);
-    if (!bus && HOOK(type, bus)) {
+    if ((!bus && HOOK(type, bus)) || !device_may_plug(type, bus, err)) {
         return NULL;
     }
     Device *dev = device_new(type, id);
@@ -331,6 +348,7 @@ static Device *add_from_opts(const Opts *opts, GError **err)
         device_delete(dev);
         return NULL;
     }
+    device_plugged(dev);
     return dev;
 }
 

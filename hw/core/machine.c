@@ -96,18 +96,39 @@ const DeviceType *machine_type_find(const char *name, GError **err)
     return type;
 }
 
+/* One after the other. */
+static void add_node_memory(MemoryRegion *ram, const Machine *m)
+{
+    hwaddr at = 0;
+    memory_region_init(ram, "mach-virt.ram", m->ram_size);
+    for (unsigned i = 0; i < m->nb_nodes; i++) {
+        const NumaNode *n = &m->nodes[i];
+        if (n->memory) {
+            MemoryRegion *part = g_new0(MemoryRegion, 1);
+            memory_region_init_ram_block(part, n->memory->name, n->memory);
+            memory_region_add(ram, at, part, 0);
+        }
+        at += n->size;
+    }
+}
+
 MemoryRegion *machine_ram(Machine *m, GError **err)
 {
     static MemoryRegion region;
+    if (region.name) {
+        return &region;
+    }
+    if (m->nb_nodes && m->nodes[0].memory) {
+        add_node_memory(&region, m);
+        return &region;
+    }
     if (!m->ram) {
         m->ram = ram_block_new("mach-virt.ram", m->ram_size, NULL, err);
-        if (!m->ram) {
-            return NULL;
-        }
     }
-    if (!region.name) {
-        memory_region_init_ram_block(&region, m->ram->name, m->ram);
+    if (!m->ram) {
+        return NULL;
     }
+    memory_region_init_ram_block(&region, m->ram->name, m->ram);
     return &region;
 }
 

@@ -284,6 +284,10 @@ static uint64_t typer(void)
            (uint64_t)(DEVICE_BITS - 1) << 13 | (uint64_t)(COLLECTION_BITS - 1) << 32;
 }
 
+/* The page size out of reset is unknown to the architecture, but some take what they find for the
+ * only one. */
+#define BASER_64K (2ull << 8)
+
 /* What is fixed in them: two-level tables are possible, type, entry size. */
 static uint64_t baser_fixed(unsigned n)
 {
@@ -393,8 +397,8 @@ static void its_reset(Device *dev)
     pthread_mutex_lock(&s->gic->lock);
     s->ctlr = 0;
     s->cbaser = s->cwriter = s->creadr = 0;
-    s->baser[0] = baser_fixed(0);
-    s->baser[1] = baser_fixed(1);
+    s->baser[0] = baser_fixed(0) | BASER_64K;
+    s->baser[1] = baser_fixed(1) | BASER_64K;
     pthread_mutex_unlock(&s->gic->lock);
 }
 

@@ -12,4 +12,9 @@ void msix_config_written(PCIDevice *dev, uint32_t offset, uint32_t len);
 void msix_reset(PCIDevice *dev);
 void msix_cleanup(PCIDevice *dev);
 
+void msi_config_written(PCIDevice *dev, uint32_t offset, uint32_t len);
+
+/* A bridge's header (type 1): what the guest may write. */
+void pci_bridge_init(PCIDevice *dev);
+
 #endif

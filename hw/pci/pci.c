@@ -124,7 +124,7 @@ void pci_device_cleanup(PCIDevice *dev)
 /* Whether the way from the root to the device lets such accesses through. */
 static bool decodes(const PCIDevice *dev, uint16_t command_bit)
 {
-    while (dev && pci_get16(dev, PCI_COMMAND) & command_bit) {
+    while (dev && pci_get16(dev, PCI_COMMAND) & command_bit && !dev->bus->off) {
         dev = dev->bus->bridge;
     }
     return !dev;
@@ -140,14 +140,15 @@ static hwaddr bar_address(const PCIDevice *dev, unsigned n)
     return addr & ~(bar->region->size - 1);
 }
 
-/* 0 is where nothing has been assigned yet, the top is where sizes are asked for. */
+/* Memory at 0: nothing has been assigned yet. I/O at 0 is a place like others: the window's first,
+ * which firmware gives away. At the top, sizes are asked for. */
 static bool sensible(const PCIBar *bar, hwaddr addr)
 {
     uint64_t limit = bar->flags & PCI_BAR_IO   ? 0xffff
                      : bar->flags & PCI_BAR_64 ? UINT64_MAX
                                                : UINT32_MAX;
     uint64_t last = addr + bar->region->size - 1;
-    return addr != 0 && last > addr && last < limit;
+    return (addr != 0 || bar->flags & PCI_BAR_IO) && last > addr && last < limit;
 }
 
 static void update_bar(PCIDevice *dev, unsigned n)
@@ -234,10 +235,21 @@ void pci_set_intx(PCIDevice *dev, bool level)
 
 /* ---- configuration space ----------------------------------------------------------------- */
 
+static void reset_below(const PCIBus *bus)
+{
+    for (unsigned i = 0; i < 256; i++) {
+        if (bus->devices[i]) {
+            device_reset_tree(&bus->devices[i]->parent);
+        }
+    }
+}
+
 static void config_write(PCIDevice *dev, uint32_t offset, uint64_t val, unsigned size)
 {
     const PCIDeviceOps *ops = pci_ops(dev);
+    const PCIBus *below = secondary(dev);
     bool intx_before = intx_driven(dev);
+    bool in_reset = below && dev->config[PCI_BRIDGE_CONTROL] & PCI_BRIDGE_RESET;
     for (unsigned i = 0; i < size; i++) {
         uint8_t byte = (uint8_t)(val >> i * 8), *c = &dev->config[offset + i];
         uint8_t mask = dev->wmask[offset + i];
@@ -250,7 +262,11 @@ static void config_write(PCIDevice *dev, uint32_t offset, uint64_t val, unsigned
     if (intx_driven(dev) != intx_before) {
         drive_intx(dev, intx_before ? -1 : 1);
     }
+    if (below && !in_reset && dev->config[PCI_BRIDGE_CONTROL] & PCI_BRIDGE_RESET) {
+        reset_below(below);
+    }
     msix_config_written(dev, offset, size);
+    msi_config_written(dev, offset, size);
     if (ops && ops->config_written) {
         ops->config_written(dev, offset, size);
     }
@@ -258,6 +274,9 @@ static void config_write(PCIDevice *dev, uint32_t offset, uint64_t val, unsigned
 
 static PCIBus *find_bus(PCIBus *bus, unsigned number)
 {
+    if (bus->off) {
+        return NULL;
+    }
     if (number == pci_bus_number(bus)) {
         return bus;
     }
@@ -357,7 +376,36 @@ static void detach(Bus *b, Device *d)
     ((PCIBus *)b)->devices[((PCIDevice *)d)->devfn] = NULL;
 }
 
-const BusType pci_bus_type = { .name = "pci", .attach = attach, .detach = detach };
+static void plugged(Bus *b, Device *dev)
+{
+    PCIBus *bus = (PCIBus *)b;
+    bus->slots->plugged(bus, (PCIDevice *)dev);
+}
+
+static bool unplug(Bus *b, Device *dev, GError **err)
+{
+    PCIBus *bus = (PCIBus *)b;
+    return bus->slots->unplug(bus, (PCIDevice *)dev, err);
+}
+
+const BusType pci_bus_type = {
+    .name = "pci", .attach = attach, .detach = detach, .plugged = plugged, .unplug = unplug
+};
+
+void pci_bus_set_slots(PCIBus *bus, const PCISlotOps *ops)
+{
+    bus->slots = ops;
+    bus->bus.hotplug = ops != NULL;
+}
+
+void pci_bus_set_power(PCIBus *bus, bool on)
+{
+    if (bus->off == !on) {
+        return;
+    }
+    bus->off = !on;
+    reset_below(bus);
+}
 
 void pci_bus_init(PCIBus *bus, Device *parent, const char *name, PCIDevice *bridge)
 {

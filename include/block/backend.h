@@ -84,6 +84,14 @@ typedef struct BlockStats {
 void blk_stats(BlockBackend *blk, BlockStats *out);
 /* Called by the loop after the image got another size, or another medium was put in. */
 void blk_set_resize_cb(BlockBackend *blk, void (*cb)(void *opaque), void *opaque);
+/* A device whose medium can be taken out: eject and change ask it. */
+typedef struct BlockMediaOps {
+    bool (*locked)(void *opaque);        /* the guest keeps its medium */
+    void (*eject_request)(void *opaque); /* ask it to let go */
+    bool (*tray_open)(void *opaque);
+} BlockMediaOps;
+/* NULL: the device is gone. */
+void blk_set_media_ops(BlockBackend *blk, const BlockMediaOps *ops, void *opaque);
 BlockBackend *blk_ref(BlockBackend *blk);
 void blk_unref(BlockBackend *blk);
 /* Backend of its own for a node, for exports and tests; takes a reference. */

@@ -90,6 +90,7 @@ struct CPUState {
     bool in_code;           /* this thread is inside cpu_exec */
     bool interrupt_request; /* cpu_request_exit was called: EXCP_INTERRUPT */
     bool fp_checked;      /* host traps are masked: every block that runs here checks its results */
+    uint32_t cflags_seen; /* of the engine's wanted_cflags, those that this CPU has followed */
     vaddr careful_addr;   /* CF_CAREFUL blocks store each data address here before they use it */
     bool single_step;     /* one instruction for each cpu_exec, then EXCP_DEBUG */
     uint32_t cflags_next; /* CF_* for the next block only */

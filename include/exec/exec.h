@@ -20,9 +20,10 @@ typedef struct TCGConfig {
     uint64_t guest_base;       /* host address = guest address + this */
     bool perfmap;              /* /tmp/perf-PID.map */
     bool softmmu;              /* system mode: target->system is used, and not guest_base */
-    const char *cache_dir;     /* where translations are kept (docs/tcg.md); NULL: nowhere */
-    const char *cpu_model;     /* text that tells all that they depend on in the CPU */
-    bool cache_verify;         /* cache=verify: translate anyway, and compare */
+    const char *cache_dir;     /* tcg_cache_dir's: where translations are kept; NULL: nowhere */
+    const char *cpu_model; /* text that tells all that they depend on in the CPU; machines: NULL */
+    const char *guest;     /* machines: what is booted; guests are kept apart by it */
+    bool cache_verify;     /* cache=verify: translate anyway, and compare */
 } TCGConfig;
 
 /* Once per process, before the first CPU; false and *err when an option is wrong or memory short.
@@ -68,6 +69,11 @@ void tb_invalidate_range(vaddr start, vaddr end);
 void persist_add(int fd, vaddr start, vaddr end, uint64_t offset);
 void persist_forget(vaddr start, vaddr end);
 void persist_save(void);
+/*
+ * Where translations are to be kept (docs/tcg.md) by an option on, off, verify or an absolute name;
+ * NULL is on. Never freed; NULL: nowhere.
+ */
+const char *tcg_cache_dir(const char *option);
 /* Drops every translation, at the next quiet point of each thread. */
 void tb_flush_all(void);
 
@@ -83,8 +89,12 @@ void tcg_fork_child(
  */
 void tcg_memory_is_shared(void);
 
-/* The guest reads or writes its floating flags itself: from now on they are to be exact. */
+/*
+ * The guest's program reads its floating flags, or writes them, itself. From a write on, at the end
+ * of its block, all of them are exact. Reads alone are not worth what that costs: libm saves them.
+ */
 void tcg_fp_flags_read(void);
+void tcg_fp_flags_written(void);
 
 /* -d items (log.h) print through this. */
 typedef struct TCGStats {

@@ -85,6 +85,9 @@ typedef struct TargetSystemOps {
     bool (*has_work)(const CPUState *cpu);
     /* Without side effects and permissions, for debuggers; false: not mapped. */
     bool (*debug_translate)(CPUState *cpu, vaddr addr, hwaddr *phys, MemTxAttrs *attrs);
+    /* A hash of all that translations depend on beside TargetOps.tb_flags: model, registers.
+     * NULL: they are not kept. */
+    uint64_t (*code_key)(const CPUState *cpu);
     /*
      * A watchpoint or breakpoint of the target's own (BP_CPU, exec/debug.h) was hit: records its
      * exception and returns true, or false: it does not count now. NULL: there are none.
@@ -134,6 +137,10 @@ void cpu_st(CPUState *cpu, vaddr addr, uint64_t val, unsigned size, int mode);
 /* Host address of guest RAM at addr for an access of size bytes within one page; NULL: MMIO.
  * Raises the exception when the access may not be. */
 void *cpu_probe(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int mode);
+/* Host address of the byte of guest RAM at addr if it may be read; NULL: not, or MMIO. No
+ * exception.
+ */
+const void *cpu_peek(CPUState *cpu, vaddr addr, int mode);
 /* For debuggers: no exception, no side effect in devices, permissions ignored. False: not mapped.
  */
 bool cpu_memory_rw_debug(CPUState *cpu, vaddr addr, void *buf, size_t size, bool write);
@@ -146,5 +153,7 @@ bool cpu_memory_rw_debug(CPUState *cpu, vaddr addr, void *buf, size_t size, bool
 const void *cpu_code_page(CPUState *cpu, vaddr pc, uint64_t *phys_page);
 /* IC IVAU and friends: the translations of these guest physical bytes go, on all vCPUs. */
 void tb_invalidate_phys(CPUState *cpu, hwaddr start, hwaddr end);
+/* IC IALLU: all blocks go that are not what memory holds now. */
+void tb_invalidate_changed(void);
 
 #endif

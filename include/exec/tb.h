@@ -9,10 +9,12 @@ enum {
     CF_NO_CHAIN = 1, /* every exit returns to cpu_exec (-d exec, verify, single step) */
     CF_CAREFUL =
         2, /* one instruction; floating point by fpu/, addresses masked as the guest would */
-    CF_SINGLE = 4,    /* one instruction, then EXCP_DEBUG */
-    CF_INTERP = 8,    /* keep the ops, emit nothing */
-    CF_FP_EXACT = 32, /* with FP_CHECK: where denormals are flushed, fpu/ for its exact flags */
-    CF_FP_CHECK = 16, /* floating results checked inline, host traps masked (docs/tcg.md) */
+    CF_SINGLE = 4,       /* one instruction, then EXCP_DEBUG */
+    CF_INTERP = 8,       /* keep the ops, emit nothing */
+    CF_FP_EXACT = 32,    /* with FP_CHECK: where denormals are flushed, fpu/ for its exact flags */
+    CF_FP_CHECK = 16,    /* floating results checked inline, host traps masked (docs/tcg.md) */
+    CF_FP_TININESS = 64, /* results that were rounded up to the least normal number are found */
+    CF_SHARED = 128,     /* others see the guest's memory: 16-byte accesses where it can tell */
 };
 
 enum { TB_MAX_RANGES = 4 };
@@ -46,6 +48,7 @@ struct TranslationBlock {
     struct {
         vaddr start, end;
     } ranges[TB_MAX_RANGES]; /* guest code bytes that it was made of */
+    const uint8_t *guest;    /* system mode: a copy of them, range by range */
 
     const uint8_t *tc; /* executable address of the entry; NULL with CF_INTERP */
     uint32_t tc_size;  /* bytes of host code */

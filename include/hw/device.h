@@ -100,6 +100,7 @@ struct Device {
     char *id; /* -device id=; or made up by the machine; NULL: anonymous */
     Bus *bus; /* its parent's; NULL only for a machine's root */
     bool realized;
+    bool unplugging;  /* asked for, and the guest has not let go yet */
     GPtrArray *buses; /* of its own (Bus *); NULL: none */
     Device *inner;
 };
@@ -112,6 +113,11 @@ typedef struct BusType {
     bool (*attach)(Bus *bus, Device *dev, GError **err);
     void (*detach)(Bus *bus, Device *dev);
     unsigned max; /* devices; 0: no limit */
+    /* Of buses with Bus.hotplug; may be NULL. dev was added to a machine that is there already. */
+    void (*plugged)(Bus *bus, Device *dev);
+    /* Asks the guest to let go of dev: device_unplugged says that it has, now or later. NULL: the
+     * guest is not asked. False: *err, it cannot be asked. */
+    bool (*unplug)(Bus *bus, Device *dev, GError **err);
 } BusType;
 struct Bus {
     const BusType *type;
@@ -162,6 +168,20 @@ char *device_get_prop(const Device *dev, const char *name);
 bool device_realize(Device *dev, Bus *bus, GError **err);
 void device_delete(Device *dev); /* unrealize, off its bus, freed */
 Device *device_find(const char *id);
+/* ---- hotplug (hw/core/hotplug.c) ---- */
+/* The machine is complete: what is added from now on is plugged in by its bus. */
+void devices_complete(void);
+/* Whether dev, of a complete machine, may be put on bus. */
+bool device_may_plug(const DeviceType *type, const Bus *bus, GError **err);
+/* Realized on a complete machine: reset, and its bus told. On others nothing. */
+void device_plugged(Device *dev);
+/* device_del: as its bus does it, at once or when the guest has let go. False: *err. */
+bool device_unplug(Device *dev, GError **err);
+/* The guest has let go: the device goes as soon as no CPU can be in the middle of an access. */
+void device_unplugged(Device *dev);
+/* fn hears of devices that have gone so. */
+void device_set_deleted_hook(void (*fn)(const char *id));
+
 /* "-device TYPE,key=value,…", or a JSON object: all of it. */
 Device *device_add_from_text(const char *text, GError **err);
 /* The device that a transport carries, or dev itself. */
@@ -184,6 +204,8 @@ bool parse_u64(const char *text, uint64_t *out, GError **err);
 #define HW_ERROR g_quark_from_static_string("latimer-hw")
 /* Of everything below the machine, in order of creation. */
 void devices_reset(void);
+/* Of dev and all that is behind it. */
+void device_reset_tree(Device *dev);
 
 /* sysbus: devices at fixed places that machines wire themselves. */
 enum { SYSBUS_MAX_MMIO = 8, SYSBUS_MAX_IRQ = 64 };

@@ -33,6 +33,14 @@ typedef struct CPUTopology {
     unsigned cpus, max_cpus, sockets, clusters, cores, threads;
 } CPUTopology;
 
+/* -numa: memory and CPUs that are near each other. */
+enum { MACHINE_MAX_NODES = 128, NUMA_LOCAL = 10, NUMA_REMOTE = 20 };
+typedef struct NumaNode {
+    uint64_t size;    /* bytes; nodes follow each other in RAM */
+    RAMBlock *memory; /* memdev=; NULL: a part of the machine's RAM */
+    uint8_t distance[MACHINE_MAX_NODES];
+} NumaNode;
+
 struct Machine {
     Device parent;
     const MachineOps *ops;
@@ -42,6 +50,9 @@ struct Machine {
     CPUTopology smp;
     uint64_t ram_size, max_ram_size;
     unsigned ram_slots;
+    unsigned nb_nodes; /* 0: memory is all the same */
+    NumaNode *nodes;
+    unsigned *cpu_node; /* by CPU; NULL without nodes */
     RAMBlock *ram;                               /* memory-backend=; else made by machine_ram */
     char *kernel, *initrd, *append, *dtb, *bios; /* of the command line or -machine's */
     char *dumpdtb, *memory_backend, *accel;      /* -machine's */
@@ -67,6 +78,9 @@ void machine_list_help(FILE *f);
 /* The type of a name: NULL, or not a machine's: NULL and *err. */
 const DeviceType *machine_type_find(const char *name, GError **err);
 
+/* -numa's texts; after -smp and -m. memory: finds a memory-backend object. False: *err. */
+typedef RAMBlock *NumaMemory(const char *id, GError **err);
+bool numa_set_up(Machine *m, const GPtrArray *texts, NumaMemory *memory, GError **err);
 /* The RAM of -m as one region, made on the first call. */
 MemoryRegion *machine_ram(Machine *m, GError **err);
 /* "cpus=4,cores=2,…": fills in what is not given; false: *err. */

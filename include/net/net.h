@@ -38,8 +38,17 @@ enum {
     NET_OFFLOAD_TSO6 = 4,
     NET_OFFLOAD_ECN = 8,
     NET_OFFLOAD_UFO = 16,
-    NET_OFFLOAD_USO = 32,
 };
+
+/* What a NIC lets through, for programs that do the same on the host's side (query-rx-filter). */
+typedef struct NetRxFilter {
+    bool promiscuous, broadcast, unicast_overflow, multicast_overflow;
+    const char *unicast, *multicast, *vlan; /* "normal", "none", "all" */
+    uint8_t mac[6];
+    const uint8_t (*macs)[6]; /* unicast ones first; the NIC's */
+    unsigned nb_unicast, nb_multicast;
+    const uint32_t *vlans; /* 4096 bits; the NIC's */
+} NetRxFilter;
 
 /* A kind of client. Hooks may be NULL. */
 typedef struct NetClientInfo {
@@ -59,8 +68,14 @@ typedef struct NetClientInfo {
     /* May take packets again after receive() or can_receive() of the peer said no. */
     void (*peer_ready)(NetClient *nc);
     void (*link_changed)(NetClient *nc);           /* its own link or its peer's */
+    void (*batch_end)(NetClient *nc);              /* a burst is over (net_batch_begin) */
+    void (*use_queue)(NetClient *nc, bool on);     /* its peer takes packets from this queue */
     void (*cleanup)(NetClient *nc);                /* before it is freed */
     void (*describe)(NetClient *nc, GString *out); /* `info network`, behind the name */
+    /* Of NICs. */
+    void (*rx_filter)(NetClient *nc, NetRxFilter *out);
+    const uint8_t *(*mac)(NetClient *nc);
+    bool (*announce)(NetClient *nc); /* its driver will tell the network where it is */
     /* Offers of a client that can carry a vnet header. */
     bool (*has_vnet_hdr_len)(NetClient *nc, int len);
     void (*set_vnet_hdr_len)(NetClient *nc, int len);   /* 0: none */
@@ -75,6 +90,8 @@ typedef struct NetStats {
     uint64_t dropped_self;   /* it said so (malformed, no buffer it would wait for…) */
     uint64_t dropped_purged; /* waiting when sender or receiver went away */
     uint64_t no_peer;        /* it sent these, and nobody was at the other end */
+    uint64_t filtered;       /* of a NIC: received, and not meant for it */
+    uint64_t sent_bad;       /* of a NIC: its driver asked for something that is no packet */
 } NetStats;
 
 struct NetClient {
@@ -87,6 +104,7 @@ struct NetClient {
     bool link_down;
     bool receive_disabled; /* receive() said 0: until net_client_ready */
     bool is_netdev;        /* made by -netdev: it may be deleted by netdev_del */
+    unsigned in_batch;     /* of its peer */
     int vnet_hdr_len;      /* bytes in front of each packet it receives and sends */
     GPtrArray *filters;    /* NetFilter *, in the order in which outgoing packets meet them */
     NetStats stats;
@@ -120,6 +138,9 @@ typedef void NetSent(NetClient *sender, NetResult taken);
  */
 NetResult net_send_iov(NetClient *nc, const struct iovec *iov, int iovcnt, NetSent *sent);
 NetResult net_send(NetClient *nc, const void *buf, size_t size, NetSent *sent);
+/* Around a burst of packets: the receiver may put off telling its guest until the end. */
+void net_batch_begin(NetClient *nc);
+void net_batch_end(NetClient *nc);
 /* Whether the peer would take a packet now. */
 bool net_can_send(NetClient *nc);
 /* This client can receive again: what waits for it is delivered, in order. */
@@ -137,6 +158,18 @@ bool net_peer_has_vnet_hdr(NetClient *nc, int len);
 void net_use_vnet_hdr(NetClient *nc, int len);
 unsigned net_peer_offloads(NetClient *nc);
 void net_peer_set_offloads(NetClient *nc, unsigned mask);
+
+/* On nc's peer, one of several queues: whether it shall be given packets. */
+void net_peer_use_queue(NetClient *nc, bool on);
+
+/* ---- what programs outside hear of
+ * ------------------------------------------------------------------------------- */
+
+typedef void NetEventHook(const char *event, NetClient *nic);
+void net_set_event_hook(NetEventHook *hook);
+void net_event(const char *event, NetClient *nic);
+/* Each NIC (or that one) tells the network where it is, as after a move. */
+void net_announce(const char *name);
 
 /* ---- hub: what comes in at one port leaves at every other
  * ------------------------------------------------------ */
@@ -174,6 +207,7 @@ extern const NetClientInfo *const net_client_types[]; /* of -netdev; NULL at the
 
 /* 52:54:00:12:34:56 and counting, where the user says nothing. */
 void net_default_mac(uint8_t mac[6]);
+char *net_mac_text(const uint8_t mac[6]); /* g_free */
 bool net_parse_mac(const char *text, uint8_t mac[6]);
 
 #endif

@@ -39,6 +39,9 @@ const char *tcg_backend_features(void);
 void tcg_backend_prologue(TCGCodeRegion *region);
 extern TBSlot *(*tcg_enter)(CPUState *cpu, const void *code);
 
+/* What compiled code wants of the calling host thread before its first block. */
+void tcg_backend_thread_init(void);
+
 /* Empties the thread's return stack (at start, after a flush or an invalidation of everything). */
 void tcg_backend_reset_ret_stack(CPUState *cpu);
 
@@ -57,6 +60,7 @@ typedef enum TCGMoveKind {
     MOVE_OP,    /* 64 bits: op `index` of those kept for evaluators */
     MOVE_HOST,  /* 64 bits: an address in the emulator's own image */
     MOVE_THUNK, /* 32 bits: the distance to a fixed place in the code buffer */
+    MOVE_PAGE,  /* 32 bits: displacement of CPUState.code_page's entry for tb->slots[index].pc */
 } TCGMoveKind;
 enum { MOVE_MAX_OFFSET = 1 << 18, MOVE_MAX_INDEX = 1 << 11 };
 
@@ -80,8 +84,10 @@ static inline unsigned tcg_move_index(TCGMove m)
 /* With TCGContext.relocatable tcg_gen_code makes one, unless the block has too much of something.
  */
 typedef struct TBMoves {
-    uint64_t guest_sum; /* accel/tcg's: of the guest code that the block was made of */
-    TCGOp *ops;         /* those that evaluators get, by index */
+    /* accel/tcg's: a sum of the guest code that the block was made of; for machines
+     * PersistKey.offset */
+    uint64_t guest_sum;
+    TCGOp *ops; /* those that evaluators get, by index */
     uint16_t nb_ops, nb_moves;
     TCGMove moves[];
 } TBMoves;

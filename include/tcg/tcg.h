@@ -31,7 +31,7 @@ typedef enum MemOp {
     MO_BSWAP = 32,    /* guest and host differ in byte order */
     MO_ACQUIRE = 64,  /* ld: nothing later moves before it (RCsc when paired with MO_RELEASE) */
     MO_RELEASE = 128, /* st: nothing earlier moves after it; ordered before later MO_ACQUIRE */
-    MO_ATOM16 = 256,  /* 16 bytes, 16-aligned: single-copy atomic */
+    MO_PAIR = 256,    /* 8 or 16 bytes, single-copy atomic if aligned; to a device two accesses */
     MO_SHIFT_LSB = 9, /* the index operand is shifted left by these 3 bits' value, 0..4 */
     MO_MODE_LSB = 12, /* system mode: these 4 bits are the MMU mode of the access */
 } MemOp;

@@ -153,8 +153,8 @@ static void set_daif(DisasContext *s, uint32_t bits, bool set)
     if (s->el == 0) { /* SCTLR.UMA decides; rare */
         const ARMSysReg *r = s->env->sys_ops->find_reg(s->env, ARM_SYSREG(3, 3, 4, 2, 1));
         TCGv_i64 t = tcg_temp_i64(s->tcg);
-        gen_helper(s, &s->env->sys_ops->mrs, t, tcg_env(s->tcg), imm64(s, (uintptr_t)r),
-                   imm64(s, s->insn), TCG_NO_INDEX);
+        gen_helper(s, &s->env->sys_ops->mrs, t, tcg_env(s->tcg),
+                   imm64(s, s->env->sys_ops->reg_id(r)), imm64(s, s->insn), TCG_NO_INDEX);
     }
     write_pstate(s, bits, imm64(s, set ? bits : 0));
     if (!set) {
@@ -188,7 +188,7 @@ bool trans_msr_pstate(DisasContext *s, arg_msr_pstate *a)
         }
         if (bits[i].bit == ARM_PSTATE_SP) {
             const ARMSysReg *r = s->env->sys_ops->find_reg(s->env, ARM_SYSREG(3, 0, 4, 2, 0));
-            call(s, &s->env->sys_ops->msr, imm64(s, (uintptr_t)r), imm64(s, s->insn),
+            call(s, &s->env->sys_ops->msr, imm64(s, s->env->sys_ops->reg_id(r)), imm64(s, s->insn),
                  imm64(s, a->imm & 1));
         } else {
             write_pstate(s, bits[i].bit, imm64(s, a->imm & 1 ? bits[i].bit : 0));
@@ -217,8 +217,8 @@ static void read_reg(DisasContext *s, const ARMSysReg *r, TCGv_i64 d)
         tcg_gen_ld_env(s->tcg, MO_32, t, FIELD(pstate));
         tcg_gen(and, s->tcg, MO_64, d, t, imm64(s, r->mask));
     } else if (r->read || may_trap(s, r) || r->flags & ARM_REG_PSTATE) {
-        gen_helper(s, &s->env->sys_ops->mrs, d, tcg_env(s->tcg), imm64(s, (uintptr_t)r),
-                   imm64(s, s->insn), TCG_NO_INDEX);
+        gen_helper(s, &s->env->sys_ops->mrs, d, tcg_env(s->tcg),
+                   imm64(s, s->env->sys_ops->reg_id(r)), imm64(s, s->insn), TCG_NO_INDEX);
     } else if (r->flags & ARM_REG_CONST) {
         tcg_gen_movi(s->tcg, d, r->reset);
     } else {
@@ -238,7 +238,7 @@ static void write_reg(DisasContext *s, const ARMSysReg *r, TCGv_i64 v)
     } else if (plain) {
         tcg_gen_st_env(s->tcg, MO_64, v, r->offset);
     } else {
-        call(s, &s->env->sys_ops->msr, imm64(s, (uintptr_t)r), imm64(s, s->insn), v);
+        call(s, &s->env->sys_ops->msr, imm64(s, s->env->sys_ops->reg_id(r)), imm64(s, s->insn), v);
         if (r->flags & ARM_REG_PSTATE) {
             look_for_interrupts(s);
         }

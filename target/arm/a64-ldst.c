@@ -1,31 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A64 loads and stores of general and FP registers (DDI 0487 C4.1.94): literal, pairs, all
- * addressing modes. No global is written before the last access, but load destinations that nothing
- * reads later.
+ * A64 loads and stores of one general or FP register (DDI 0487 C4.1.94): literal and all addressing
+ * modes. No global is written before the last access, but load destinations that nothing reads
+ * later.
  */
 #include "target/arm/translate.h"
-
-/* --- addressing modes
- * ------------------------------------------------------------------------------------- */
-
-static MemAddr mode_addr(int rn, int mode, int64_t imm)
-{
-    return mem_addr(rn, mode == MODE_POST ? 0 : imm);
-}
-
-static void write_back(DisasContext *s, int rn, int mode, int64_t imm)
-{
-    if (mode != MODE_OFFSET) {
-        tcg_gen_addi(s->tcg, MO_64, reg_xsp(rn), reg_xsp(rn), imm);
-    }
-}
-
-/* Is the base also loaded? Then writing it back is constrained unpredictable; the load wins. */
-static bool base_is(int rn, int rt)
-{
-    return rn == rt && rn != 31;
-}
 
 static unsigned load_memop(int sz, int sign, int w)
 {
@@ -49,20 +28,20 @@ bool trans_ldst_uimm(DisasContext *s, arg_ldst_uimm *a)
 
 bool trans_ldst_simm(DisasContext *s, arg_ldst_simm *a)
 {
-    MemAddr addr = mode_addr(a->rn, a->mode, a->imm);
+    MemAddr addr = mem_mode_addr(a->rn, a->mode, a->imm);
 
     if (a->unpriv) {
         mem_unprivileged(s);
     }
     if (a->load) {
         mem_ld(s, load_memop(a->sz, a->sign, a->w), reg_dest(s, a->rt), addr);
-        if (base_is(a->rn, a->rt)) {
+        if (mem_base_is(a->rn, a->rt)) {
             return true;
         }
     } else {
         mem_st(s, a->sz, reg_x(s, a->rt), addr);
     }
-    write_back(s, a->rn, a->mode, a->imm);
+    mem_write_back(s, a->rn, a->mode, a->imm);
     return true;
 }
 
@@ -114,42 +93,6 @@ bool trans_ldr_lit(DisasContext *s, arg_ldr_lit *a)
     return true;
 }
 
-/* --- pairs of general registers
- * ---------------------------------------------------------------------------------- */
-
-bool trans_stp(DisasContext *s, arg_stp *a)
-{
-    unsigned sz = a->x ? MO_64 : MO_32;
-    int64_t imm = (int64_t)a->imm * (1 << sz);
-    MemAddr addr = mode_addr(a->rn, a->mode, imm);
-
-    mem_st(s, sz, reg_x(s, a->rt), addr);
-    addr.disp += 1 << sz;
-    mem_st(s, sz, reg_x(s, a->rt2), addr);
-    write_back(s, a->rn, a->mode, imm);
-    return true;
-}
-
-bool trans_ldp(DisasContext *s, arg_ldp *a)
-{
-    unsigned sz = a->x ? MO_64 : MO_32;
-    unsigned memop = load_memop(sz, a->sign, 0);
-    int64_t imm = (int64_t)a->imm * (1 << sz);
-    MemAddr addr = mode_addr(a->rn, a->mode, imm);
-    bool clash = base_is(a->rn, a->rt);
-    TCGv_i64 first = clash ? tcg_temp_i64(s->tcg) : reg_dest(s, a->rt);
-
-    mem_ld(s, memop, first, addr);
-    addr.disp += 1 << sz;
-    mem_ld(s, memop, reg_dest(s, a->rt2), addr);
-    if (clash) {
-        tcg_gen_mov(s->tcg, reg_x(s, a->rt), first);
-    } else if (!base_is(a->rn, a->rt2)) {
-        write_back(s, a->rn, a->mode, imm);
-    }
-    return true;
-}
-
 /* --- FP and SIMD registers
  * ------------------------------------------------------------------------------------------ */
 
@@ -170,8 +113,8 @@ bool trans_ldst_uimm_v(DisasContext *s, arg_ldst_uimm_v *a)
 
 bool trans_ldst_simm_v(DisasContext *s, arg_ldst_simm_v *a)
 {
-    ldst_v(s, a->sz, a->load, a->rt, mode_addr(a->rn, a->mode, a->imm));
-    write_back(s, a->rn, a->mode, a->imm);
+    ldst_v(s, a->sz, a->load, a->rt, mem_mode_addr(a->rn, a->mode, a->imm));
+    mem_write_back(s, a->rn, a->mode, a->imm);
     return true;
 }
 
@@ -193,22 +136,6 @@ bool trans_ldr_lit_v(DisasContext *s, arg_ldr_lit_v *a)
     }
     TCGv_i64 base = tcg_const_pc(s->tcg, s->pc + (int64_t)a->imm * 4);
     mem_ldv(s, MO_32 + a->sz, reg_v(a->rt), mem_addr_base(base, 0));
-    return true;
-}
-
-bool trans_ldstp_v(DisasContext *s, arg_ldstp_v *a)
-{
-    if (a->opc == 3) {
-        return false;
-    }
-    unsigned sz = MO_32 + a->opc;
-    int64_t imm = (int64_t)a->imm * (1 << sz);
-    MemAddr addr = mode_addr(a->rn, a->mode, imm);
-
-    ldst_v(s, sz, a->load, a->rt, addr);
-    addr.disp += 1 << sz;
-    ldst_v(s, sz, a->load, a->rt2, addr);
-    write_back(s, a->rn, a->mode, imm);
     return true;
 }
 
@@ -251,8 +178,8 @@ bool trans_stlur(DisasContext *s, arg_stlur *a)
 bool trans_ldapr_post(DisasContext *s, arg_ldapr_post *a)
 {
     mem_ld(s, (MO_32 + a->sz) | MO_ACQUIRE, reg_dest(s, a->rt), mem_addr(a->rn, 0));
-    if (!base_is(a->rn, a->rt)) {
-        write_back(s, a->rn, MODE_POST, 4 << a->sz);
+    if (!mem_base_is(a->rn, a->rt)) {
+        mem_write_back(s, a->rn, MODE_POST, 4 << a->sz);
     }
     return true;
 }
@@ -262,39 +189,7 @@ bool trans_stlr_pre(DisasContext *s, arg_stlr_pre *a)
     int64_t imm = -(4 << a->sz);
 
     mem_st(s, (MO_32 + a->sz) | MO_RELEASE, reg_x(s, a->rt), mem_addr(a->rn, imm));
-    write_back(s, a->rn, MODE_PRE, imm);
-    return true;
-}
-
-bool trans_ldiapp(DisasContext *s, arg_ldiapp *a)
-{
-    unsigned sz = MO_32 + a->sz;
-    bool clash = base_is(a->rn, a->rt);
-    TCGv_i64 first = clash ? tcg_temp_i64(s->tcg) : reg_dest(s, a->rt);
-    TCGv_i64 addr = mem_flat_pair(s, mem_addr(a->rn, 0), 1 << sz);
-
-    tcg_gen_ld(s->tcg, sz | MO_ACQUIRE, first, addr, TCG_NO_INDEX, 0);
-    tcg_gen_ld(s->tcg, sz | MO_ACQUIRE, reg_dest(s, a->rt2), addr, TCG_NO_INDEX, 1 << sz);
-    if (clash) {
-        tcg_gen_mov(s->tcg, reg_x(s, a->rt), first);
-    } else if (a->post && !base_is(a->rn, a->rt2)) {
-        write_back(s, a->rn, MODE_POST, 2 << sz);
-    }
-    return true;
-}
-
-bool trans_stilp(DisasContext *s, arg_stilp *a)
-{
-    unsigned sz = MO_32 + a->sz;
-    int64_t imm = a->pre ? -(2 << sz) : 0;
-
-    TCGv_i64 addr = mem_flat_pair(s, mem_addr(a->rn, imm), 1 << sz);
-
-    tcg_gen_st(s->tcg, sz | MO_RELEASE, reg_x(s, a->rt), addr, TCG_NO_INDEX, 0);
-    tcg_gen_st(s->tcg, sz | MO_RELEASE, reg_x(s, a->rt2), addr, TCG_NO_INDEX, 1 << sz);
-    if (a->pre) {
-        write_back(s, a->rn, MODE_PRE, imm);
-    }
+    mem_write_back(s, a->rn, MODE_PRE, imm);
     return true;
 }
 
@@ -306,8 +201,7 @@ bool trans_ldapur_v(DisasContext *s, arg_ldapur_v *a)
         tcg_gen_ldv(s->tcg, a->sz, reg_v(a->rt), addr, TCG_NO_INDEX, 0);
         tcg_gen_mb(s->tcg, TCG_MB_LD_LD | TCG_MB_LD_ST);
     } else {
-        tcg_gen_mb(s->tcg, TCG_MB_LD_ST | TCG_MB_ST_ST);
-        tcg_gen_stv(s->tcg, a->sz, reg_v(a->rt), addr, TCG_NO_INDEX, 0);
+        tcg_gen_stv(s->tcg, a->sz | MO_RELEASE, reg_v(a->rt), addr, TCG_NO_INDEX, 0);
     }
     return true;
 }

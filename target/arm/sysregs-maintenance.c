@@ -51,7 +51,7 @@ static void ic_ivau(CPUState *cpu, G_GNUC_UNUSED const ARMSysReg *r, uint64_t ad
 static void ic_iall(G_GNUC_UNUSED CPUState *cpu, G_GNUC_UNUSED const ARMSysReg *r,
                     G_GNUC_UNUSED uint64_t val, G_GNUC_UNUSED void *opaque)
 {
-    tb_flush_all();
+    tb_invalidate_changed();
 }
 
 static void nothing(G_GNUC_UNUSED CPUState *cpu, G_GNUC_UNUSED const ARMSysReg *r,

@@ -10,6 +10,45 @@ static const ARMSysRegTable *const tables[] = {
     &arm_regs_timer, &arm_regs_pmu, &arm_regs_debug,
 };
 
+uint64_t arm_sysreg_id(const ARMSysReg *r)
+{
+    return (uintptr_t)r - (uintptr_t)tables;
+}
+
+const ARMSysReg *arm_sysreg_by_id(uint64_t id)
+{
+    return (const ARMSysReg *)((uintptr_t)tables + id);
+}
+
+/* FNV-1a over what compiled code may hold of a row; the sum does not depend on their order. */
+static uint64_t row_key(const ARMSysReg *r)
+{
+    uint64_t parts[] = { r->key, r->flags & ARM_REG_CONST ? r->reset : 0 };
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < sizeof(parts); i++) {
+        h = (h ^ ((uint8_t *)parts)[i]) * UINT64_C(0x100000001b3);
+    }
+    return h ^ h >> 32;
+}
+
+uint64_t arm_code_key(const CPUState *cpu)
+{
+    const CPUArmState *env = (const CPUArmState *)cpu;
+    uint64_t sum = 0;
+    GHashTableIter it;
+    gpointer row;
+
+    g_hash_table_iter_init(&it, env->board->regs);
+    while (g_hash_table_iter_next(&it, NULL, &row)) {
+        sum += row_key(row);
+    }
+    for (size_t i = 0; i < sizeof(env->features); i++) {
+        sum = (sum ^ ((const uint8_t *)&env->features)[i]) * UINT64_C(0x100000001b3);
+    }
+    return sum;
+}
+
 void arm_add_sysregs(CPUArmState *env, const ARMSysReg *regs, int count)
 {
     for (int i = 0; i < count; i++) {

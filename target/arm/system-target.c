@@ -216,6 +216,7 @@ static const TargetSystemOps system_ops = {
     .has_work = arm_has_work,
     .debug_translate = arm_debug_translate,
     .debug_hit = arm_debug_hit,
+    .code_key = arm_code_key,
 };
 
 const TargetOps arm_system_target = {

@@ -101,6 +101,7 @@ typedef struct ARMBoard {
  */
 typedef struct ARMSystemOps {
     const ARMSysReg *(*find_reg)(const CPUArmState *env, unsigned key);
+    uint64_t (*reg_id)(const ARMSysReg *r); /* arm_sysreg_id */
     bool (*page_guarded)(CPUArmState *env, vaddr pc);
     void *(*probe)(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int mode);
     uint64_t (*load)(CPUState *cpu, vaddr addr, unsigned size, int mode);
@@ -201,6 +202,15 @@ void arm_pmu_reset(CPUArmState *env);
 /* Whether debug exceptions of this EL reach EL1 (D2.9, AArch64.GenerateDebugExceptions). */
 bool arm_debug_enabled(const CPUArmState *env);
 bool arm_debug_hit(CPUState *cpu, vaddr addr, MMUAccess access);
+/*
+ * A row as translated code names it: its distance from a fixed place in the program, which is the
+ * same wherever the program is loaded.
+ */
+uint64_t arm_sysreg_id(const ARMSysReg *r);
+const ARMSysReg *arm_sysreg_by_id(uint64_t id);
+/* TargetSystemOps.code_key */
+uint64_t arm_code_key(const CPUState *cpu);
+bool arm_interrupt_unmasked(const CPUArmState *env);
 bool arm_breakpoint_at(const CPUArmState *env, vaddr pc);
 bool arm_breakpoints_enabled(const CPUArmState *env);
 

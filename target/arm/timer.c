@@ -89,8 +89,12 @@ static uint64_t read_counter(CPUState *cpu, G_GNUC_UNUSED const ARMSysReg *r,
 static uint64_t read_ctl(CPUState *cpu, const ARMSysReg *r, G_GNUC_UNUSED void *opaque)
 {
     ARMTimer *t = timer_of(cpu, r);
+    bool now = met(t);
 
-    return t->ctl | (met(t) ? CTL_ISTATUS : 0);
+    if (now) { /* whoever sees it met has the interrupt too: the host timer may be late */
+        update(t);
+    }
+    return t->ctl | (now ? CTL_ISTATUS : 0);
 }
 
 static void write_ctl(CPUState *cpu, const ARMSysReg *r, uint64_t val, G_GNUC_UNUSED void *opaque)

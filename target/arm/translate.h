@@ -149,6 +149,22 @@ static inline MemAddr mem_addr_base(TCGv_i64 base, int64_t disp)
 {
     return (MemAddr){ base, TCG_NO_INDEX, 0, disp };
 }
+/* The address of an access with an immediate, and the base's new value behind it. */
+static inline MemAddr mem_mode_addr(int rn, int mode, int64_t imm)
+{
+    return mem_addr(rn, mode == MODE_POST ? 0 : imm);
+}
+static inline void mem_write_back(DisasContext *s, int rn, int mode, int64_t imm)
+{
+    if (mode != MODE_OFFSET) {
+        tcg_gen_addi(s->tcg, MO_64, reg_xsp(rn), reg_xsp(rn), imm);
+    }
+}
+/* Is the base also loaded? Then writing it back is constrained unpredictable; the load wins. */
+static inline bool mem_base_is(int rn, int rt)
+{
+    return rn == rt && rn != 31;
+}
 /*
  * memop: MO_8…MO_64 (vectors: …MO_128) with MO_SIGN, MO_ACQUIRE… as needed, without MO_SHIFT.
  * Loads may write their destination register directly; see the rule for faults.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory accesses of the interpreter. Aligned ones of up to 8 bytes are single-copy atomic, and so
- * are 16-byte ones with MO_ATOM16 on hosts whose aligned vector accesses are (x86-64 with AVX).
+ * are aligned ones of 16 on hosts whose aligned vector accesses are (x86-64 with AVX).
  */
 #include "tcg/tci/memory.h"
 

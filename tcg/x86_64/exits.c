@@ -66,6 +66,12 @@ static bool other_page(const X86Gen *g, vaddr pc)
     return x86_config.softmmu && (pc ^ g->tb->pc) >> TLB_PAGE_BITS;
 }
 
+int32_t x86_code_page_disp(vaddr pc)
+{
+    return x86_env_disp((int64_t)(offsetof(CPUState, code_page) + 4 * code_page_index(pc)));
+}
+
+/* For the slot that comes next. */
 static PageCheck emit_page_check(X86Gen *g, vaddr pc)
 {
     PageCheck check = { 0 };
@@ -76,8 +82,8 @@ static PageCheck emit_page_check(X86Gen *g, vaddr pc)
     align_field(g, 6);
     x86_put8(g, 0x81); /* cmp dword [RBP + disp32], imm32 */
     x86_put8(g, 0x80 | X_CMP << 3 | X86_ENV);
-    x86_put32(g, (uint32_t)x86_env_disp(
-                     (int64_t)(offsetof(CPUState, code_page) + 4 * code_page_index(pc))));
+    x86_note_move(g, MOVE_PAGE, g->nb_slots);
+    x86_put32(g, (uint32_t)x86_code_page_disp(pc));
     check.id_offset = (uint32_t)(g->p - g->start);
     x86_put32(g, UINT32_MAX); /* no page's id */
     check.failed = x86_jump_later(g, X_NE);

@@ -5,9 +5,11 @@
  * careful block; in CF_FP_CHECK blocks the result is compared with itself and a slow path evaluates
  * the op. FMA is always checked. What the host does not do exactly is evaluated out of line.
  *
- * Where the guest flushes denormals to zero (s->fp_flush) a trap finds them too; CF_FP_CHECK blocks
- * use the host's own flushing. Both decide after rounding what is too small, the guest before: a
- * result that was rounded up to the smallest normal number is looked for.
+ * Where the guest flushes denormals to zero (s->fp_flush) a trap finds them too, but not beside a
+ * NaN, so that results are compared as well; CF_FP_CHECK blocks use the host's own flushing. The
+ * host decides after rounding what is too small, the guest before: a result that was rounded up to
+ * the smallest normal number is looked for where it is flushed or the guest looks at its flags
+ * (CF_FP_TININESS).
  */
 #include "tcg/x86_64/asm-vec.h"
 #include "tcg/x86_64/asm.h"
@@ -108,46 +110,84 @@ static void catch_denormal(X86Gen *g, unsigned sz, bool packed, unsigned a, unsi
     }
 }
 
-/* Only products and narrowing can end below the smallest normal number and be rounded up to it. */
+/*
+ * Of two operands of a comparison: beside a NaN the host does not look at them, so each is compared
+ * with itself. t is free, or b.
+ */
+static void catch_denormals_alone(X86Gen *g, unsigned sz, bool packed, unsigned a, unsigned b,
+                                  unsigned t)
+{
+    X86VOp cmp = VOP(sz == MO_64 ? VPP_66 : VPP_NONE, VMAP_0F, 0xc2, sz == MO_64 ? VOP_EW : 0);
+
+    for (int n = 0; n < 2 && g->s->fp_flush && host_traps(g); n++) {
+        unsigned operand = n ? a : b;
+
+        may_trap(g);
+        if (packed) {
+            x86_v3i(g, cmp | VOP_NO_EVEX, t, operand, operand, 3);
+        } else {
+            x86_v3(g, sz == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, operand, X86_NO_REG, operand);
+        }
+    }
+}
+
+/*
+ * Only products and narrowing can end below the smallest normal number and be rounded up to it: a
+ * sum that small is exact, and a quotient is never as near.
+ */
 static bool may_round_up_to_normal(const X86Gen *g, const TCGOp *op)
 {
     static const uint8_t can[TCG_OP_COUNT] = {
         [TCG_OP_fmul] = 1,   [TCG_OP_vfmul] = 1, [TCG_OP_fmadd] = 1,
         [TCG_OP_vfmadd] = 1, [TCG_OP_fcvt] = 1,  [TCG_OP_vfcvtn] = 1,
     };
+    bool converts = op->opc == TCG_OP_fcvt || op->opc == TCG_OP_vfcvtn;
 
-    bool narrows = op->sz == MO_32 || !(op->opc == TCG_OP_fcvt || op->opc == TCG_OP_vfcvtn);
-
-    return g->s->fp_flush && can[op->opc] && narrows; /* half precision is not flushed */
+    if (!can[op->opc] || (converts && op->sz == MO_64)) {
+        return false;
+    }
+    return (g->s->fp_flush && op->sz != MO_16) || g->tb->cflags & CF_FP_TININESS;
 }
 
-/* Half of it, which is exact, is too small and traps; else it is compared. u is free. */
+/* Evaluates if any lane of t is the smallest normal number, or that negated; u is free. */
+static void slow_if_smallest_normal(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned t,
+                                    unsigned u)
+{
+    static const struct {
+        uint64_t number, smallest;
+        X86VOp equal;
+    } of_size[] = {
+        [MO_16] = { 0x7fff7fff7fff7fff, 0x0400040004000400, VOP(VPP_66, VMAP_0F, 0x75, 0) },
+        [MO_32] = { 0x7fffffff7fffffff, 0x0080000000800000, VOP(VPP_66, VMAP_0F, 0x76, 0) },
+        [MO_64] = { ~(1ull << 63), 1ull << 52, VOP(VPP_66, VMAP_0F38, 0x29, 0) },
+    };
+    unsigned sz = op->sz;
+    uint64_t number = of_size[sz].number, smallest = of_size[sz].smallest;
+    int min = x86_const128(g, smallest, smallest);
+
+    x86_v3c(g, VOP_PAND, u, t, x86_const128(g, number, number));
+    if (!is_packed(op) && sz != MO_16) {
+        x86_v3c(g, sz == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, u, X86_NO_REG, min);
+        x86_slow_path(g, JE, op, o);
+        return;
+    }
+    x86_v3c(g, of_size[sz].equal | VOP_NO_EVEX, u, u, min);
+    x86_v3(g, VOP_PTEST, u, X86_NO_REG, u);
+    x86_slow_path(g, JNE, op, o);
+}
+
+/* Where results are flushed and traps taken, half of it, which is exact, is too small and traps. */
 static void catch_smallest_normal(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned t,
                                   unsigned u)
 {
     unsigned sz = op->sz;
     bool packed = is_packed(op);
 
-    if (host_traps(g)) {
+    if (host_traps(g) && g->s->fp_flush) {
         multiply_by(g, sz, packed, u, t, lanes(sz, sz == MO_64 ? 0x3feull << 52 : 0x3f000000));
         return;
     }
-    uint64_t number = lanes(sz, sz == MO_64 ? ~(1ull << 63) : 0x7fffffff);
-    uint64_t smallest = lanes(sz, sz == MO_64 ? 1ull << 52 : 1u << 23);
-    int min = x86_const128(g, smallest, smallest);
-
-    x86_v3c(g, VOP_PAND, u, t, x86_const128(g, number, number));
-    if (!packed) {
-        x86_v3c(g, sz == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, u, X86_NO_REG, min);
-        x86_slow_path(g, JE, op, o);
-        return;
-    }
-    x86_v3c(g,
-            (sz == MO_64 ? VOP(VPP_66, VMAP_0F38, 0x29, 0) : VOP(VPP_66, VMAP_0F, 0x76, 0)) |
-                VOP_NO_EVEX,
-            u, u, min);
-    x86_v3(g, VOP_PTEST, u, X86_NO_REG, u);
-    x86_slow_path(g, JNE, op, o);
+    slow_if_smallest_normal(g, op, o, t, u);
 }
 
 /* ---- arithmetic
@@ -454,12 +494,18 @@ static void emit_half(X86Gen *g, const TCGOp *op, const X86Operand *o)
         a = t;
     }
     if (!widen) {
+        unsigned d = may_round_up_to_normal(g, op) ? u : o[0].reg;
+
         if (x86_fp_check(g)) {
             may_trap(g);
             slow_if_unordered(g, op, o, MO_32, a, a, u);
         }
         may_trap(g);
-        x86_v3i(g, to_half, a, X86_NO_REG, o[0].reg, 4); /* modrm.reg is the source */
+        x86_v3i(g, to_half, a, X86_NO_REG, d, 4); /* modrm.reg is the source */
+        if (d == u) {
+            slow_if_smallest_normal(g, op, o, u, t);
+            x86_vmov(g, o[0].reg, u);
+        }
         return;
     }
     may_trap(g);
@@ -641,6 +687,8 @@ static void emit_vfcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
     /* EQ_OQ, GE_OS, GT_OS; the last two by swapped LE_OS, LT_OS that legacy SSE has too */
     unsigned predicate = op->cond == TCG_COND_EQ ? 0 : op->cond == TCG_COND_GE ? 2 : 1;
     bool swap = predicate != 0;
+
+    catch_denormals_alone(g, op->sz, true, o[1].reg, o[2].reg, o[3].reg);
     X86VOp insn =
         (op->sz == MO_64 ? VOP(VPP_66, VMAP_0F, 0xc2, VOP_EW) : VOP(VPP_NONE, VMAP_0F, 0xc2, 0)) |
         VOP_NO_EVEX;
@@ -700,6 +748,15 @@ static void emit_fcmp(X86Gen *g, const TCGOp *op, const X86Operand *o)
     X86VOp insn =
         op->sz == MO_64 ? VOP(VPP_66, VMAP_0F, opcode, VOP_EW) : VOP(VPP_NONE, VMAP_0F, opcode, 0);
 
+    if (g->s->fp_flush) {
+        unsigned b = o[2].reg;
+
+        if (o[2].kind != X86_REG) {
+            b = o[3].reg;
+            x86_v3o(g, VOP_MOVDQA, b, X86_NO_REG, &o[2]);
+        }
+        catch_denormals_alone(g, op->sz, false, o[1].reg, b, o[3].reg);
+    }
     may_trap(g);
     x86_v3o(g, insn, o[1].reg, X86_NO_REG, &o[2]);
     x86_flags_set(g, X86_FL_FCMP);
@@ -736,7 +793,7 @@ static void emit_fsel(X86Gen *g, const TCGOp *op, const X86Operand *o)
 
 bool x86_fp_check(const X86Gen *g)
 {
-    return g->tb->cflags & CF_FP_CHECK || g->s->fp_default_nan;
+    return g->tb->cflags & CF_FP_CHECK || g->s->fp_default_nan || g->s->fp_flush;
 }
 
 /* ---- what this host does exactly
@@ -818,7 +875,7 @@ bool x86_fp_keeps_flags(const X86Gen *g, const TCGOp *op)
         [TCG_OP_vfmin... TCG_OP_vfmaxnm] = 1,
     };
 
-    return plain[op->opc] && !x86_fp_check(g);
+    return plain[op->opc] && !looks_at_result(g, op);
 }
 
 static void rule(unsigned opc, X86EmitFn *emit, unsigned vscratch, unsigned flags)
@@ -865,7 +922,7 @@ void x86_fp_rules_init(void)
     }
     rule(TCG_OP_vftoi, emit_vftoi, 2, X86R_FLAGS);
     rule(TCG_OP_vitof, emit_vitof, 0, 0);
-    rule(TCG_OP_vfcmp, emit_vfcmp, 0, 0);
-    rule(TCG_OP_fcmp, emit_fcmp, 0, X86R_MEM_LAST | X86R_FLAGS | X86R_CC_OUT);
+    rule(TCG_OP_vfcmp, emit_vfcmp, 1, 0);
+    rule(TCG_OP_fcmp, emit_fcmp, 1, X86R_MEM_LAST | X86R_FLAGS | X86R_CC_OUT);
     rule(TCG_OP_fsel, emit_fsel, 1, X86R_CC_IN);
 }

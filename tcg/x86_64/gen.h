@@ -138,7 +138,7 @@ struct X86Gen {
     int nb_slots_max;
 
     /* --- what a copy has to change --- */
-    int nb_moves, nb_kept;
+    int nb_moves, nb_kept, max_kept;
     bool fixed; /* it cannot be copied */
     TCGOp *kept;
     TCGMove moves[X86_MAX_MOVES];
@@ -347,6 +347,10 @@ void x86_gen_mb(X86Gen *g, const TCGOp *op);
 void x86_gen_atomic_rmw(X86Gen *g, const TCGOp *op);
 
 /* ---- moves.c ---- */
+/* The field that is emitted next is one that a copy has to change. */
+void x86_note_move(X86Gen *g, TCGMoveKind kind, int index);
+/* Displacement from RBP of CPUState.code_page's entry for this address. */
+int32_t x86_code_page_disp(vaddr pc);
 void x86_moves_start(X86Gen *g);
 void x86_moves_finish(X86Gen *g);
 

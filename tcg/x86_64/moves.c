@@ -5,7 +5,7 @@
  */
 #include "tcg/x86_64/asm.h"
 
-static void note_move(X86Gen *g, TCGMoveKind kind, int index)
+void x86_note_move(X86Gen *g, TCGMoveKind kind, int index)
 {
     size_t offset = (size_t)(g->p - g->start);
 
@@ -25,7 +25,7 @@ static void mov_imm64(X86Gen *g, int reg, uint64_t val, TCGMoveKind kind, int in
 {
     x86_put8(g, reg >= 8 ? 0x49 : 0x48);
     x86_put8(g, 0xb8u | (unsigned)(reg & 7));
-    note_move(g, kind, index);
+    x86_note_move(g, kind, index);
     x86_put64(g, val);
 }
 
@@ -86,7 +86,7 @@ void x86_jump_to(X86Gen *g, unsigned opcode, const uint8_t *rx)
 
     g_assert(rel == (int32_t)rel);
     x86_put8(g, opcode);
-    note_move(g, MOVE_THUNK, 0);
+    x86_note_move(g, MOVE_THUNK, 0);
     x86_put32(g, (uint32_t)rel);
 }
 
@@ -95,12 +95,12 @@ const TCGOp *x86_keep_op(X86Gen *g, const TCGOp *op, int *index)
     TCGOp *copy;
 
     *index = g->nb_kept;
-    g->fixed |= g->nb_kept == X86_MAX_KEPT_OPS;
+    g->fixed |= g->nb_kept == g->max_kept;
     if (!g->s->relocatable || g->fixed) {
         copy = tb_alloc(g->s, sizeof(TCGOp));
     } else {
         if (!g->kept) {
-            g->kept = tb_alloc(g->s, X86_MAX_KEPT_OPS * sizeof(TCGOp));
+            g->kept = tb_alloc(g->s, (size_t)g->max_kept * sizeof(TCGOp));
         }
         copy = &g->kept[g->nb_kept++];
     }
@@ -108,9 +108,24 @@ const TCGOp *x86_keep_op(X86Gen *g, const TCGOp *op, int *index)
     return copy;
 }
 
+/* Those that evaluators get; in system mode the slow path of each access gets one too. */
+static int max_kept_ops(const TCGContext *s)
+{
+    int nb = X86_MAX_KEPT_OPS;
+
+    if (x86_config.softmmu) {
+        nb = X86_MAX_KEPT_OPS / 4;
+        for (int i = 0; i < s->nb_ops; i++) {
+            nb += (tcg_op_defs[s->ops[i].opc].flags & TCG_OPF_SZ_MEM) != 0;
+        }
+    }
+    return MIN(nb, MOVE_MAX_INDEX);
+}
+
 void x86_moves_start(X86Gen *g)
 {
     g->nb_moves = g->nb_kept = 0;
+    g->max_kept = g->s->relocatable ? max_kept_ops(g->s) : 0;
     g->fixed = false;
     g->kept = NULL;
 }
@@ -146,6 +161,11 @@ static void set64(uint8_t *at, const void *p)
     memcpy(at, &p, 8);
 }
 
+static void set32(uint8_t *at, int32_t v)
+{
+    memcpy(at, &v, 4);
+}
+
 static void sub32(uint8_t *at, int64_t delta)
 {
     int32_t v;
@@ -176,6 +196,9 @@ void tcg_backend_move(uint8_t *code, const TCGMove *moves, int nb_moves, const T
         case MOVE_THUNK:
             sub32(at, d->code);
             break;
+        case MOVE_PAGE:
+            set32(at, x86_code_page_disp(d->slots[tcg_move_index(moves[i])].pc));
+            break;
         }
     }
 }
@@ -185,7 +208,10 @@ void tcg_backend_unchain(uint8_t *code, const TBSlot *slots, int nb_slots)
     for (int i = 0; i < nb_slots; i++) {
         int32_t rel = (int32_t)(slots[i].stub_offset - (slots[i].jmp_offset + 4));
 
-        memcpy(code + slots[i].jmp_offset, &rel, 4);
+        set32(code + slots[i].jmp_offset, rel);
+        if (slots[i].id_offset) {
+            set32(code + slots[i].id_offset, -1); /* no page's id */
+        }
     }
 }
 

@@ -3,6 +3,11 @@
  * Code that all blocks share: entry, exits, and the ways to call C. Also the layout of globals in
  * registers, and the patching of jumps between blocks.
  */
+#include <asm/prctl.h>
+#include <inttypes.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "tcg/x86_64/asm.h"
 
 X86Layout x86_layout;
@@ -286,6 +291,14 @@ void tcg_backend_prologue(TCGCodeRegion *region)
 }
 
 /* ---- run time ---- */
+
+/* The guest base is in GS, which nothing else of a 64-bit process uses. */
+void tcg_backend_thread_init(void)
+{
+    if (x86_config.guest_base && syscall(SYS_arch_prctl, ARCH_SET_GS, x86_config.guest_base)) {
+        g_error("cannot set the GS base to 0x%" PRIx64, x86_config.guest_base);
+    }
+}
 
 void tcg_backend_reset_ret_stack(CPUState *cpu)
 {

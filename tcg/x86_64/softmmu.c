@@ -72,10 +72,10 @@ static void store_imm(X86Gen *g, int32_t disp, uint64_t val)
 
 static void emit_slow_call(X86Gen *g, const X86Ool *ool)
 {
-    TCGOp *op = tb_alloc(g->s, sizeof(TCGOp));
+    int index;
+    const TCGOp *op = x86_keep_op(g, ool->op, &index);
 
-    *op = *ool->op;
-    x86_mov_ri(g, ool->arg, (uintptr_t)op);
+    x86_mov_ptr(g, ool->arg, op, MOVE_OP, index);
     x86_push_pop(g, true, ool->arg);
     x86_jump_to(g, 0xe8, x86_layout.call_mmu);
     x86_mark_ool_call(g, ool->pc, &g->dirty_pool[ool->dirty], ool->nb_dirty);
@@ -167,7 +167,7 @@ static void access_slow_path(X86Gen *g, const TCGOp *op, const X86Operand *o, in
 static bool side_by_side(const TCGOp *a, const TCGOp *b)
 {
     return a->opc == b->opc && a->memop == b->memop &&
-           !(a->memop & (MO_ACQUIRE | MO_RELEASE | MO_BSWAP | MO_ATOM16)) &&
+           !(a->memop & (MO_ACQUIRE | MO_RELEASE | MO_BSWAP | MO_PAIR)) &&
            (a->memop & MO_SIZE) >= MO_32 && a->arg[1] == b->arg[1] && a->arg[2] == TCG_NONE &&
            b->arg[2] == TCG_NONE && b->imm == a->imm + (1 << (a->memop & MO_SIZE)) &&
            a->imm == (int32_t)a->imm && b->imm == (int32_t)b->imm;

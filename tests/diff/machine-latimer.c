@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine is Latimer's library: LATIMER_ACCEL=interp=on, verify=on or nothing;
- * LATIMER_CPU=model. */
+/*
+ * The machine is Latimer's library: LATIMER_ACCEL=interp=on, verify=on or nothing;
+ * LATIMER_CPU=model. With LATIMER_PRIVATE it is as for a program that has one thread and never
+ * writes FPSR, whose flags may lack one (docs/target-arm.md).
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +47,10 @@ void machine_init(void)
         exit(1);
     }
     tcg_cpu_attach(cpu);
+    if (!getenv("LATIMER_PRIVATE")) {
+        tcg_fp_flags_written();
+        tcg_memory_is_shared();
+    }
     sigaltstack(&(stack_t){ .ss_sp = alt_stack, .ss_size = sizeof(alt_stack) }, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(signals); i++) {
         sigaction(signals[i],

@@ -1,9 +1,9 @@
 # A crash is seen where it happened.
 #args crash
 continue
-#expect Program received signal SIGSEGV
+#expect (Program|Thread 1) received signal SIGSEGV
 backtrace
-#expect #0 .*main
+#expect #0 .*crash
 print $_siginfo._sifields._sigfault.si_addr
 #expect 0x8
 continue

@@ -10,12 +10,17 @@ import socket
 import subprocess
 import tempfile
 import time
+import traceback
 
 PROMPT = b"guest# "
 
 
 class Ended(Exception):
     pass
+
+
+class Skip(Exception):
+    """What a test needs is not here."""
 
 
 class Guest:
@@ -57,6 +62,16 @@ class Guest:
     def send(self, text):
         self.proc.stdin.write(text.encode())
         self.proc.stdin.flush()
+
+    def emulator_pid(self):
+        """Of the emulator itself, which is timeout's child."""
+        with open(f"/proc/{self.proc.pid}/task/{self.proc.pid}/children") as file:
+            return int(file.read().split()[0])
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.emulator_pid()}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def boot(self):
         self.expect(PROMPT)
@@ -128,8 +143,11 @@ def run_tests(tests, only):
         try:
             note = test()
             print(f"ok {n} - {test.__name__}" + (f" # {note}" if note else ""), flush=True)
+        except Skip as e:
+            print(f"ok {n} - {test.__name__} # SKIP {e}", flush=True)
         except Exception as e:  # a test's failure, whatever it is
             failed += 1
             text = str(e).replace("\r", "").replace("\n", "\n#   ")
-            print(f"not ok {n} - {test.__name__}: {type(e).__name__} {text}", flush=True)
+            lines = [f.lineno for f in traceback.extract_tb(e.__traceback__)]
+            print(f"not ok {n} - {test.__name__}: {type(e).__name__} at lines {lines} {text}", flush=True)
     return failed == 0

@@ -241,7 +241,7 @@ static void make_machine(const Config *config)
 
     target = arm_target;
     target.system = &toy_system;
-    accel_configure(accel, &target, &err);
+    accel_configure(accel, &target, "", &err);
     g_assert_no_error(err);
     memory_region_init(&root, "root", UINT64_MAX);
     memory_region_init_ram(&ram, "ram", RAM_SIZE, &err);

@@ -19,6 +19,7 @@ enum {
     PCI_STATUS = 0x06,
     PCI_REVISION = 0x08,
     PCI_CLASS = 0x09, /* programming interface, subclass, class */
+    PCI_CACHE_LINE = 0x0c,
     PCI_HEADER_TYPE = 0x0e,
     PCI_BAR0 = 0x10,
     PCI_PRIMARY_BUS = 0x18, /* bridges: primary, secondary, subordinate */
@@ -31,10 +32,15 @@ enum {
     PCI_COMMAND_IO = 1,
     PCI_COMMAND_MEMORY = 2,
     PCI_COMMAND_MASTER = 4,
+    PCI_COMMAND_INVALIDATE = 1 << 4, /* memory write and invalidate */
     PCI_COMMAND_NO_INTX = 1 << 10,
     PCI_STATUS_INTX = 1 << 3,
     PCI_STATUS_CAPABILITIES = 1 << 4,
 
+    PCI_BRIDGE_CONTROL = 0x3e,
+    PCI_BRIDGE_RESET = 1 << 6,
+
+    PCI_CAP_MSI = 0x05,
     PCI_CAP_VENDOR = 0x09,
     PCI_CAP_EXPRESS = 0x10,
     PCI_CAP_MSIX = 0x11,
@@ -69,6 +75,11 @@ typedef struct MSIX {
     MemoryRegion bar, table_region, pba_region;
 } MSIX;
 
+typedef struct MSI {
+    uint8_t cap; /* offset in config; 0: none */
+    bool masks;  /* a mask bit for each vector */
+} MSI;
+
 struct PCIDevice {
     Device parent;
     int32_t addr; /* the property: devfn or -1 */
@@ -81,8 +92,15 @@ struct PCIDevice {
     uint8_t next_cap;                 /* where the next capability goes */
     PCIBar bars[PCI_NB_BARS];
     MSIX msix;
+    MSI msi;
     bool intx; /* the level that the device drives */
 };
+
+/* A bus whose devices come and go while the machine runs. */
+typedef struct PCISlotOps {
+    void (*plugged)(PCIBus *bus, PCIDevice *dev);
+    bool (*unplug)(PCIBus *bus, PCIDevice *dev, GError **err);
+} PCISlotOps;
 
 struct PCIBus {
     Bus bus;
@@ -94,12 +112,18 @@ struct PCIBus {
     void (*set_irq)(void *host, int line, int level); /* line: INTA… INTD after swizzling */
     void *host;
     unsigned intx_count[4];
-    bool only_slot0; /* below an Express port there is one device */
+    bool only_slot0;         /* below an Express port there is one device */
+    bool off;                /* without power: nothing on it answers */
+    const PCISlotOps *slots; /* NULL: no hotplug */
 };
 
 extern const DeviceType pci_device_type; /* the parent of all: properties addr, multifunction */
 extern const BusType pci_bus_type;
 void pci_bus_init(PCIBus *bus, Device *parent, const char *name, PCIDevice *bridge);
+/* Devices on it may come and go. */
+void pci_bus_set_slots(PCIBus *bus, const PCISlotOps *ops);
+/* Power off, or on again: then what is on it is as after power-on. */
+void pci_bus_set_power(PCIBus *bus, bool on);
 PCIBus *pci_root(PCIBus *bus);
 unsigned pci_bus_number(const PCIBus *bus);
 
@@ -118,6 +142,11 @@ uint8_t pci_add_capability(PCIDevice *dev, uint8_t id, uint8_t size);
 void msix_init(PCIDevice *dev, uint16_t vectors, unsigned bar);
 bool msix_enabled(const PCIDevice *dev);
 void msix_notify(PCIDevice *dev, uint16_t vector);
+/* Plain MSI with 64-bit addresses: 1, 2, 4, … 32 vectors. */
+void msi_init(PCIDevice *dev, unsigned vectors, bool masks);
+bool msi_enabled(const PCIDevice *dev);
+/* Vectors beyond those that the guest has enabled become the last of them. */
+void msi_notify(PCIDevice *dev, unsigned vector);
 /* The interrupt pin (INTA), if the device has said PCI_INTERRUPT_PIN. */
 void pci_set_intx(PCIDevice *dev, bool level);
 /* Its realize has failed, or unrealize: what the calls above have made. */

@@ -27,7 +27,7 @@ enum { LAST_CALL = 450, PAGE = 4096, BATCH = 2000, NO_RIGHTS = 77 };
  * Not at random: what ends or stops the process, reaches other processes or the whole machine when
  * run by root, or takes the clockwork of this test apart.
  */
-static const short left_out[] = {
+static const short not_at_random[] = {
     SYS_exit,
     SYS_exit_group,
     SYS_rt_sigreturn,
@@ -240,8 +240,8 @@ static uint64_t argument(void)
 
 static int is_left_out(int nr)
 {
-    for (size_t n = 0; n < sizeof(left_out) / sizeof(left_out[0]); n++) {
-        if (left_out[n] == nr) {
+    for (size_t n = 0; n < sizeof(not_at_random) / sizeof(not_at_random[0]); n++) {
+        if (not_at_random[n] == nr) {
             return 1;
         }
     }

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/fanotify.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -135,7 +136,8 @@ static void test_mqueue(void)
     snprintf(name, sizeof(name), "/latimer-test-%d", getpid());
     mqd_t q = mq_open(name, O_CREAT | O_EXCL | O_RDWR, 0600, &attr);
     if (q == (mqd_t)-1 && errno == ENOSYS) {
-        return; /* a kernel without them */
+        left_out("message queues");
+        return;
     }
     NEED(q != (mqd_t)-1);
     sigaction(SIGRTMIN + 3, &act, NULL);
@@ -215,6 +217,7 @@ static void test_handles(void)
         CHECK(f.h.handle_bytes > 0 && f.h.handle_bytes <= 128);
     } else {
         CHECK(errno == EOPNOTSUPP || errno == EPERM || errno == ENOSYS);
+        left_out("name_to_handle_at");
     }
     long key = syscall(SYS_add_key, "user", "latimer-test", "secret", 6, -1 /* thread keyring */);
     if (key >= 0) {
@@ -225,7 +228,50 @@ static void test_handles(void)
         EQUAL(errno, EFAULT);
     } else {
         CHECK(errno == ENOSYS || errno == EPERM || errno == EACCES || errno == EDQUOT);
+        left_out("keys");
     }
+}
+
+/* A file is made and written in a folder that is watched; the folder comes as a handle. */
+static void test_fanotify(void)
+{
+    char folder[] = "/tmp/ipc-fan.XXXXXX", name[64], buf[4096] __attribute__((aligned(8)));
+    int fd = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC, O_RDONLY), file;
+    struct fanotify_event_metadata *event = (void *)buf;
+    struct fanotify_event_info_fid *info = (void *)(event + 1);
+    uint64_t seen = 0;
+    ssize_t len;
+
+    if (fd < 0) {
+        CHECK(errno == ENOSYS || errno == EPERM || errno == EINVAL);
+        left_out("fanotify");
+        return;
+    }
+    NEED(mkdtemp(folder));
+    snprintf(name, sizeof(name), "%s/f", folder);
+    EQUAL(fanotify_mark(fd, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD, "/no/such/folder"), -1);
+    EQUAL(errno, ENOENT);
+    if (fanotify_mark(fd, FAN_MARK_ADD, FAN_CREATE | FAN_MODIFY | FAN_EVENT_ON_CHILD, AT_FDCWD,
+                      folder) < 0) {
+        CHECK(errno == EPERM || errno == ENODEV || errno == EOPNOTSUPP || errno == EXDEV);
+        left_out("fanotify on /tmp");
+    } else {
+        file = open(name, O_WRONLY | O_CREAT, 0600);
+        EQUAL(write(file, "x", 1), 1);
+        close(file);
+        len = read(fd, buf, sizeof(buf));
+        NEED(len >= (ssize_t)sizeof(*event));
+        EQUAL(event->vers, FANOTIFY_METADATA_VERSION);
+        EQUAL(event->fd, FAN_NOFD);
+        EQUAL(info->hdr.info_type, FAN_EVENT_INFO_TYPE_FID);
+        for (; FAN_EVENT_OK(event, len); event = FAN_EVENT_NEXT(event, len)) {
+            seen |= event->mask;
+        }
+        EQUAL(seen & (FAN_CREATE | FAN_MODIFY), FAN_CREATE | FAN_MODIFY);
+    }
+    close(fd);
+    unlink(name);
+    rmdir(folder);
 }
 
 static void write_file(const char *name, const char *text)
@@ -251,6 +297,7 @@ static void test_namespaces(void)
         snprintf(uid_map, sizeof(uid_map), "0 %d 1", geteuid());
         snprintf(gid_map, sizeof(gid_map), "0 %d 1", getegid());
         if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS) < 0) {
+            left_out("user and mount namespaces");
             _exit(77);
         }
         write_file("/proc/self/setgroups", "deny");
@@ -260,6 +307,7 @@ static void test_namespaces(void)
         EQUAL(sethostname("inside", 6), 0);
         if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
             mount("tmpfs", folder, "tmpfs", 0, NULL) < 0) {
+            left_out("mounts in a namespace, pivot_root");
             _exit(77);
         }
         snprintf(old, sizeof(old), "%s/old", folder);
@@ -283,7 +331,8 @@ static void test_locks(void)
     char link[64];
 
     if (fd < 0) {
-        return; /* a file system without them */
+        left_out("files without a name, locks of open files");
+        return;
     }
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     other = open(link, O_RDWR);
@@ -307,6 +356,7 @@ int main(void)
     test_mqueue();
     test_sysv();
     test_handles();
+    test_fanotify();
     test_namespaces();
     test_locks();
     return test_end();

@@ -50,6 +50,16 @@ static inline void test_failed(void)
         }                                                                                          \
     } while (0)
 
+/* Says what this machine, not the emulator, has not got. */
+static inline void left_out(const char *what)
+{
+    int error = errno;
+
+    printf("left out: %s (%s)\n", what, strerror(error));
+    fflush(stdout);
+    errno = error;
+}
+
 static inline int test_end(void)
 {
     fflush(stdout);

@@ -194,25 +194,15 @@ static JsonNode *set_logfile(G_GNUC_UNUSED const Command *self, JsonObject *args
 
 static JsonNode *set_action(G_GNUC_UNUSED const Command *self, JsonObject *args, GError **err)
 {
-    static const char *const panics[] = { "shutdown", "exit-failure", "pause", "none", NULL };
-    const char *reboot = arg_str(args, "reboot"), *shutdown = arg_str(args, "shutdown");
-    const char *panic = arg_str(args, "panic");
+    static const char *const keys[] = { "reboot", "shutdown", "panic", "watchdog" };
     RunActions actions = *run_actions_get();
-    int n = -1;
 
-    for (int i = 0; panic && panics[i]; i++) {
-        n = strcmp(panics[i], panic) ? n : i;
-    }
-    if ((reboot && strcmp(reboot, "reset") && strcmp(reboot, "shutdown")) ||
-        (shutdown && strcmp(shutdown, "poweroff") && strcmp(shutdown, "pause")) ||
-        (panic && n < 0)) {
-        g_set_error(err, MONITOR_ERROR, 0, "set-action: a value that does not exist");
-        return NULL;
-    }
-    actions.shutdown_on_reset = reboot ? !strcmp(reboot, "shutdown") : actions.shutdown_on_reset;
-    actions.pause_on_shutdown = shutdown ? !strcmp(shutdown, "pause") : actions.pause_on_shutdown;
-    if (panic) {
-        actions.on_panic = n;
+    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+        const char *value = arg_str(args, keys[i]);
+        if (value && !run_action_parse(&actions, keys[i], value)) {
+            g_set_error(err, MONITOR_ERROR, 0, "set-action: %s has no value '%s'", keys[i], value);
+            return NULL;
+        }
     }
     run_actions_set(&actions);
     return NULL;
@@ -225,6 +215,7 @@ static const CommandArg logfile_args[] = { { "filename", ARG_STR, false, "as -D 
 static const CommandArg action_args[] = { { "reboot", ARG_STR, true, "reset or shutdown" },
                                           { "shutdown", ARG_STR, true, "poweroff or pause" },
                                           { "panic", ARG_STR, true, "what a guest's panic does" },
+                                          { "watchdog", ARG_STR, true, "what its watchdog does" },
                                           { 0 } };
 
 const Command machine_commands[] = {

@@ -6,6 +6,7 @@
 
 #include "hw/device.h"
 #include "hw/runstate.h"
+#include "hw/virtio/balloon.h"
 #include "monitor/command.h"
 #include "util/opts.h"
 
@@ -152,7 +153,10 @@ static void on_machine_event(const char *name, const char *cause)
 {
     JsonObject *data = NULL;
 
-    if (cause) {
+    if (!strcmp(name, "WATCHDOG") || g_str_has_prefix(name, "GUEST_")) {
+        data = json_object_new();
+        json_object_set_string_member(data, "action", cause);
+    } else if (cause) {
         data = json_object_new();
         json_object_set_boolean_member(data, "guest", g_str_has_prefix(cause, "guest"));
         json_object_set_string_member(data, "reason", cause);
@@ -168,10 +172,19 @@ static void on_device_deleted(const char *id)
     monitor_event("DEVICE_DELETED", data);
 }
 
+static void on_balloon_changed(uint64_t actual)
+{
+    JsonObject *data = json_object_new();
+
+    json_object_set_int_member(data, "actual", (gint64)actual);
+    monitor_event("BALLOON_CHANGE", data);
+}
+
 void monitor_init(void)
 {
     run_set_event_hook(on_machine_event);
     device_set_deleted_hook(on_device_deleted);
+    balloon_set_changed_hook(on_balloon_changed);
     run_state_add_listener(on_run_state, NULL);
     monitor_init_net();
 }

@@ -137,27 +137,6 @@ static bool opt_no_shutdown(SystemConfig *c, const char *arg, GError **err)
     return true;
 }
 
-static bool set_action(RunActions *a, const char *key, const char *value)
-{
-    static const char *const panics[] = { "shutdown", "exit-failure", "pause", "none" };
-    if (!strcmp(key, "reboot") && (!strcmp(value, "reset") || !strcmp(value, "shutdown"))) {
-        a->shutdown_on_reset = *value == 's';
-        return true;
-    }
-    if (!strcmp(key, "shutdown") && (!strcmp(value, "poweroff") || !strcmp(value, "pause"))) {
-        a->pause_on_shutdown = value[1] == 'a';
-        return true;
-    }
-    for (unsigned i = 0; !strcmp(key, "panic") && i < G_N_ELEMENTS(panics); i++) {
-        if (!strcmp(value, panics[i])) {
-            a->on_panic = i;
-            return true;
-        }
-    }
-    /* A watchdog resets the machine, whatever else might be wanted. */
-    return !strcmp(key, "watchdog") && !strcmp(value, "reset");
-}
-
 static bool opt_action(SystemConfig *c, const char *arg, GError **err)
 {
     g_auto(GStrv) parts = g_strsplit(arg, ",", -1);
@@ -166,12 +145,12 @@ static bool opt_action(SystemConfig *c, const char *arg, GError **err)
         if (eq) {
             *eq = 0;
         }
-        if (!eq || !set_action(&c->actions, parts[i], eq + 1)) {
+        if (!eq || !run_action_parse(&c->actions, parts[i], eq + 1)) {
             g_set_error(err, HW_ERROR, 0,
                         "'%s' is not reboot=reset|shutdown, "
                         "shutdown=poweroff|pause, "
                         "panic=shutdown|exit-failure|pause|none or "
-                        "watchdog=reset",
+                        "watchdog=reset|shutdown|poweroff|pause|debug|none",
                         arg);
             return false;
         }
@@ -281,6 +260,10 @@ static const Option options[] = {
     { "cdrom", "FILE", DRIVE("cdrom"), .doc = "a CD-ROM" },
     { "pflash", "FILE", DRIVE("pflash"), .doc = "a flash chip's content" },
     { "snapshot", NULL, FLAG(snapshot), .doc = "writes to disks go to temporary files" },
+    { "fsdev", "local,id=ID,path=DIR,security_model=none|passthrough|mapped-xattr[,readonly=on]",
+      LIST(fsdevs), .doc = "a folder of the host for a 9p device" },
+    { "virtfs", "local,path=DIR,mount_tag=TAG,security_model=…[,readonly=on]", LIST(virtfs),
+      .doc = "such a folder and the device" },
     { "netdev", "KIND,id=ID[,…]", LIST(netdevs), .doc = "a network back end" },
     { "nic", "none|KIND[,…]", LIST(nics), .doc = "a network back end and a NIC on it" },
     { "net", "nic|KIND[,…]", LIST(nets), .doc = "a NIC or a back end on hub 0, as of old" },
@@ -301,7 +284,7 @@ static const Option options[] = {
     { "S", NULL, FLAG(stopped), .doc = "do not start the CPUs" },
     { "no-reboot", NULL, opt_no_reboot, .doc = "exit when the guest reboots" },
     { "no-shutdown", NULL, opt_no_shutdown, .doc = "stop, do not exit, when the guest powers off" },
-    { "action", "reboot=…|shutdown=…|panic=…", opt_action, .doc = "what to do when the guest does so" },
+    { "action", "reboot=…|shutdown=…|panic=…|watchdog=…", opt_action, .doc = "what to do when the guest does so" },
     { "icount", "[shift=]N|auto", TEXT(icount), .doc = "time by instructions" },
     { "pidfile", "FILE", TEXT(pidfile), .doc = "write the process id there" },
     { "daemonize", NULL, FLAG(daemonize), .doc = "go to the background once the machine is there" },
@@ -309,6 +292,8 @@ static const Option options[] = {
     GROUP("Debugging"),
     { "s", NULL, opt_gdb_default, .doc = "-gdb tcp::1234" },
     { "gdb", "DEV", LIST(gdbs), .doc = "wait for a debugger there" },
+    { "qtest", "DEV", TEXT(qtest), .doc = "where a test drives devices' registers (-accel qtest)" },
+    { "qtest-log", "FILE", TEXT(qtest_log), .doc = "what it said and was told" },
     { "d", "ITEM[,…]", opt_log_items, .doc = "what to log; 'help' lists items" },
     { "D", "FILE", opt_log_file, .doc = "where to" },
     { "dfilter", "RANGE[,…]", opt_log_filter, .doc = "log blocks in these ranges of addresses only" },
@@ -353,8 +338,8 @@ static void init_lists(SystemConfig *c)
     GPtrArray **const lists[] = { &c->machine_props, &c->accels,   &c->objects, &c->chardevs,
                                   &c->drives,        &c->devices,  &c->netdevs, &c->nics,
                                   &c->serials,       &c->monitors, &c->qmps,    &c->gdbs,
-                                  &c->globals,       &c->numas,    &c->fw_cfgs, &c->nets,
-                                  &c->mons };
+                                  &c->globals,       &c->numas,    &c->fsdevs,  &c->virtfs,
+                                  &c->fw_cfgs,       &c->nets,     &c->mons };
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
         *lists[i] = g_ptr_array_new();
     }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "hw/9pfs/fsdev.h"
 #include "hw/machine.h"
 #include "hw/mainloop.h"
 #include "hw/nvram/fw_cfg.h"
@@ -11,6 +12,7 @@
 #include "monitor/monitor.h"
 #include "net/net.h"
 #include "system/config.h"
+#include "system/qtest.h"
 #include "util/opts.h"
 
 static Machine *machine;
@@ -454,6 +456,12 @@ static bool add_drive_devices(GError **err)
     return true;
 }
 
+static bool add_virtfs(const char *text, GError **err)
+{
+    g_autofree char *device = fsdev_add_virtfs(text, err);
+    return device && device_add_from_text(device, err);
+}
+
 static bool add_global(const char *text, GError **err)
 {
     const char *eq = strchr(text, '='), *dot = strchr(text, '.');
@@ -550,9 +558,13 @@ bool system_start(SystemConfig *c, GError **err)
         !each(c->chardevs, "chardev", add_chardev, err) || !add_drives(c, err) ||
         !add_serials(c, err) || !add_networks(c, err) || !ops->init(machine, err) ||
         !device_realize(&machine->parent, NULL, err) ||
-        !each(c->fw_cfgs, "fw_cfg", add_fw_cfg, err) ||
-        !each(c->devices, "device", add_device, err) || !add_drive_devices(err) || !add_nics(err) ||
+        !each(c->fw_cfgs, "fw_cfg", add_fw_cfg, err) || !each(c->fsdevs, "fsdev", fsdev_add, err) ||
+        !each(c->devices, "device", add_device, err) ||
+        !each(c->virtfs, "virtfs", add_virtfs, err) || !add_drive_devices(err) || !add_nics(err) ||
         !ops->finish(machine, err) || !add_all_monitors(c, err)) {
+        return false;
+    }
+    if (c->qtest && !qtest_start(machine->memory, c->qtest, c->qtest_log, err)) {
         return false;
     }
     net_check(stderr);

@@ -2,6 +2,8 @@
 /* The machine's run state, and the requests that any thread leaves for the main loop. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include "hw/device.h"
 #include "hw/mainloop.h"
 #include "hw/runstate.h"
@@ -13,6 +15,8 @@ enum {
     REQ_STOP = 4,
     REQ_POWERDOWN = 8,
     REQ_PANIC = 16,
+    REQ_CRASH_LOADED = 32,
+    REQ_WATCHDOG = 64,
 };
 
 typedef struct Listener {
@@ -44,7 +48,7 @@ static const char *const state_names[] = {
     [RUN_STATE_PRELAUNCH] = "prelaunch", [RUN_STATE_RUNNING] = "running",
     [RUN_STATE_PAUSED] = "paused",       [RUN_STATE_SHUTDOWN] = "shutdown",
     [RUN_STATE_IO_ERROR] = "io-error",   [RUN_STATE_GUEST_PANICKED] = "guest-panicked",
-    [RUN_STATE_DEBUG] = "debug",
+    [RUN_STATE_DEBUG] = "debug",         [RUN_STATE_WATCHDOG] = "watchdog",
 };
 
 RunState run_state_get(void)
@@ -149,6 +153,16 @@ void system_panic_request(void)
     request(REQ_PANIC);
 }
 
+void system_crash_loaded_request(void)
+{
+    request(REQ_CRASH_LOADED);
+}
+
+void system_watchdog_request(void)
+{
+    request(REQ_WATCHDOG);
+}
+
 void system_powerdown_request(void)
 {
     request(REQ_POWERDOWN);
@@ -189,8 +203,40 @@ static bool do_shutdown(int *exit_status)
     return true;
 }
 
+bool run_action_parse(RunActions *a, const char *key, const char *value)
+{
+    static const char *const panics[] = { "shutdown", "exit-failure", "pause", "none", NULL };
+    static const char *const watchdogs[] = { "reset", "shutdown", "poweroff", "pause",
+                                             "debug", "none",     NULL };
+    const struct {
+        const char *key;
+        const char *const *values;
+        int *field;
+    } rows[] = { { "panic", panics, (int *)&a->on_panic },
+                 { "watchdog", watchdogs, (int *)&a->on_watchdog } };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        for (int n = 0; !strcmp(key, rows[i].key) && rows[i].values[n]; n++) {
+            if (!strcmp(value, rows[i].values[n])) {
+                *rows[i].field = n;
+                return true;
+            }
+        }
+    }
+    if (!strcmp(key, "reboot") && (!strcmp(value, "reset") || !strcmp(value, "shutdown"))) {
+        a->shutdown_on_reset = *value == 's';
+        return true;
+    }
+    if (!strcmp(key, "shutdown") && (!strcmp(value, "poweroff") || !strcmp(value, "pause"))) {
+        a->pause_on_shutdown = value[1] == 'a';
+        return true;
+    }
+    return false;
+}
+
 static bool do_panic(int *exit_status)
 {
+    static const char *const done[] = { "poweroff", "poweroff", "pause", "run" };
+    tell("GUEST_PANICKED", done[run.actions.on_panic]);
     switch (run.actions.on_panic) {
     case PANIC_NONE:
         return false;
@@ -204,9 +250,41 @@ static bool do_panic(int *exit_status)
     }
 }
 
+/* What else is to be done. */
+static unsigned do_watchdog(void)
+{
+    static const char *const done[] = { "reset", "shutdown", "poweroff", "pause", "debug", "none" };
+    tell("WATCHDOG", done[run.actions.on_watchdog]);
+    switch (run.actions.on_watchdog) {
+    case WATCHDOG_RESET:
+        atomic_store(&run.reset_cause, "guest-reset");
+        return REQ_RESET;
+    case WATCHDOG_SHUTDOWN:
+        return REQ_POWERDOWN;
+    case WATCHDOG_POWEROFF:
+        atomic_store(&run.exit_status, 0);
+        atomic_store(&run.shutdown_cause, "host-error");
+        return REQ_SHUTDOWN;
+    case WATCHDOG_PAUSE:
+        vm_stop(RUN_STATE_WATCHDOG);
+        return 0;
+    case WATCHDOG_DEBUG:
+        fprintf(stderr, "watchdog: timer fired\n");
+        return 0;
+    default:
+        return 0;
+    }
+}
+
 bool run_requests(int *exit_status)
 {
     unsigned what = atomic_exchange(&run.requests, 0);
+    if (what & REQ_CRASH_LOADED) {
+        tell("GUEST_CRASHLOADED", "run");
+    }
+    if (what & REQ_WATCHDOG) {
+        what |= do_watchdog();
+    }
     if (what & REQ_PANIC && do_panic(exit_status)) {
         return true;
     }

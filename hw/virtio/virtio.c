@@ -143,6 +143,10 @@ void virtio_set_status(VirtIODevice *vdev, uint8_t status)
     if (vdev->ops->set_status) {
         vdev->ops->set_status(vdev, vdev->status);
     }
+    /* Some drivers fill queues, and kick, before they say that they are there. */
+    for (unsigned i = 0; now_on & VIRTIO_STATUS_DRIVER_OK && i < vdev->nb_queues; i++) {
+        virtio_queue_kick(vdev, i);
+    }
 }
 
 void virtio_reset(VirtIODevice *vdev)

@@ -44,6 +44,7 @@ struct VCPU {
     struct VCPUWork *last_work;
     uint64_t queued;           /* so many pieces of work ever */
     _Atomic uint64_t finished; /* of them */
+    int64_t wake_at;           /* while halted: CLOCK_HOST_MONO ns at which it goes on; 0: never */
     VCPU *next;                /* of all, in order of index */
     void *accel;               /* the accelerator's own */
     void *machine;             /* interrupt controller's per-CPU state and the like */
@@ -88,6 +89,13 @@ void cpu_exclusive_end(VCPU *self);
  * unless may_wait: it has nothing to run.
  */
 bool vcpu_enter(VCPU *v, bool may_wait);
+/*
+ * Before leaving with EXCP_HALTED: the vCPU goes on after ns even if has_work says no. Negative: no
+ * such time.
+ */
+void vcpu_halt_for(VCPU *v, int64_t ns);
+/* What has_work says may have changed. Any thread. */
+void vcpu_wake(VCPU *v);
 /* Back from guest code. */
 void vcpu_leave(VCPU *v);
 /* async_run_on_cpu that returns a ticket for vcpu_await: until v has done all that was queued up to
@@ -117,7 +125,8 @@ typedef enum RunState {
     RUN_STATE_SHUTDOWN,
     RUN_STATE_IO_ERROR,
     RUN_STATE_GUEST_PANICKED,
-    RUN_STATE_DEBUG
+    RUN_STATE_DEBUG,
+    RUN_STATE_WATCHDOG
 } RunState;
 RunState run_state_get(void);
 const char *run_state_name(RunState s); /* QMP's spelling */
@@ -128,6 +137,8 @@ void system_reset_request(const char *cause);
 void system_shutdown_request(const char *cause, int exit_status);
 void system_stop_request(RunState state); /* vm_stop soon */
 void system_panic_request(void);          /* the guest's kernel says that it is lost */
+void system_crash_loaded_request(void);   /* and that its crash kernel takes over */
+void system_watchdog_request(void);       /* nobody has fed the watchdog */
 void system_powerdown_request(void);      /* the power button: its listeners raise their lines */
 void system_add_powerdown_listener(void (*fn)(void *opaque), void *opaque);
 

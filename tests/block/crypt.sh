@@ -36,7 +36,8 @@ some="aes-192-xts cast5-128-cbc serpent-128-ctr serpent-192-xts twofish-128-ecb 
 all=$(for c in aes-192 cast5-128 serpent-128 serpent-192 twofish-128 twofish-192 twofish-256; do
     for m in xts cbc ctr ecb; do [ "$c-$m" = cast5-128-xts ] || echo "$c-$m"; done
 done)
-for pair in ${BLOCK_ALL_CIPHERS:+$all} ${BLOCK_ALL_CIPHERS-$some}; do
+[ -n "${BLOCK_ALL_CIPHERS-}" ] || all=$some
+for pair in $all; do
     run "$pair" "$img" convert $s -O luks \
         -o "key-secret=s,$fast,cipher-alg=${pair%-*},cipher-mode=${pair##*-},ivgen-alg=plain" src.raw x.luks
     run "$pair, the same" "$img" compare $s --image-opts driver=raw,file.filename=src.raw "$luks"

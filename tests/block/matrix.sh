@@ -4,7 +4,7 @@
 # every option of qcow2 and for the other formats. Run by `make check-block`.
 set -u
 build=${1:-build}
-img=$PWD/$build/latimer-img io=$PWD/$build/latimer-io
+top=$PWD img=$PWD/$build/latimer-img io=$PWD/$build/latimer-io
 command -v qemu-img >/dev/null && command -v qemu-io >/dev/null || {
     echo "1..0 # SKIP qemu-img is not installed (Debian package: qemu-utils)"
     exit 0
@@ -296,6 +296,71 @@ stream_case() {
     done
 }
 
+# Images that no program here can make, read by both; and what neither reads.
+esx_case() {
+    local name="vmdk vmfsSparse" f
+    ran=$((ran + 1))
+    rm -rf ./*
+    for f in base "child base.vmdk"; do
+        # shellcheck disable=SC2086
+        run "$name" python3 "$top/tests/block/esx-sparse.py" $f || return
+    done
+    for f in base child; do
+        run "$name" qemu-img convert -O raw $f.vmdk q.raw
+        run "$name" "$img" convert -O raw $f.vmdk l.raw
+        run "$name" cmp q.raw l.raw
+        run "$name" "$img" check $f.vmdk
+        qemu-img map --output=json $f.vmdk >q.map
+        "$img" map --output=json $f.vmdk >l.map
+        run "$name" cmp q.map l.map
+    done
+    "$io" -f vmdk -c "write 0 512" base.vmdk >log 2>&1
+    grep -q "not implemented: writing to ESX" log || die "$name: written to"
+    sed 's/VMFSSPARSE/SESPARSE/; s/vmfsSparse/seSparse/' base.vmdk >se.vmdk
+    "$img" info se.vmdk >log 2>&1
+    grep -q "not implemented: VMDK of type 'seSparse'" log || die "$name: seSparse"
+    # "vmfs": a flat extent of another name
+    run "$name" qemu-img create -q -f vmdk -o subformat=monolithicFlat v.vmdk 4M
+    run "$name" qemu-io -f vmdk -c "write -P 7 1M 64k" v.vmdk
+    sed -i 's/monolithicFlat/vmfs/; s/ FLAT "\(.*\)" 0/ VMFS "\1"/' v.vmdk
+    run "$name" qemu-img compare v.vmdk v-flat.vmdk
+    run "$name" "$img" compare v.vmdk v-flat.vmdk
+}
+
+# Differencing disks: qemu-img refuses those of VHDX, and reads those of VHD as if what the parent
+# has were zeroes. We refuse both, and say why.
+parent_case() {
+    local name="VHD and VHDX parents"
+    ran=$((ran + 1))
+    rm -rf ./*
+    run "$name" qemu-img create -q -f vpc d.vpc 4M
+    # the disk type of both copies of the footer, and its checksum made to fit (4 is one more than 3)
+    local size sum at
+    size=$(stat -c %s d.vpc)
+    for at in 0 $((size - 512)); do
+        sum=$(od -An -tu1 -j $((at + 64)) -N 4 d.vpc | awk '{ printf "%.0f", $1 * 16777216 + $2 * 65536 + $3 * 256 + $4 - 1 }')
+        printf '\4' | dd of=d.vpc bs=1 seek=$((at + 63)) conv=notrunc status=none
+        # shellcheck disable=SC2059
+        printf "$(printf '\\x%02x\\x%02x\\x%02x\\x%02x' $((sum >> 24 & 255)) $((sum >> 16 & 255)) $((sum >> 8 & 255)) $((sum & 255)))" |
+            dd of=d.vpc bs=1 seek=$((at + 64)) conv=notrunc status=none
+    done
+    "$img" info -f vpc d.vpc >log 2>&1 && die "$name: read"
+    grep -q "differencing" log || die "$name: $(cat log)"
+    run "$name" qemu-img create -q -f vhdx d.vhdx 4M
+    # HasParent in the metadata item "File Parameters"
+    run "$name" python3 -c '
+import uuid
+data = bytearray(open("d.vhdx", "rb").read())
+table = data.index(b"metadata")
+entry = data.index(uuid.UUID("caa16737-fa36-4d43-b3b6-33f0aa44e76b").bytes_le, table)
+item = table + int.from_bytes(data[entry + 16:entry + 20], "little")
+data[item + 4] |= 2
+open("d.vhdx", "wb").write(data)'
+    qemu-img info -f vhdx d.vhdx >log 2>&1 && die "$name: qemu-img reads it"
+    "$img" info -f vhdx d.vhdx >log 2>&1 && die "$name: read"
+    grep -q "differencing" log || die "$name: $(cat log)"
+}
+
 text_case() { # same words for the same image
     local name=text c
     ran=$((ran + 1))
@@ -388,6 +453,8 @@ for o in "" subformat=monolithicFlat subformat=twoGbMaxExtentSparse subformat=tw
     try format_case vmdk "$o" z
 done
 try stream_case
+try esx_case
+try parent_case
 try text_case
 
 echo "1..$ran"

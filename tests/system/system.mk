@@ -16,9 +16,13 @@ check-system-slow: all $(BUILD)/machine-guest
 check-system-start: $(BUILD)/latimer-system
 	@$(TAP)system-start tests/system/start $(BUILD)/latimer-system
 
-CHECKS      += check-system-start check-system
+# Devices by their registers (-accel qtest): no guest.
+check-system-registers: $(BUILD)/latimer-system
+	@$(TAP)system-registers tests/system/registers $(abspath $(BUILD)/latimer-system-aarch64)
+
+CHECKS      += check-system-start check-system-registers check-system
 CHECKS_SLOW += check-system-slow
-.PHONY: check-system check-system-slow check-system-start
+.PHONY: check-system check-system-slow check-system-start check-system-registers
 
 bench-system: all $(BUILD)/machine-guest ## a machine's speed, beside qemu-system-aarch64 where it is installed
 	@tests/system/bench $(abspath $(BUILD)/latimer-system-aarch64) $(MACHINE_GUEST)

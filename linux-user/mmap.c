@@ -332,7 +332,9 @@ int64_t guest_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uin
     int64_t res;
 
     if (!len || !page_aligned(offset)) {
-        return -EINVAL;
+        bool no_file = !(flags & MAP_ANONYMOUS) && fcntl(fd, F_GETFD) < 0;
+
+        return page_aligned(offset) && no_file ? -EBADF : -EINVAL;
     }
     len = page_up(len);
     if (!len || len > proc.guest_limit) {

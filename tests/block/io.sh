@@ -42,7 +42,7 @@ both() { # name, image and options..., commands as -c
     for tool in qemu-io "$io"; do
         "$img" create -q -f qcow2 w.qcow2 1M
         "$img" create -q -f raw w.raw 1M
-        timeout 60 stdbuf -oL "$tool" "$@" >out.raw 2>&1
+        timeout "$patience" stdbuf -oL "$tool" "$@" >out.raw 2>&1
         echo "status $?" >>out.raw
         sed 's/latimer-io/qemu-io/; s/[0-9:.]* sec (.*)//; s/,[0-9:]*\.[0-9]*,.*//
              /^[a-z_]* (or [a-z]*)/d; /^[a-z_]* *\[.* -- /d; /^vm state offset/d; /^qemu-io: Failed to flush the/d' out.raw >"out.${tool##*/}"

@@ -27,6 +27,7 @@ static const Kind kinds[] = {
     { "vpc", "", NULL },
     { "vmdk", "", NULL },
     { "vmdk", "subformat=streamOptimized", NULL },
+    { "vmdk", "subformat=vmfsSparse", NULL }, /* not made by us: see make_esx */
     { "vhdx", "", NULL },
 };
 
@@ -36,11 +37,45 @@ static char *path_of(const char *name)
     return g_strdup_printf("%s/test-block-fuzz-%d.%s", tmp, (int)getpid(), name);
 }
 
+static bool is_esx(const Kind *k)
+{
+    return strstr(k->options, "vmfsSparse") != NULL;
+}
+
 static BlockNode *open_image(const Kind *k, const char *path, unsigned flags, GError **err)
 {
     g_autoptr(Opts) opts = opts_new();
+    g_autofree char *descriptor = g_strconcat(path, ".desc", NULL);
     opts_parse(opts, k->open ? k->open : "", NULL, NULL);
-    return block_open(path, k->format, opts, flags, err);
+    return block_open(is_esx(k) ? descriptor : path, k->format, opts,
+                      is_esx(k) ? flags & ~(unsigned)BLOCK_RDWR : flags, err);
+}
+
+/* An ESX sparse extent, and its descriptor beside it: 2 MiB in grains of 512 bytes, a grain table
+ * behind the directory, every third grain there. */
+static gchar *make_esx(const char *path, gsize *len)
+{
+    enum { SECTORS = 4096, GD = 4, GT = 5, DATA = GT + 32 };
+    gchar *data = g_malloc0((DATA + SECTORS / 3 + 1) * BLOCK_SECTOR);
+    g_autofree char *descriptor = g_strconcat(path, ".desc", NULL);
+    g_autofree char *text =
+        g_strdup_printf("# Disk DescriptorFile\nversion=1\nCID=00000001\nparentCID=ffffffff\n"
+                        "createType=\"vmfsSparse\"\nRW %d VMFSSPARSE \"%s\"\n",
+                        SECTORS, path);
+    const uint32_t header[] = { 0x44574f43, 1, 3, SECTORS, 1, GD, 1, DATA };
+    unsigned next = DATA;
+    for (unsigned i = 0; i < G_N_ELEMENTS(header); i++) {
+        st_le32(data + 4 * i, header[i]);
+    }
+    st_le32(data + GD * BLOCK_SECTOR, GT);
+    for (unsigned g = 0; g < SECTORS; g += 3, next++) {
+        st_le32(data + GT * BLOCK_SECTOR + 4 * g, next);
+        memset(data + next * BLOCK_SECTOR, 0x5a, BLOCK_SECTOR);
+    }
+    *len = next * BLOCK_SECTOR;
+    g_assert_true(g_file_set_contents(descriptor, text, -1, NULL));
+    g_assert_true(g_file_set_contents(path, data, *len, NULL));
+    return data;
 }
 
 /* An image that has one of everything its format knows. */
@@ -50,6 +85,9 @@ static gchar *make_image(const Kind *k, const char *path, gsize *len)
     GError *err = NULL;
     uint8_t buf[65536];
     gchar *data;
+    if (is_esx(k)) {
+        return make_esx(path, len);
+    }
     opts_parse(opts, k->options, NULL, NULL);
     opts_set(opts, "size", "2M");
     g_assert_true(block_create(path, k->format, opts, &err));
@@ -178,6 +216,8 @@ static void test_fuzz(gconstpointer opaque)
     dup2(saved, STDERR_FILENO);
     close(saved);
     g_rand_free(r);
+    g_autofree char *descriptor = g_strconcat(path, ".desc", NULL);
+    g_unlink(descriptor);
     g_unlink(path);
 }
 

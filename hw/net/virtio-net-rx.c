@@ -165,6 +165,19 @@ bool virtio_net_can_receive(NetClient *nc)
     return virtio_running(&((VirtIONIC *)nc)->dev->parent);
 }
 
+/* Others that wait for buffers of that queue would not hear of new ones: we have just said that we
+ * need not be told. */
+static void wake_others(VirtIONet *s, const VirtIONIC *nic, const VirtQueue *rx)
+{
+    for (unsigned i = 0; i < s->nb_pairs; i++) {
+        VirtIONIC *other = s->nics[i];
+        if (other && other != nic && other->starved == rx) {
+            other->starved = NULL;
+            net_client_ready(&other->nc);
+        }
+    }
+}
+
 NetResult virtio_net_receive(NetClient *nc, const struct iovec *iov, int iovcnt)
 {
     VirtIONIC *nic = (VirtIONIC *)nc;
@@ -195,10 +208,13 @@ NetResult virtio_net_receive(NetClient *nc, const struct iovec *iov, int iovcnt)
     VirtIONIC *to = s->nics[pair];
     NetResult res = store(s, to->rx, iov, n, skip, total - skip, &h);
     nic->starved = res == 0 ? to->rx : NULL;
-    if (res > 0 && nc->in_batch) {
-        to->notify = true;
-    } else if (res > 0) {
+    to->notify |= res > 0;
+    if (to->notify && (!nc->in_batch || res == 0)) { /* a driver without buffers must hear of it */
+        to->notify = false;
         virtq_notify(to->rx);
+    }
+    if (res > 0 && s->rss.steer) {
+        wake_others(s, nic, to->rx);
     }
     return res;
 }

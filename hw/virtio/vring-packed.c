@@ -95,27 +95,26 @@ static void use(VirtQueue *vq, uint32_t head, uint32_t count, uint32_t written)
     step(vq, &vq->used_idx, &vq->used_wrap, count);
 }
 
-/* Whether the driver's event place lies in what was used since the last interrupt. */
-static bool passed(const VirtQueue *vq, uint16_t off_wrap, uint16_t old)
+/* Whether the driver's event place lies in what was used since the last interrupt; both have their
+ * lap in bit 15, for a whole lap may lie between. */
+static bool passed(const VirtQueue *vq, uint16_t event, uint16_t old)
 {
-    uint16_t event = off_wrap & 0x7fff, now = vq->used_idx;
-    bool wrap = off_wrap >> 15;
-    int32_t size = vq->regs.size, place = event, from = old;
+    int32_t size = vq->regs.size, place = event & 0x7fff, from = old & 0x7fff;
     /* Places that the other lap has are a lap behind. */
-    if (wrap != vq->used_wrap) {
+    if (event >> 15 != vq->used_wrap) {
         place -= size;
     }
-    if (from > now) {
+    if (old >> 15 != vq->used_wrap) {
         from -= size;
     }
-    return place >= from && place < now;
+    return place >= from && place < vq->used_idx;
 }
 
 static bool wants_interrupt(VirtQueue *vq)
 {
     uint16_t old = vq->signalled, off_wrap = read16(&vq->avail, 0), flags = read16(&vq->avail, 2);
     bool first = !vq->signalled_valid;
-    vq->signalled = vq->used_idx;
+    vq->signalled = (uint16_t)(vq->used_idx | (unsigned)vq->used_wrap << 15);
     vq->signalled_valid = true;
     switch (flags & 3) {
     case EVENT_DISABLE:

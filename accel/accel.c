@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hw/vcpu.h"
+#include "accel/qtest.h"
 
 extern const AccelOps tcg_accel;
 
-const AccelOps *const accels[] = { &tcg_accel, NULL };
+const AccelOps *const accels[] = { &tcg_accel, &qtest_accel, NULL };
 
 static const AccelOps *chosen;
 

@@ -8,6 +8,7 @@
 
 #include "exec/softmmu.h"
 #include "hw/biglock.h"
+#include "hw/timer.h"
 #include "hw/vcpu.h"
 
 typedef struct VCPUWork {
@@ -78,6 +79,19 @@ static void wake(VCPU *v)
 {
     pthread_cond_broadcast(v->wake);
     pthread_cond_broadcast(&vcpus.wake);
+}
+
+void vcpu_wake(VCPU *v)
+{
+    pthread_mutex_lock(&vcpus.lock);
+    wake(v);
+    pthread_mutex_unlock(&vcpus.lock);
+}
+
+void vcpu_halt_for(VCPU *v, int64_t ns)
+{
+    v->cpu->halted = true;
+    v->wake_at = ns < 0 ? 0 : clock_get_ns(CLOCK_HOST_MONO) + MIN(ns, INT64_MAX / 2);
 }
 
 void cpu_kick(VCPU *v)
@@ -230,10 +244,27 @@ void vcpu_await(VCPU *v, uint64_t ticket)
 
 /* ---- into guest code and out ---- */
 
+static bool slept_enough(const VCPU *v)
+{
+    return v->wake_at && clock_get_ns(CLOCK_HOST_MONO) >= v->wake_at;
+}
+
 static bool can_run(const VCPU *v)
 {
     return !v->stop_requested && !v->powered_off &&
-           (!v->cpu->halted || v->cpu->target->system->has_work(v->cpu));
+           (!v->cpu->halted || v->cpu->target->system->has_work(v->cpu) || slept_enough(v));
+}
+
+/* The lock is held. until: CLOCK_HOST_MONO; 0: for ever. */
+static void wait_until(pthread_cond_t *cond, int64_t until)
+{
+    struct timespec ts = { until / 1000000000, until % 1000000000 };
+
+    if (until) {
+        pthread_cond_clockwait(cond, &vcpus.lock, CLOCK_MONOTONIC, &ts);
+    } else {
+        pthread_cond_wait(cond, &vcpus.lock);
+    }
 }
 
 /* Somebody else wants to be alone: the lock is held. */
@@ -267,6 +298,7 @@ bool vcpu_enter(VCPU *v, bool may_wait)
         }
         if (can_run(v)) {
             v->cpu->halted = false;
+            v->wake_at = 0;
             atomic_store(&v->running, true);
             pthread_mutex_unlock(&vcpus.lock);
             return true;
@@ -275,7 +307,7 @@ bool vcpu_enter(VCPU *v, bool may_wait)
             pthread_mutex_unlock(&vcpus.lock);
             return false;
         }
-        pthread_cond_wait(v->wake, &vcpus.lock);
+        wait_until(v->wake, v->stop_requested || v->powered_off ? 0 : v->wake_at);
     }
 }
 
@@ -287,14 +319,18 @@ void vcpu_leave(VCPU *v)
 
 void vcpu_wait_for_any(void)
 {
+    int64_t until = 0;
     bool idle = true;
 
     pthread_mutex_lock(&vcpus.lock);
     for (VCPU *v = vcpus.first; v; v = v->next) {
+        if (v->wake_at && !v->stop_requested && !v->powered_off) {
+            until = until ? MIN(until, v->wake_at) : v->wake_at;
+        }
         idle &= !can_run(v) && !atomic_load(&v->work) && !(v->stop_requested && !v->stopped);
     }
     if (idle) {
-        pthread_cond_wait(&vcpus.wake, &vcpus.lock);
+        wait_until(&vcpus.wake, until);
     }
     pthread_mutex_unlock(&vcpus.lock);
 }
@@ -375,6 +411,7 @@ void vcpu_reset(VCPU *v)
 {
     atomic_store(&v->cpu->interrupts, 0);
     v->cpu->halted = false;
+    v->wake_at = 0;
     v->cpu->exception_index = EXCP_NONE;
     v->cpu->target->cpu_reset(v->cpu);
     tlb_flush(v->cpu, ~0u);

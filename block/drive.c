@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* -drive: its own keys by table, the rest goes to the node that it opens. */
-#include "block/system.h"
+#include "block/job-int.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -188,6 +188,34 @@ static bool take_limits(Opts *opts, Opts *filter)
     }
     opts_set(filter, "driver", "throttle");
     return opts_count(given) > 0;
+}
+
+bool drive_throttle_opts(const Value *args, Opts *filter, bool *limited, GError **err)
+{
+    *limited = false;
+    for (unsigned i = 0; i < G_N_ELEMENTS(limits); i++) {
+        g_autofree char *name = g_strconcat("limits.", limits[i].limit, NULL);
+        g_autofree char *length = g_strconcat(limits[i].old, "_length", NULL);
+        int64_t n = arg_int(args, limits[i].old, 0), seconds = arg_int(args, length, 0);
+        if (n < 0 || seconds < 0) {
+            g_set_error(err, BLOCK_ERROR, EINVAL, "%s values must be within [0, 2^63)", name);
+            return false;
+        }
+        if (n) {
+            opts_setf(filter, name, "%" G_GINT64_FORMAT, n);
+            *limited |= strcmp(limits[i].old, "iops_size") != 0;
+        }
+        if (seconds) {
+            g_autofree char *key = g_strconcat(name, "-length", NULL);
+            opts_setf(filter, key, "%" G_GINT64_FORMAT, seconds);
+        }
+    }
+    const char *group = arg_str(args, "group");
+    if (group) {
+        opts_set(filter, "throttle-group", group);
+    }
+    opts_set(filter, "driver", "throttle");
+    return true;
 }
 
 static bool add_throttle(BlockNode **node, Opts *filter, GError **err)

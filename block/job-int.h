@@ -19,6 +19,37 @@ typedef struct BlockJobType {
     bool completes; /* becomes ready, and waits for block-job-complete */
 } BlockJobType;
 
+/* As QMP's JobStatus has them. */
+typedef enum JobStatus {
+    JOB_CREATED,
+    JOB_RUNNING,
+    JOB_PAUSED,
+    JOB_READY,
+    JOB_STANDBY,  /* paused when ready */
+    JOB_WAITING,  /* done, but others of its group are not */
+    JOB_PENDING,  /* done, waits for job-finalize */
+    JOB_ABORTING, /* failed or cancelled, not yet gone */
+    JOB_CONCLUDED,
+    JOB_NULL,
+} JobStatus;
+
+/* What can be asked of a job; each state allows some of them. */
+typedef enum JobVerb {
+    JOB_VERB_CANCEL,
+    JOB_VERB_PAUSE,
+    JOB_VERB_RESUME,
+    JOB_VERB_SET_SPEED,
+    JOB_VERB_COMPLETE,
+    JOB_VERB_FINALIZE,
+    JOB_VERB_DISMISS,
+} JobVerb;
+
+/* Jobs that take effect together or not at all. */
+typedef struct JobGroup {
+    int refs;
+    GPtrArray *jobs; /* not owned */
+} JobGroup;
+
 struct BlockJob {
     const BlockJobType *type;
     BlockSystem *sys;
@@ -27,28 +58,41 @@ struct BlockJob {
     GThread *thread;
     GMutex lock; /* of all below */
     GCond change;
-    bool cancelled, forced, completing, paused, ready, running, io_error;
+    bool cancelled, forced, completing, paused, ready, over, io_error;
     int64_t done, total, speed; /* bytes, bytes, bytes a second (0: no limit) */
     gint64 paid;                /* monotonic microseconds: until then the rate is used up */
     BlockOnError on_source_error, on_target_error;
+    /* In the loop only: */
+    JobStatus told; /* of what JOB_STATUS_CHANGE told last */
+    JobStatus end;  /* once the thread is over: WAITING, PENDING, ABORTING, CONCLUDED */
+    bool auto_finalize, auto_dismiss;
     int ret;
-    GError *err;
+    char *error;     /* why it failed, or NULL */
+    JobGroup *group; /* or NULL */
 };
 
-/* Common arguments: "job-id", "speed", "on-error", "on-source-error", "on-target-error". NULL and
- * an error when the node has a job already. Then fill in the rest, and start. */
+/* Common arguments: "job-id", "speed", "on-error", "on-source-error", "on-target-error",
+ * "auto-finalize", "auto-dismiss". NULL and an error when the node has a job already. Then fill in
+ * the rest, and start. */
 void *block_job_new(BlockSystem *sys, const BlockJobType *type, const char *device, BlockNode *node,
                     const Value *args, GError **err);
 /* Drops what block_job_new made. */
 void block_job_abandon(BlockJob *job);
 void block_job_start(BlockJob *job);
 void block_jobs_cancel_all(BlockSystem *sys);
+/* Does none go on before somebody says something to it? */
+bool block_jobs_idle(BlockSystem *sys);
 BlockJob *block_job_find(BlockSystem *sys, const char *id, GError **err);
+/* Does the job's state allow it? */
+bool block_job_allows(BlockJob *job, JobVerb verb, GError **err);
 void block_job_cancel(BlockJob *job, bool force);
 bool block_job_complete(BlockJob *job, GError **err);
 void block_job_pause(BlockJob *job, bool pause);
 void block_job_set_speed(BlockJob *job, int64_t speed);
-Value *block_jobs_query(BlockSystem *sys);
+void block_job_finalize(BlockJob *job);
+void block_job_dismiss(BlockJob *job);
+/* `modern`: as query-jobs answers, else as query-block-jobs. */
+Value *block_jobs_query(BlockSystem *sys, bool modern);
 bool block_job_busy(BlockSystem *sys, BlockNode *node, GError **err);
 
 /* For run: */
@@ -74,6 +118,9 @@ bool job_backup(BlockSystem *sys, const Value *args, bool blockdev, GError **err
 bool job_mirror_start(BlockSystem *sys, const Value *args, const char *device, BlockNode *source,
                       BlockNode *target, bool commit, GError **err);
 
+/* transaction.c: the QMP command. */
+bool block_transaction(BlockSystem *sys, const Value *args, GError **err);
+
 /* ---- what jobs and commands share */
 const char *arg_str(const Value *args, const char *key);
 int64_t arg_int(const Value *args, const char *key, int64_t def);
@@ -89,8 +136,12 @@ BlockNode *block_find_in_chain(BlockNode *top, const char *filename);
 char *block_backing_name(const char *image, const BlockNode *node);
 /* Opens overlay->backing again, writable or not. The gate is closed. */
 bool block_reopen_backing(BlockNode *overlay, bool writable, GError **err);
-/* The target of drive-mirror and drive-backup: created unless mode=existing, and opened. */
-BlockNode *job_open_target(BlockNode *source, const Value *args, GError **err);
+/* The target of a mirror or backup, a reference: the node "target" of blockdev-…, or the file of
+ * drive-…, created unless mode=existing. */
+BlockNode *job_target(BlockNode *source, const Value *args, bool blockdev, GError **err);
+/* Copies a range through `buf`, zeroes as such; *source tells whose error it was. */
+int job_copy(BlockNode *from, BlockNode *to, int64_t off, int64_t len, bool unmap, uint8_t *buf,
+             bool *source);
 
 /* bitmaps.c: a node's named bitmaps, its format's own and those in memory. */
 DirtyBitmap *block_bitmap_find(BlockSystem *sys, BlockNode *node, const char *name);

@@ -45,13 +45,69 @@ bool block_job_busy(BlockSystem *sys, BlockNode *node, GError **err)
 {
     for (unsigned i = 0; i < sys->jobs->len; i++) {
         BlockJob *job = g_ptr_array_index(sys->jobs, i);
-        if (block_in_chain(job->node, node) || block_in_chain(node, job->node)) {
+        if (job->node && (block_in_chain(job->node, node) || block_in_chain(node, job->node))) {
             g_set_error(err, BLOCK_ERROR, EBUSY,
                         "Node '%s' is busy: block device is in use by block job: %s",
                         node->node_name ? node->node_name : node->filename, job->type->name);
             return true;
         }
     }
+    return false;
+}
+
+static const char *const status_names[] = { "created",   "running", "paused",  "ready",
+                                            "standby",   "waiting", "pending", "aborting",
+                                            "concluded", "null" };
+
+/* Which states allow what: a bit for each state. */
+#define ON(state) (1U << JOB_##state)
+#define ALIVE     (ON(CREATED) | ON(RUNNING) | ON(PAUSED) | ON(READY) | ON(STANDBY))
+static const struct {
+    const char *name;
+    unsigned states;
+} verbs[] = {
+    [JOB_VERB_CANCEL] = { "cancel", ALIVE | ON(WAITING) | ON(PENDING) | ON(ABORTING) },
+    [JOB_VERB_PAUSE] = { "pause", ALIVE },
+    [JOB_VERB_RESUME] = { "resume", ALIVE },
+    [JOB_VERB_SET_SPEED] = { "set-speed", ALIVE },
+    [JOB_VERB_COMPLETE] = { "complete", ON(READY) | ON(STANDBY) },
+    [JOB_VERB_FINALIZE] = { "finalize", ON(PENDING) },
+    [JOB_VERB_DISMISS] = { "dismiss", ON(CONCLUDED) },
+};
+
+static JobStatus status_of(BlockJob *job)
+{
+    g_mutex_lock(&job->lock);
+    JobStatus s = job->end         ? job->end
+                  : !job->thread   ? JOB_CREATED
+                  : job->cancelled ? JOB_ABORTING
+                  : job->paused    ? (job->ready ? JOB_STANDBY : JOB_PAUSED)
+                  : job->ready     ? JOB_READY
+                                   : JOB_RUNNING;
+    g_mutex_unlock(&job->lock);
+    return s;
+}
+
+static void tell_status(BlockJob *job, JobStatus status)
+{
+    if (job->told == status) {
+        return;
+    }
+    Value *data = value_new(VALUE_DICT);
+    value_set_string(data, "status", status_names[status]);
+    value_set_string(data, "id", job->id);
+    job->told = status;
+    block_system_event(job->sys, "JOB_STATUS_CHANGE", data);
+}
+
+bool block_job_allows(BlockJob *job, JobVerb verb, GError **err)
+{
+    JobStatus s = status_of(job);
+    if (verbs[verb].states >> s & 1) {
+        return true;
+    }
+    g_set_error(err, BLOCK_ERROR, EPERM, "Job '%s' in state '%s' cannot accept command verb '%s'",
+                job->id, status_names[s], verbs[verb].name);
     return false;
 }
 
@@ -69,7 +125,7 @@ void *block_job_new(BlockSystem *sys, const BlockJobType *type, const char *devi
         g_set_error(err, BLOCK_ERROR, EEXIST, "Job ID '%s' already in use", id);
         return NULL;
     }
-    if (block_job_busy(sys, node, err) ||
+    if ((node && block_job_busy(sys, node, err)) ||
         !policy(args, "on-error", BLOCK_ON_ERROR_REPORT, &both, err) ||
         !policy(args, "on-source-error", both, &source, err) ||
         !policy(args, "on-target-error", both, &target, err)) {
@@ -79,21 +135,37 @@ void *block_job_new(BlockSystem *sys, const BlockJobType *type, const char *devi
     job->type = type;
     job->sys = sys;
     job->id = g_strdup(id);
-    job->node = block_ref(node);
+    job->node = node ? block_ref(node) : NULL;
     job->speed = arg_int(args, "speed", 0);
     job->on_source_error = source;
     job->on_target_error = target;
+    job->auto_finalize = arg_bool(args, "auto-finalize", true);
+    job->auto_dismiss = arg_bool(args, "auto-dismiss", true);
+    job->told = JOB_NULL;
     g_mutex_init(&job->lock);
     g_cond_init(&job->change);
     return job;
 }
 
+static void leave_group(BlockJob *job)
+{
+    JobGroup *g = g_steal_pointer(&job->group);
+    if (g) {
+        g_ptr_array_remove(g->jobs, job);
+    }
+    if (g && !--g->refs) {
+        g_ptr_array_free(g->jobs, true);
+        g_free(g);
+    }
+}
+
 static void job_free(BlockJob *job)
 {
+    leave_group(job);
     block_unref(job->node);
     g_mutex_clear(&job->lock);
     g_cond_clear(&job->change);
-    g_clear_error(&job->err);
+    g_free(job->error);
     g_free(job->id);
     g_free(job);
 }
@@ -115,26 +187,119 @@ static Value *event_data(BlockJob *job)
     return d;
 }
 
-/* In the loop: changes the graph as the job's kind wants, and tells. */
-static void job_end(void *opaque, int ret)
+void block_job_dismiss(BlockJob *job)
 {
-    BlockJob *job = opaque;
+    tell_status(job, JOB_NULL);
+    g_ptr_array_remove(job->sys->jobs, job);
+    job_free(job);
+}
+
+/* Changes the graph as the job's kind wants, with what has come of it, and tells. */
+static void conclude(BlockJob *job)
+{
     BlockSystem *sys = job->sys;
     GError *err = NULL;
-    g_thread_join(job->thread);
+    if (job->ret) {
+        job->end = JOB_ABORTING;
+        tell_status(job, JOB_ABORTING);
+    }
     block_gate_close(sys->loop);
-    ret = job->type->finish ? job->type->finish(job, ret, &err) : ret;
+    job->ret = job->type->finish ? job->type->finish(job, job->ret, &err) : job->ret;
     block_gate_open(sys->loop);
     bool cancelled = job->cancelled && !job->completing;
     Value *data = event_data(job);
-    if (ret && !cancelled) {
-        value_set_string(data, "error", err ? err->message : g_strerror(-ret));
+    if (job->ret && !cancelled) {
+        job->error = g_strdup(err ? err->message : g_strerror(-job->ret));
+        value_set_string(data, "error", job->error);
     }
     g_clear_error(&err);
+    leave_group(job);
     job->type->clean(job);
-    g_ptr_array_remove(sys->jobs, job);
+    block_unref(g_steal_pointer(&job->node)); /* nobody need wait for it any more */
     block_system_event(sys, cancelled ? "BLOCK_JOB_CANCELLED" : "BLOCK_JOB_COMPLETED", data);
-    job_free(job);
+    job->end = JOB_CONCLUDED;
+    tell_status(job, JOB_CONCLUDED);
+    if (job->auto_dismiss) {
+        block_job_dismiss(job);
+    }
+}
+
+/* All of a group, or the job alone; free with g_ptr_array_unref. */
+static GPtrArray *companions(BlockJob *job)
+{
+    GPtrArray *list = g_ptr_array_new();
+    for (unsigned i = 0; job->group && i < job->group->jobs->len; i++) {
+        g_ptr_array_add(list, g_ptr_array_index(job->group->jobs, i));
+    }
+    if (!job->group) {
+        g_ptr_array_add(list, job);
+    }
+    return list;
+}
+
+void block_job_finalize(BlockJob *job)
+{
+    g_autoptr(GPtrArray) list = companions(job);
+    for (unsigned i = 0; i < list->len; i++) {
+        conclude(g_ptr_array_index(list, i));
+    }
+}
+
+/* When all of a group have done their work they are pending together. */
+static void work_done(BlockJob *job)
+{
+    g_autoptr(GPtrArray) list = companions(job);
+    bool all = true, finalize = true;
+    job->end = JOB_WAITING;
+    tell_status(job, JOB_WAITING);
+    for (unsigned i = 0; i < list->len; i++) {
+        all &= ((BlockJob *)g_ptr_array_index(list, i))->end == JOB_WAITING;
+    }
+    for (unsigned i = 0; i < list->len && all; i++) {
+        BlockJob *j = g_ptr_array_index(list, i);
+        j->end = JOB_PENDING;
+        tell_status(j, JOB_PENDING);
+        if (!j->auto_finalize) {
+            Value *data = value_new(VALUE_DICT);
+            value_set_string(data, "type", j->type->name);
+            value_set_string(data, "id", j->id);
+            block_system_event(j->sys, "BLOCK_JOB_PENDING", data);
+            finalize = false;
+        }
+    }
+    if (all && finalize) {
+        block_job_finalize(job);
+    }
+}
+
+/* One has failed or was cancelled: so are all. Those whose threads run come here again, alone. */
+static void work_failed(BlockJob *job)
+{
+    g_autoptr(GPtrArray) list = companions(job);
+    for (unsigned i = 0; i < list->len; i++) {
+        leave_group(g_ptr_array_index(list, i));
+    }
+    for (unsigned i = 0; i < list->len; i++) {
+        BlockJob *j = g_ptr_array_index(list, i);
+        if (j != job) {
+            block_job_cancel(j, true);
+        }
+    }
+    conclude(job);
+}
+
+/* In the loop: the thread is over. */
+static void job_end(void *opaque, int ret)
+{
+    BlockJob *job = opaque;
+    g_thread_join(job->thread);
+    job->over = true;
+    job->ret = ret;
+    if (ret) {
+        work_failed(job);
+    } else {
+        work_done(job);
+    }
 }
 
 static gpointer job_thread(gpointer opaque)
@@ -145,14 +310,52 @@ static gpointer job_thread(gpointer opaque)
     return NULL;
 }
 
+static void really_start(void *opaque)
+{
+    BlockJob *job = opaque;
+    job->thread = g_thread_new(job->type->name, job_thread, job);
+    tell_status(job, JOB_RUNNING);
+}
+
+/* A transaction that the job was to begin with has failed. */
+static void never_start(void *opaque)
+{
+    BlockJob *job = opaque;
+    GError *err = NULL;
+    job->cancelled = job->forced = true;
+    if (job->type->finish) {
+        job->type->finish(job, -ECANCELED, &err);
+        g_clear_error(&err);
+    }
+    g_ptr_array_remove(job->sys->jobs, job);
+    block_job_abandon(job);
+}
+
 void block_job_start(BlockJob *job)
 {
+    JobGroup *group = job->sys->txn_group;
+    if (group) {
+        group->refs++;
+        job->group = group;
+        g_ptr_array_add(group->jobs, job);
+    }
     g_ptr_array_add(job->sys->jobs, job);
-    job->thread = g_thread_new(job->type->name, job_thread, job);
+    tell_status(job, JOB_CREATED);
+    block_txn_push(job->sys, really_start, never_start, job);
 }
 
 void block_job_cancel(BlockJob *job, bool force)
 {
+    if (job->over) { /* waiting or pending: its work is undone */
+        if (job->end == JOB_WAITING || job->end == JOB_PENDING) {
+            job->cancelled = true;
+            job->completing = false;
+            job->forced |= force;
+            job->ret = -ECANCELED;
+            work_failed(job);
+        }
+        return;
+    }
     g_mutex_lock(&job->lock);
     job->cancelled = true;
     job->forced |= force;
@@ -164,16 +367,40 @@ void block_job_cancel(BlockJob *job, bool force)
 void block_jobs_cancel_all(BlockSystem *sys)
 {
     while (sys->jobs->len) {
-        block_job_cancel(g_ptr_array_index(sys->jobs, 0), true);
-        block_loop_wait(sys->loop, 100);
+        BlockJob *job = g_ptr_array_index(sys->jobs, 0);
+        if (job->end == JOB_CONCLUDED) {
+            block_job_dismiss(job);
+            continue;
+        }
+        block_job_cancel(job, true);
+        if (sys->jobs->len) {
+            block_loop_wait(sys->loop, 100);
+        }
     }
+}
+
+bool block_jobs_idle(BlockSystem *sys)
+{
+    for (unsigned i = 0; i < sys->jobs->len; i++) {
+        BlockJob *job = g_ptr_array_index(sys->jobs, i);
+        const unsigned idle =
+            ON(READY) | ON(STANDBY) | ON(PAUSED) | ON(WAITING) | ON(PENDING) | ON(CONCLUDED);
+        if (!(idle >> status_of(job) & 1) || (job->completing && !job->over)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool block_job_complete(BlockJob *job, GError **err)
 {
+    if (!block_job_allows(job, JOB_VERB_COMPLETE, err)) {
+        return false;
+    }
     g_mutex_lock(&job->lock);
-    bool ok = job->ready && !job->cancelled;
+    bool ok = job->type->completes && !job->completing;
     job->completing |= ok;
+    job->paused &= !ok;
     g_cond_broadcast(&job->change);
     g_mutex_unlock(&job->lock);
     if (!ok) {
@@ -190,6 +417,7 @@ void block_job_pause(BlockJob *job, bool pause)
     job->io_error &= pause;
     g_cond_broadcast(&job->change);
     g_mutex_unlock(&job->lock);
+    tell_status(job, status_of(job));
 }
 
 void block_job_set_speed(BlockJob *job, int64_t speed)
@@ -201,24 +429,47 @@ void block_job_set_speed(BlockJob *job, int64_t speed)
     g_mutex_unlock(&job->lock);
 }
 
-Value *block_jobs_query(BlockSystem *sys)
+static Value *describe(BlockJob *job)
+{
+    JobStatus status = status_of(job);
+    g_mutex_lock(&job->lock);
+    Value *v = event_data(job);
+    value_set_bool(v, "busy", !job->paused && !job->over);
+    value_set_bool(v, "paused", job->paused);
+    value_set_bool(v, "ready", job->ready);
+    value_set_string(v, "io-status", job->io_error ? "failed" : "ok");
+    value_set_string(v, "status", status_names[status]);
+    value_set_bool(v, "auto-finalize", job->auto_finalize);
+    value_set_bool(v, "auto-dismiss", job->auto_dismiss);
+    if (job->error) {
+        value_set_string(v, "error", job->error);
+    }
+    g_mutex_unlock(&job->lock);
+    return v;
+}
+
+static Value *describe_modern(BlockJob *job)
+{
+    Value *v = value_new(VALUE_DICT);
+    value_set_string(v, "id", job->id);
+    value_set_string(v, "type", job->type->name);
+    value_set_string(v, "status", status_names[status_of(job)]);
+    g_mutex_lock(&job->lock);
+    value_set_int(v, "current-progress", job->done);
+    value_set_int(v, "total-progress", job->total);
+    g_mutex_unlock(&job->lock);
+    if (job->error) {
+        value_set_string(v, "error", job->error);
+    }
+    return v;
+}
+
+Value *block_jobs_query(BlockSystem *sys, bool modern)
 {
     Value *list = value_new(VALUE_LIST);
     for (unsigned i = 0; i < sys->jobs->len; i++) {
         BlockJob *job = g_ptr_array_index(sys->jobs, i);
-        g_mutex_lock(&job->lock);
-        Value *v = value_append(list, event_data(job));
-        value_set_bool(v, "busy", !job->paused);
-        value_set_bool(v, "paused", job->paused);
-        value_set_bool(v, "ready", job->ready);
-        value_set_string(v, "io-status", job->io_error ? "failed" : "ok");
-        value_set_string(v, "status",
-                         job->cancelled    ? "aborting"
-                         : job->completing ? "waiting"
-                         : job->paused     ? "paused"
-                         : job->ready      ? "ready"
-                                           : "running");
-        g_mutex_unlock(&job->lock);
+        value_append(list, modern ? describe_modern(job) : describe(job));
     }
     return list;
 }
@@ -259,9 +510,9 @@ void job_add_total(BlockJob *job, int64_t bytes)
     g_mutex_unlock(&job->lock);
 }
 
-/* In the loop: an event, its name in the place of a number. */
+/* In the loop, before the job can end. */
 typedef struct Later {
-    BlockSystem *sys;
+    BlockJob *job;
     const char *name;
     Value *data;
 } Later;
@@ -270,14 +521,15 @@ static void send_later(void *opaque, int ret)
 {
     Later *l = opaque;
     (void)ret;
-    block_system_event(l->sys, l->name, l->data);
+    tell_status(l->job, status_of(l->job));
+    block_system_event(l->job->sys, l->name, l->data);
     g_free(l);
 }
 
 static void event_from_thread(BlockJob *job, const char *name, Value *data)
 {
     Later *l = g_new(Later, 1);
-    *l = (Later){ job->sys, name, data };
+    *l = (Later){ job, name, data };
     block_loop_post(job->sys->loop, send_later, l, 0);
 }
 

@@ -68,7 +68,8 @@ BITMAP_ACTION(bitmap_enable, "enable")
 BITMAP_ACTION(bitmap_disable, "disable")
 BITMAP_ACTION(bitmap_merge, "merge")
 
-static BlockJob *job_arg(BlockSystem *sys, const Value *args, GError **err)
+/* The job of the arguments, if its state allows what is asked. */
+static BlockJob *job_arg(BlockSystem *sys, const Value *args, JobVerb verb, GError **err)
 {
     const char *id = arg_str(args, "device");
     id = id ? id : arg_str(args, "id");
@@ -76,27 +77,46 @@ static BlockJob *job_arg(BlockSystem *sys, const Value *args, GError **err)
         arg_missing(err, "device");
         return NULL;
     }
-    return block_job_find(sys, id, err);
+    BlockJob *job = block_job_find(sys, id, err);
+    return job && block_job_allows(job, verb, err) ? job : NULL;
 }
 
 static bool job_cancel(BlockSystem *sys, const Value *args, GError **err)
 {
-    BlockJob *job = job_arg(sys, args, err);
+    BlockJob *job = job_arg(sys, args, JOB_VERB_CANCEL, err);
     if (job) {
         block_job_cancel(job, arg_bool(args, "force", false));
     }
     return job != NULL;
 }
 
+static bool job_finalize(BlockSystem *sys, const Value *args, GError **err)
+{
+    BlockJob *job = job_arg(sys, args, JOB_VERB_FINALIZE, err);
+    if (job) {
+        block_job_finalize(job);
+    }
+    return job != NULL;
+}
+
+static bool job_dismiss(BlockSystem *sys, const Value *args, GError **err)
+{
+    BlockJob *job = job_arg(sys, args, JOB_VERB_DISMISS, err);
+    if (job) {
+        block_job_dismiss(job);
+    }
+    return job != NULL;
+}
+
 static bool job_complete(BlockSystem *sys, const Value *args, GError **err)
 {
-    BlockJob *job = job_arg(sys, args, err);
+    BlockJob *job = job_arg(sys, args, JOB_VERB_COMPLETE, err);
     return job && block_job_complete(job, err);
 }
 
 static bool job_pause(BlockSystem *sys, const Value *args, GError **err)
 {
-    BlockJob *job = job_arg(sys, args, err);
+    BlockJob *job = job_arg(sys, args, JOB_VERB_PAUSE, err);
     if (job) {
         block_job_pause(job, true);
     }
@@ -105,7 +125,7 @@ static bool job_pause(BlockSystem *sys, const Value *args, GError **err)
 
 static bool job_resume(BlockSystem *sys, const Value *args, GError **err)
 {
-    BlockJob *job = job_arg(sys, args, err);
+    BlockJob *job = job_arg(sys, args, JOB_VERB_RESUME, err);
     if (job) {
         block_job_pause(job, false);
     }
@@ -114,7 +134,7 @@ static bool job_resume(BlockSystem *sys, const Value *args, GError **err)
 
 static bool job_speed(BlockSystem *sys, const Value *args, GError **err)
 {
-    BlockJob *job = job_arg(sys, args, err);
+    BlockJob *job = job_arg(sys, args, JOB_VERB_SET_SPEED, err);
     int64_t speed = arg_int(args, "speed", -1);
     if (job && speed < 0) {
         return arg_missing(err, "speed");
@@ -153,6 +173,28 @@ static bool resize(BlockSystem *sys, const Value *args, GError **err)
     return ok;
 }
 
+/* An overlay, and what it was put on: a reference of each. */
+typedef struct OnTop {
+    BlockSystem *sys;
+    BlockNode *node, *overlay;
+} OnTop;
+
+static void keep_on_top(void *opaque)
+{
+    OnTop *o = opaque;
+    block_unref(o->overlay);
+    block_unref(o->node);
+    g_free(o);
+}
+
+static void take_off_again(void *opaque)
+{
+    OnTop *o = opaque;
+    block_system_replace_node(o->sys, o->overlay, o->node);
+    block_unref(g_steal_pointer(&o->overlay->backing));
+    keep_on_top(o);
+}
+
 /* Puts `overlay` on `node` wherever that is used. */
 static bool put_on_top(BlockSystem *sys, BlockNode *node, BlockNode *overlay, GError **err)
 {
@@ -161,6 +203,9 @@ static bool put_on_top(BlockSystem *sys, BlockNode *node, BlockNode *overlay, GE
     if (!ret) {
         overlay->backing = block_ref(node);
         block_system_replace_node(sys, node, overlay);
+        OnTop *o = g_new(OnTop, 1);
+        *o = (OnTop){ sys, block_ref(node), block_ref(overlay) };
+        block_txn_push(sys, keep_on_top, take_off_again, o);
     }
     block_gate_open(sys->loop);
     if (ret) {
@@ -236,6 +281,31 @@ static bool change_backing(BlockSystem *sys, const Value *args, GError **err)
     return ok;
 }
 
+/* A snapshot in an image that a failing transaction made. */
+typedef struct Internal {
+    BlockNode *node; /* a reference */
+    char *name;
+} Internal;
+
+static void internal_keep(void *opaque)
+{
+    Internal *in = opaque;
+    block_unref(in->node);
+    g_free(in->name);
+    g_free(in);
+}
+
+static void internal_undo(void *opaque)
+{
+    Internal *in = opaque;
+    GError *err = NULL;
+    if (!in->node->drv->snapshot_delete(in->node, in->name, &err)) {
+        g_printerr("transaction: snapshot '%s' remains: %s\n", in->name, err->message);
+        g_error_free(err);
+    }
+    internal_keep(in);
+}
+
 /* Internal snapshots. */
 static bool internal(BlockSystem *sys, const Value *args, bool create, GError **err)
 {
@@ -256,6 +326,11 @@ static bool internal(BlockSystem *sys, const Value *args, bool create, GError **
     block_gate_close(sys->loop);
     bool ok = op(node, name, err);
     block_gate_open(sys->loop);
+    if (ok && create) {
+        Internal *in = g_new(Internal, 1);
+        *in = (Internal){ block_ref(node), g_strdup(name) };
+        block_txn_push(sys, internal_keep, internal_undo, in);
+    }
     return ok;
 }
 
@@ -316,6 +391,89 @@ static bool change_medium(BlockSystem *sys, const Value *args, GError **err)
     }
     block_unref(node);
     return ok;
+}
+
+/* One of the nodes of blockdev-reopen, with all its options. */
+static bool reopen_one(BlockSystem *sys, const Value *options, GError **err)
+{
+    const char *name = arg_str(options, "node-name");
+    BlockNode *node = name ? block_find_node(name) : NULL;
+    g_autofree char *json = value_to_json(options, false);
+    g_autoptr(Opts) opts = opts_new();
+    if (!node) {
+        g_set_error(err, BLOCK_ERROR, ENOENT, "Failed to find node with node-name='%s'",
+                    name ? name : "");
+        return false;
+    }
+    if (!opts_parse_json(opts, json, err) || !block_references_exist(opts, err) ||
+        block_job_busy(sys, node, err)) {
+        return false;
+    }
+    const unsigned keep = BLOCK_AIO_NATIVE | BLOCK_AIO_URING;
+    return block_reopen(node, opts, BLOCK_RDWR | (node->flags & keep), err);
+}
+
+static bool reopen(BlockSystem *sys, const Value *args, GError **err)
+{
+    const Value *list = value_get(args, "options");
+    bool ok = list && list->type == VALUE_LIST;
+    if (!ok) {
+        return arg_missing(err, "options");
+    }
+    block_gate_close(sys->loop);
+    for (unsigned i = 0; i < list->items->len && ok; i++) {
+        ok = reopen_one(sys, g_ptr_array_index(list->items, i), err);
+    }
+    block_gate_open(sys->loop);
+    return ok;
+}
+
+/* Children come and go in none of the drivers that there are. */
+static bool change_children(BlockSystem *sys, const Value *args, GError **err)
+{
+    const char *parent = arg_str(args, "parent");
+    BlockNode *node = parent ? block_system_node(sys, parent, err) : NULL;
+    if (!parent) {
+        return arg_missing(err, "parent");
+    }
+    if (node) {
+        g_set_error(err, BLOCK_ERROR, ENOTSUP, "The node %s does not support %s a child",
+                    node->node_name ? node->node_name : parent,
+                    value_get(args, "node") ? "adding" : "removing");
+    }
+    return false;
+}
+
+/* A throttle filter right below the device comes, changes, or goes when nothing is limited. */
+static bool set_io_throttle(BlockSystem *sys, const Value *args, GError **err)
+{
+    const char *id = arg_str(args, "id");
+    id = id ? id : arg_str(args, "device");
+    BlockBackend *blk = id ? block_system_find_backend(sys, id) : NULL;
+    if (!blk || !blk->root) {
+        g_set_error(err, BLOCK_ERROR, ENOENT,
+                    blk ? "Device '%s' has no medium" : "Device '%s' not found", id ? id : "");
+        return false;
+    }
+    g_autoptr(Opts) filter = opts_new();
+    bool limited = false;
+    if (!drive_throttle_opts(args, filter, &limited, err)) {
+        return false;
+    }
+    block_gate_close(sys->loop);
+    bool had = blk->root->drv == block_driver_find("throttle");
+    g_autoptr(BlockNode) below = block_ref(had ? blk->root->file : blk->root);
+    g_autoptr(BlockNode) top = NULL;
+    if (limited) {
+        block_name_node(below);
+        opts_set(filter, "file", below->node_name);
+        top = block_open(NULL, NULL, filter, below->flags, err);
+    }
+    if (top || !limited) {
+        blk_set_node(blk, top ? top : below);
+    }
+    block_gate_open(sys->loop);
+    return top || !limited;
 }
 
 static Value *describe_node(BlockNode *node)
@@ -404,7 +562,14 @@ static Value *query_jobs(BlockSystem *sys, const Value *args, GError **err)
 {
     (void)args;
     (void)err;
-    return block_jobs_query(sys);
+    return block_jobs_query(sys, true);
+}
+
+static Value *query_block_jobs(BlockSystem *sys, const Value *args, GError **err)
+{
+    (void)args;
+    (void)err;
+    return block_jobs_query(sys, false);
 }
 
 static Value *query_exports(BlockSystem *sys, const Value *args, GError **err)
@@ -434,7 +599,11 @@ static const struct {
     { "block-job-pause", job_pause, NULL },
     { "block-job-resume", job_resume, NULL },
     { "block-job-set-speed", job_speed, NULL },
+    { "block-job-finalize", job_finalize, NULL },
+    { "block-job-dismiss", job_dismiss, NULL },
     { "job-cancel", job_cancel, NULL },
+    { "job-finalize", job_finalize, NULL },
+    { "job-dismiss", job_dismiss, NULL },
     { "job-complete", job_complete, NULL },
     { "job-pause", job_pause, NULL },
     { "job-resume", job_resume, NULL },
@@ -444,7 +613,11 @@ static const struct {
     { "block-dirty-bitmap-enable", bitmap_enable, NULL },
     { "block-dirty-bitmap-disable", bitmap_disable, NULL },
     { "block-dirty-bitmap-merge", bitmap_merge, NULL },
+    { "transaction", block_transaction, NULL },
     { "block_resize", resize, NULL },
+    { "block_set_io_throttle", set_io_throttle, NULL },
+    { "blockdev-reopen", reopen, NULL },
+    { "x-blockdev-change", change_children, NULL },
     { "blockdev-snapshot-sync", snapshot_sync, NULL },
     { "blockdev-snapshot", snapshot_node, NULL },
     { "blockdev-snapshot-internal-sync", internal_create, NULL },
@@ -458,11 +631,11 @@ static const struct {
     { "nbd-server-remove", nbd_service_remove, NULL },
     { "nbd-server-stop", nbd_service_stop_command, NULL },
     { "block-export-add", nbd_service_add, NULL },
-    { "block-export-del", nbd_service_remove, NULL },
+    { "block-export-del", nbd_service_del, NULL },
     { "query-block", NULL, query_block },
     { "query-named-block-nodes", NULL, query_nodes },
     { "query-blockstats", NULL, query_stats },
-    { "query-block-jobs", NULL, query_jobs },
+    { "query-block-jobs", NULL, query_block_jobs },
     { "query-jobs", NULL, query_jobs },
     { "query-block-exports", NULL, query_exports },
 };

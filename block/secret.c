@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Objects by id: secrets, kept here, and TLS credentials, which block/tls.c understands. */
+/* Objects by id: secrets, kept here, and those that block/tls.c and block/authz.c understand. */
 #include "block/secret.h"
 #include "block/block.h"
+#include "block/authz.h"
 #include "block/tls.h"
 #include <errno.h>
 #include <nettle/aes.h>
@@ -22,7 +23,7 @@ static const OptDef secret_opts[] = {
 typedef struct Object {
     char *data; /* a secret's, NUL-terminated */
     size_t len;
-    Opts *tls; /* options of TLS credentials */
+    Opts *opts; /* of anything else, with its "kind" */
 } Object;
 
 static struct {
@@ -37,7 +38,7 @@ static void object_free(void *p)
         explicit_bzero(o->data, o->len);
     }
     g_free(o->data);
-    opts_free(o->tls);
+    opts_free(o->opts);
     g_free(o);
 }
 
@@ -148,7 +149,7 @@ static bool make_secret(const Opts *opts, Object *o, GError **err)
 
 bool block_object_is_kind(const char *kind)
 {
-    return !strcmp(kind, "secret") || tls_is_kind(kind);
+    return !strcmp(kind, "secret") || tls_is_kind(kind) || authz_is_kind(kind);
 }
 
 bool block_object_add(const char *text, GError **err)
@@ -170,8 +171,14 @@ bool block_object_add(const char *text, GError **err)
         return bad(err, "Parameter 'id' is missing");
     }
     Object *o = g_new0(Object, 1);
-    bool ok = !strcmp(kind, "secret") ? make_secret(opts, o, err)
-                                      : (o->tls = tls_check_opts(kind, opts, err)) != NULL;
+    bool ok = true;
+    if (!strcmp(kind, "secret")) {
+        ok = make_secret(opts, o, err);
+    } else {
+        o->opts =
+            tls_is_kind(kind) ? tls_check_opts(kind, opts, err) : authz_check_opts(kind, opts, err);
+        ok = o->opts != NULL;
+    }
     if (!ok) {
         object_free(o);
         return false;
@@ -205,15 +212,20 @@ static const Object *find(const char *id)
     return objects.by_id ? g_hash_table_lookup(objects.by_id, id) : NULL;
 }
 
-Opts *tls_opts_get(const char *id, GError **err)
+Opts *block_object_opts(const char *id, const char *family, GError **err)
 {
     g_mutex_lock(&objects.lock);
     const Object *o = find(id);
-    Opts *copy = o && o->tls ? opts_copy(o->tls) : NULL;
+    bool fits = o && o->opts && g_str_has_prefix(opts_get(o->opts, "kind"), family);
+    Opts *copy = fits ? opts_copy(o->opts) : NULL;
     g_mutex_unlock(&objects.lock);
-    if (!copy) {
+    if (!copy && !strcmp(family, "tls-creds-")) {
         bad(err,
             o ? "Object with id '%s' is not TLS credentials" : "No TLS credentials with id '%s'",
+            id);
+    } else if (!copy) {
+        bad(err,
+            o ? "Object with id '%s' is not a list of who may connect" : "No object with id '%s'",
             id);
     }
     return copy;

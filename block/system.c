@@ -94,7 +94,7 @@ static bool not_found(GError **err, const char *name)
 
 /* Children named by a bare word must be nodes: a file name there is an error, as -blockdev has no
  * file names. */
-static bool references_exist(const Opts *opts, GError **err)
+bool block_references_exist(const Opts *opts, GError **err)
 {
     for (unsigned i = 0; i < opts_count(opts); i++) {
         const char *key = opts_key(opts, i), *last = strrchr(key, '.');
@@ -123,7 +123,7 @@ bool block_system_blockdev_add(BlockSystem *sys, const char *text, GError **err)
         g_set_error(err, BLOCK_ERROR, EINVAL, "Parameter '%s' is missing", missing);
         return false;
     }
-    if (!references_exist(opts, err)) {
+    if (!block_references_exist(opts, err)) {
         return false;
     }
     BlockNode *node = block_open(NULL, NULL, opts, BLOCK_RDWR, err);

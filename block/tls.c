@@ -262,7 +262,7 @@ Opts *tls_check_opts(const char *kind, const Opts *opts, GError **err)
 
 bool tls_check_endpoint(const char *creds_id, bool server, GError **err)
 {
-    g_autoptr(Opts) opts = tls_opts_get(creds_id, err);
+    g_autoptr(Opts) opts = block_object_opts(creds_id, "tls-creds-", err);
     const char *side = opts ? opts_get(opts, "endpoint") : NULL;
     if (opts && strcmp(side ? side : "client", endpoints[server])) {
         g_set_error(err, BLOCK_ERROR, EINVAL, "Expecting TLS credentials with a %s endpoint",
@@ -323,8 +323,9 @@ static bool verify_peer(TlsSession *s, const char *hostname, GError **err)
 
 TlsSession *tls_start(const char *creds_id, int fd, bool server, const char *hostname, GError **err)
 {
-    g_autoptr(Opts) opts =
-        tls_check_endpoint(creds_id, server, err) ? tls_opts_get(creds_id, err) : NULL;
+    g_autoptr(Opts) opts = tls_check_endpoint(creds_id, server, err)
+                               ? block_object_opts(creds_id, "tls-creds-", err)
+                               : NULL;
     TlsSession *s = g_new0(TlsSession, 1);
     if (!opts || !creds_load(&s->creds, opts, err) ||
         failed(err,
@@ -348,6 +349,23 @@ TlsSession *tls_start(const char *creds_id, int fd, bool server, const char *hos
 fail:
     tls_free(s);
     return NULL;
+}
+
+char *tls_peer_name(TlsSession *s)
+{
+    unsigned n;
+    char name[1024];
+    size_t len = sizeof(name);
+    gnutls_x509_crt_t crt;
+    const gnutls_datum_t *list =
+        s->creds.kind == TLS_X509 ? gnutls_certificate_get_peers(s->tls, &n) : NULL;
+    if (!list || !n || gnutls_x509_crt_init(&crt) < 0) {
+        return NULL;
+    }
+    bool ok = gnutls_x509_crt_import(crt, &list[0], GNUTLS_X509_FMT_DER) >= 0 &&
+              gnutls_x509_crt_get_dn(crt, name, &len) >= 0;
+    gnutls_x509_crt_deinit(crt);
+    return ok ? g_strdup(name) : NULL;
 }
 
 static ssize_t to_errno(ssize_t n)

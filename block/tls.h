@@ -10,10 +10,10 @@ bool tls_is_kind(const char *kind);
 /* Checks the options of a kind of credentials and, but for what needs a connection, that their
  * files can be used. A list that includes "kind", or NULL. */
 Opts *tls_check_opts(const char *kind, const Opts *opts, GError **err);
-/* A copy of the options of the credentials with that id. */
-Opts *tls_opts_get(const char *id, GError **err);
 
 typedef struct TlsSession TlsSession;
+/* The distinguished name in the peer's certificate, or NULL; free with g_free. */
+char *tls_peer_name(TlsSession *s);
 /* Does the handshake on `fd`, which stays the caller's. A client checks the server's certificate
  * against `hostname`, or the name in the credentials. */
 TlsSession *tls_start(const char *creds_id, int fd, bool server, const char *hostname,

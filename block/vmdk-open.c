@@ -110,6 +110,36 @@ static bool open_sparse(BlockNode *node, VmdkExtent *e, GError **err)
             read_directory(node, e, ld_le64(h + VMDK_AT_RGD), &e->rgd, err));
 }
 
+/* "ESX Server Sparse Extents": no spare directory, grain tables only where they are needed. */
+static bool open_esx_sparse(BlockNode *node, VmdkExtent *e, GError **err)
+{
+    uint8_t h[BLOCK_SECTOR];
+    int ret = read_at(e->node, 0, h, sizeof(h));
+    if (ret || ld_le32(h) != VMDK_ESX_MAGIC) {
+        return block_bad_image(node, err, "'%s' is not an ESX sparse extent", e->node->filename);
+    }
+    if (node->flags & BLOCK_RDWR) {
+        return block_bad_image(node, err,
+                               "not implemented: writing to ESX sparse extents; open it read-only");
+    }
+    uint32_t sectors = ld_le32(h + VMDK_ESX_AT_SECTORS), grain = ld_le32(h + VMDK_ESX_AT_GRAIN);
+    if (grain < 1 || grain > (64 << 20) / BLOCK_SECTOR || grain & (grain - 1)) {
+        return block_bad_image(node, err, "grain size of %u sectors is invalid", grain);
+    }
+    e->gtes = VMDK_ESX_GTES;
+    e->grain_size = (int64_t)grain * BLOCK_SECTOR;
+    e->size = MIN(e->size, (int64_t)sectors * BLOCK_SECTOR);
+    e->gd_size = ld_le32(h + VMDK_ESX_AT_GD_SIZE);
+    if (e->gd_size * 4 > BLOCK_MAX_METADATA) {
+        return block_bad_image(node, err, "L1 size too big");
+    }
+    if ((int64_t)e->gd_size < DIV_ROUND_UP(e->size, e->grain_size * VMDK_ESX_GTES)) {
+        return block_bad_image(node, err, "the grain directory is too small");
+    }
+    e->gt = g_new0(uint32_t, e->gtes);
+    return read_directory(node, e, ld_le32(h + VMDK_ESX_AT_GD), &e->gd, err);
+}
+
 /* The value of key= in the descriptor, quotes cut off; NULL if there is none. */
 static char *desc_value(const char *desc, const char *key)
 {
@@ -134,7 +164,11 @@ static bool add_extent(BlockNode *node, const char *line, GError **err)
     bool zero = n >= 3 && !strcmp(type, "ZERO");
     bool flat = n >= 4 && (!strcmp(type, "FLAT") || !strcmp(type, "VMFS"));
     bool sparse = n >= 4 && !strcmp(type, "SPARSE");
-    if (!zero && !flat && !sparse) {
+    bool esx = n >= 4 && !strcmp(type, "VMFSSPARSE");
+    if (n >= 4 && !strcmp(type, "SESPARSE")) {
+        return block_bad_image(node, err, "not implemented: extents of type SESPARSE");
+    }
+    if (!zero && !flat && !sparse && !esx) {
         return block_bad_image(node, err, "unsupported extent: %.*s", (int)strcspn(line, "\r\n"),
                                line);
     }
@@ -154,10 +188,11 @@ static bool add_extent(BlockNode *node, const char *line, GError **err)
         g_autoptr(Opts) none = opts_new();
         g_autofree char *path = block_path_combine(node->filename, name);
         e->node = block_open_child(node, none, "file", path, NULL, node->flags, err);
-        if (!e->node || (sparse && !open_sparse(node, e, err))) {
+        if (!e->node || (sparse && !open_sparse(node, e, err)) ||
+            (esx && !open_esx_sparse(node, e, err))) {
             return false;
         }
-        if (sparse && e->size < (int64_t)sectors * BLOCK_SECTOR) {
+        if (!flat && e->size < (int64_t)sectors * BLOCK_SECTOR) {
             return block_bad_image(node, err, "'%s' is smaller than the descriptor says", name);
         }
     }
@@ -206,6 +241,7 @@ static bool known_type(const char *type)
                                          "twoGbMaxExtentFlat",
                                          "custom",
                                          "vmfs",
+                                         "vmfsSparse",
                                          NULL };
     return g_strv_contains(types, type);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* VMDK, per VMware's "Virtual Disk Format 5.0": a text descriptor (alone or inside a sparse
  * extent), and extents: flat files, hosted sparse extents (a grain directory of grain tables),
- * and their stream-optimized form with compressed grains. Little endian. */
+ * and their stream-optimized form with compressed grains; ESX server's sparse extents are read.
+ * Little endian. */
 #include "block/vmdk.h"
 #include <errno.h>
 

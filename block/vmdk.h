@@ -6,7 +6,8 @@
 
 #include "block/blocktable.h"
 
-#define VMDK_MAGIC 0x564d444bU /* "KDMV" */
+#define VMDK_MAGIC     0x564d444bU /* "KDMV" */
+#define VMDK_ESX_MAGIC 0x44574f43U /* "COWD" */
 
 enum {
     VMDK_GTE_ZEROED = 1,
@@ -32,6 +33,12 @@ enum {
     VMDK_AT_OVERHEAD = 64,
     VMDK_AT_NEWLINES = 73,
     VMDK_AT_COMPRESS = 77,
+    /* Header fields ("ESX Server Sparse Extents", COWDisk_Header) */
+    VMDK_ESX_GTES = 4096,
+    VMDK_ESX_AT_SECTORS = 12,
+    VMDK_ESX_AT_GRAIN = 16,
+    VMDK_ESX_AT_GD = 20,
+    VMDK_ESX_AT_GD_SIZE = 24,
 };
 #define VMDK_GD_AT_END UINT64_MAX
 

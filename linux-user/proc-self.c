@@ -238,7 +238,7 @@ static void write_auxv(FILE *out)
     fwrite(g2h(proc.auxv_start), 1, proc.auxv_size, out);
 }
 
-/* Field 20 is the number of threads; the others here are addresses. Source: proc(5). */
+/* Fields that are addresses, and 20, the number of threads. Source: proc(5). */
 static void write_stat(FILE *out)
 {
     const struct {
@@ -274,10 +274,10 @@ static void write_stat(FILE *out)
         while (n < G_N_ELEMENTS(addresses) && addresses[n].field != field) {
             n++;
         }
-        if (n < G_N_ELEMENTS(addresses)) {
-            fprintf(out, " %" PRIu64, addresses[n].address);
-        } else if (field == 20) {
+        if (field == 20) {
             fprintf(out, " %d", atoi(p) - gdb_has_thread());
+        } else if (n < G_N_ELEMENTS(addresses)) {
+            fprintf(out, " %" PRIu64, addresses[n].address);
         } else {
             fprintf(out, " %s", p);
         }

@@ -15,7 +15,7 @@ typedef struct SystemConfig {
     GPtrArray *machine_props; /* "key=value" */
     const char *cpu, *smp, *memory;
     const char *kernel, *initrd, *append, *dtb, *bios;
-    const char *name, *uuid, *rtc, *icount, *boot;
+    const char *name, *uuid, *rtc, *icount, *qtest, *qtest_log, *boot;
     const char *pidfile, *display;
     GPtrArray *accels, *objects, *chardevs, *drives, *devices, *netdevs, *nics, *nets, *mons,
         *serials, *monitors, *qmps, *gdbs, *globals, *numas, *fsdevs, *virtfs,

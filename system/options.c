@@ -292,6 +292,8 @@ static const Option options[] = {
     GROUP("Debugging"),
     { "s", NULL, opt_gdb_default, .doc = "-gdb tcp::1234" },
     { "gdb", "DEV", LIST(gdbs), .doc = "wait for a debugger there" },
+    { "qtest", "DEV", TEXT(qtest), .doc = "where a test drives devices' registers (-accel qtest)" },
+    { "qtest-log", "FILE", TEXT(qtest_log), .doc = "what it said and was told" },
     { "d", "ITEM[,…]", opt_log_items, .doc = "what to log; 'help' lists items" },
     { "D", "FILE", opt_log_file, .doc = "where to" },
     { "dfilter", "RANGE[,…]", opt_log_filter, .doc = "log blocks in these ranges of addresses only" },

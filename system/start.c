@@ -12,6 +12,7 @@
 #include "monitor/monitor.h"
 #include "net/net.h"
 #include "system/config.h"
+#include "system/qtest.h"
 #include "util/opts.h"
 
 static Machine *machine;
@@ -593,6 +594,9 @@ bool system_start(SystemConfig *c, GError **err)
         !each(c->devices, "device", add_device, err) ||
         !each(c->virtfs, "virtfs", add_virtfs, err) || !add_drive_devices(err) || !add_nics(err) ||
         !ops->finish(machine, err) || !add_all_monitors(c, err)) {
+        return false;
+    }
+    if (c->qtest && !qtest_start(machine->memory, c->qtest, c->qtest_log, err)) {
         return false;
     }
     net_check(stderr);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* latimer-nbd: exports a disk image over the Network Block Device protocol. */
+#include "block/authz.h"
 #include "block/nbd/proto.h"
 #include "block/nbd/service.h"
 #include "block/secret.h"
@@ -19,7 +20,7 @@ typedef struct Server {
     unsigned flags;
     int shared; /* clients at a time, 0: any number */
     bool persistent, fork, image_opts, verbose, temporary, depth;
-    const char *detect_zeroes, *snapshot, *device, *tls_creds, *tls_hostname, *offset;
+    const char *detect_zeroes, *snapshot, *device, *tls_creds, *tls_hostname, *tls_authz, *offset;
     GPtrArray *bitmaps; /* char *: names */
     NbdServer server;
     BlockBackend *blk;
@@ -70,6 +71,7 @@ static void help(void)
          "  -i, --aio=MODE           threads, native or io_uring\n"
          "      --object=OBJECT      a secret or TLS credentials\n"
          "      --tls-creds=ID       speak TLS only, with those\n"
+         "      --tls-authz=ID       only for those whom that object lets in\n"
          "      --tls-hostname=NAME  with -L: whose certificate the server must have\n"
          "      --image-opts         FILE is a list of options\n"
          "      --fork               go to the background once ready\n"
@@ -265,7 +267,14 @@ static int run(Server *s, const char *file)
     if (s->tls_creds && !tls_check_endpoint(s->tls_creds, true, &err)) {
         return fail_with(err);
     }
+    if (s->tls_authz && !s->tls_creds) {
+        return fail("--tls-authz needs --tls-creds");
+    }
+    if (s->tls_authz && !authz_exists(s->tls_authz, &err)) {
+        return fail_with(err);
+    }
     s->server.tls_creds = (char *)s->tls_creds;
+    s->server.tls_authz = (char *)s->tls_authz;
     if (!make_export(s, file, &err)) {
         return fail_with(err);
     }
@@ -319,7 +328,19 @@ static int list(const Server *s)
 
 int main(int argc, char **argv)
 {
-    enum { CACHE = 256, DISCARD, ZEROES, IMAGE_OPTS, FORK, PID_FILE, OBJECT, TLS, TLS_NAME };
+    enum {
+        CACHE = 256,
+        DISCARD,
+        ZEROES,
+        IMAGE_OPTS,
+        FORK,
+        PID_FILE,
+        OBJECT,
+        TLS,
+        TLS_NAME,
+        TLS_AUTHZ,
+        SELINUX
+    };
     static const struct option longs[] = {
         { "help", 0, NULL, 'h' },
         { "version", 0, NULL, 'V' },
@@ -347,6 +368,9 @@ int main(int argc, char **argv)
         { "object", 1, NULL, OBJECT },
         { "tls-creds", 1, NULL, TLS },
         { "tls-hostname", 1, NULL, TLS_NAME },
+        { "tls-authz", 1, NULL, TLS_AUTHZ },
+        { "selinux-label", 1, NULL, SELINUX },
+        { "trace", 1, NULL, 'T' },
         { "offset", 1, NULL, 'o' },
         { "snapshot", 0, NULL, 's' },
         { "aio", 1, NULL, 'i' },
@@ -360,7 +384,7 @@ int main(int argc, char **argv)
     int c;
     s.bitmaps = g_ptr_array_new();
     s.server.exports = g_ptr_array_new_with_free_func((GDestroyNotify)nbd_export_unref);
-    while ((c = getopt_long(argc, argv, "hVp:b:k:e:tx:D:f:rl:nLvc:d:o:si:B:A", longs, NULL)) !=
+    while ((c = getopt_long(argc, argv, "hVp:b:k:e:tx:D:f:rl:nLvc:d:o:si:B:AT:", longs, NULL)) !=
            -1) {
         switch (c) {
         case 'h':
@@ -469,6 +493,13 @@ int main(int argc, char **argv)
             break;
         case TLS_NAME:
             s.tls_hostname = optarg;
+            break;
+        case SELINUX:
+            return fail("not implemented: --selinux-label");
+        case 'T':
+            return fail("not implemented: --trace");
+        case TLS_AUTHZ:
+            s.tls_authz = optarg;
             break;
         default:
             return fail("Try 'latimer-nbd --help' for more information");

@@ -322,6 +322,16 @@ void *cpu_probe(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int 
     return flags_of(&a) & TLB_MMIO ? NULL : host_address(&a);
 }
 
+const void *cpu_peek(CPUState *cpu, vaddr addr, int mode)
+{
+    TLBHit hit;
+
+    if (!tlb_find(cpu, addr, 1, MMU_LOAD, mode, true, &hit) || hit.info->ram == NOT_RAM) {
+        return NULL;
+    }
+    return (const void *)(addr + hit.entry->addend);
+}
+
 bool cpu_memory_rw_debug(CPUState *cpu, vaddr addr, void *buf, size_t size, bool write)
 {
     uint8_t *at = buf;

@@ -2,7 +2,10 @@
 /*
  * -accel tcg,verify=on: each block is first run by the interpreter on a copy of the state, its
  * stores kept in a journal; then by the host code for real; then both results are compared. Blocks
- * that call helpers with side effects, touch memory atomically, or fault are run once only.
+ * that call helpers with side effects, touch memory atomically, or fault are run once only. A
+ * difference counts only if memory that was loaded has changed by nothing but the block's own
+ * stores: another process may have written it, or the block itself by another address of the same
+ * page.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +14,7 @@
 #include "internal.h"
 #include "util/log.h"
 
-enum { JOURNAL_MAX = 512 };
+enum { JOURNAL_MAX = 512, LOADS_MAX = 2048 };
 
 typedef struct Journal {
     struct {
@@ -20,6 +23,12 @@ typedef struct Journal {
         uint8_t data[16];
     } entry[JOURNAL_MAX];
     int nb;
+    struct {
+        vaddr addr;
+        uint8_t size;
+        uint8_t data[16]; /* as it was in memory */
+    } load[LOADS_MAX];
+    int nb_loads;
     sigjmp_buf give_up;
 } Journal;
 
@@ -36,21 +45,34 @@ static void require(Journal *j, vaddr addr, unsigned size, int flag)
     }
 }
 
+static void overlay(const Journal *j, vaddr addr, uint8_t *buf, unsigned size)
+{
+    for (int n = 0; n < j->nb; n++) {
+        for (unsigned b = 0; b < size; b++) {
+            vaddr at = addr + b - j->entry[n].addr;
+            if (at < j->entry[n].size) {
+                buf[b] = j->entry[n].data[at];
+            }
+        }
+    }
+}
+
 /* Memory as it would be: what is there, overlaid with the journal in order. */
 static void journal_load(void *opaque, vaddr addr, void *buf, unsigned size)
 {
     Journal *j = opaque;
 
     require(j, addr, size, GUEST_PAGE_READ);
-    memcpy(buf, host(addr), size);
-    for (int n = 0; n < j->nb; n++) {
-        for (unsigned b = 0; b < size; b++) {
-            vaddr at = addr + b - j->entry[n].addr;
-            if (at < j->entry[n].size) {
-                ((uint8_t *)buf)[b] = j->entry[n].data[at];
-            }
-        }
+    if (j->nb_loads == LOADS_MAX) {
+        siglongjmp(j->give_up, 1);
     }
+    code_read_guard = &j->give_up; /* the page may be behind the end of its file */
+    memcpy(buf, host(addr), size);
+    code_read_guard = NULL;
+    j->load[j->nb_loads].addr = addr;
+    j->load[j->nb_loads].size = size;
+    memcpy(j->load[j->nb_loads++].data, buf, size);
+    overlay(j, addr, buf, size);
 }
 
 static void journal_store(void *opaque, vaddr addr, const void *buf, unsigned size)
@@ -165,9 +187,25 @@ static bool stores_match(const Journal *j)
     uint8_t now[16];
 
     for (int n = 0; n < j->nb; n++) {
-        Journal *all = (Journal *)j;
-        journal_load(all, j->entry[n].addr, now, j->entry[n].size);
+        overlay(j, j->entry[n].addr, now, j->entry[n].size);
         if (memcmp(now, host(j->entry[n].addr), j->entry[n].size)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What was loaded is still there, but for what the block stored to, rightly or wrongly. */
+static bool loads_still_true(const Journal *j)
+{
+    for (int n = 0; n < j->nb_loads; n++) {
+        uint8_t was[16], now[16];
+
+        memcpy(was, j->load[n].data, j->load[n].size);
+        memcpy(now, host(j->load[n].addr), j->load[n].size);
+        overlay(j, j->load[n].addr, was, j->load[n].size);
+        overlay(j, j->load[n].addr, now, j->load[n].size);
+        if (memcmp(was, now, j->load[n].size)) {
             return false;
         }
     }
@@ -225,7 +263,7 @@ TBSlot *verify_run(CPUState *cpu, TranslationBlock *tb)
     CPUState *volatile interp = NULL, *volatile before = NULL;
     TBSlot *volatile expected = NULL;
 
-    j->nb = 0;
+    j->nb = j->nb_loads = 0;
     if (tb->tc && can_verify(tb)) {
         interp = aligned_alloc(64, ROUND_UP(size, 64));
         before = aligned_alloc(64, ROUND_UP(size, 64));
@@ -240,8 +278,9 @@ TBSlot *verify_run(CPUState *cpu, TranslationBlock *tb)
     }
     TBSlot *slot = tb->tc ? tcg_enter(cpu, tb->tc) : tci_run(cpu, tb, NULL);
     if (interp && cpu->exception_index != EXCP_FAULT && !(cpu->cflags_next & CF_CAREFUL)) {
-        if (!same_exit(interp, cpu, expected, slot) || !same_state(tb, interp, cpu) ||
-            !stores_match(j)) {
+        if ((!same_exit(interp, cpu, expected, slot) || !same_state(tb, interp, cpu) ||
+             !stores_match(j)) &&
+            loads_still_true(j)) {
             report(before, interp, cpu, tb, j);
         }
     }

@@ -25,13 +25,8 @@ typedef struct Backup {
 static int copy_bytes(Backup *b, int64_t off, int64_t len, bool *source)
 {
     g_autofree uint8_t *buf = g_try_malloc(len);
-    int ret = buf ? block_pread(b->job.node, off, buf, len) : -ENOMEM;
-    *source = ret != 0;
-    if (ret) {
-        return ret;
-    }
-    return block_is_zero(buf, len) ? block_write_zeroes(b->target, off, len, BLOCK_ZERO_MAY_UNMAP)
-                                   : block_pwrite(b->target, off, buf, len);
+    *source = true;
+    return buf ? job_copy(b->job.node, b->target, off, len, true, buf, source) : -ENOMEM;
 }
 
 /* Copies a piece unless that is done; one thread at a time. */
@@ -146,52 +141,75 @@ static const BlockJobType backup_type = {
     .clean = backup_clean,
 };
 
+static bool bad_sync(GError **err, const char *fmt, const char *what)
+{
+    g_set_error(err, BLOCK_ERROR, EINVAL, fmt, what);
+    return false;
+}
+
+/* Which bitmap, and when it is to forget what was copied. */
+static bool parse_bitmap(Backup *b, const Value *args, const char *sync, GError **err)
+{
+    const char *mode = arg_str(args, "bitmap-mode");
+    bool incremental = !strcmp(sync, "incremental");
+    b->bitmap = g_strdup(arg_str(args, "bitmap"));
+    if (!b->bitmap) {
+        return b->sync == SYNC_BITMAP
+                   ? bad_sync(err, "must provide a valid bitmap name for '%s' sync mode", sync)
+               : mode ? bad_sync(err, "Cannot specify bitmap sync mode without a bitmap%s", "")
+                      : true;
+    }
+    if (incremental && mode && strcmp(mode, "on-success")) {
+        return bad_sync(err, "Bitmap sync mode must be '%s' when using sync mode 'incremental'",
+                        "on-success");
+    }
+    mode = incremental ? "on-success" : mode;
+    if (!mode) {
+        return bad_sync(err, "Bitmap sync mode must be given when providing a bitmap%s", "");
+    }
+    if (strcmp(mode, "never") && strcmp(mode, "always") && strcmp(mode, "on-success")) {
+        return bad_sync(err, "Parameter 'bitmap-mode' does not accept value '%s'", mode);
+    }
+    if (b->sync == SYNC_NONE || (b->sync != SYNC_BITMAP && !strcmp(mode, "never"))) {
+        g_set_error(err, BLOCK_ERROR, EINVAL,
+                    "Bitmap sync mode '%s' has no meaningful effect when combined with sync mode "
+                    "'%s'",
+                    mode, sync);
+        return false;
+    }
+    b->clear_bitmap = strcmp(mode, "never") != 0;
+    b->always_clear = !strcmp(mode, "always");
+    return true;
+}
+
 /* The arguments that say what to copy. */
 static bool parse_sync(Backup *b, const Value *args, GError **err)
 {
     static const char *const syncs[] = { "full", "top", "none", "bitmap", "incremental", NULL };
-    const char *sync = arg_str(args, "sync"), *mode = arg_str(args, "bitmap-mode");
+    const char *sync = arg_str(args, "sync");
     int i = 0;
     while (sync && syncs[i] && strcmp(syncs[i], sync)) {
         i++;
     }
     if (!sync || !syncs[i]) {
-        g_set_error(err, BLOCK_ERROR, EINVAL, "Parameter 'sync' is missing or unknown");
-        return false;
+        return bad_sync(err, "Parameter 'sync' is %s", sync ? "unknown" : "missing");
     }
     b->sync = MIN(i, SYNC_BITMAP);
-    b->bitmap = g_strdup(arg_str(args, "bitmap"));
-    if ((b->sync == SYNC_BITMAP) != (b->bitmap != NULL)) {
-        g_set_error(err, BLOCK_ERROR, EINVAL,
-                    b->bitmap ? "not implemented: a bitmap with sync=%s; use sync=bitmap"
-                              : "must provide a valid bitmap name for '%s' sync mode",
-                    sync);
-        return false;
-    }
-    if (mode && strcmp(mode, "never") && strcmp(mode, "always") && strcmp(mode, "on-success")) {
-        g_set_error(err, BLOCK_ERROR, EINVAL, "Parameter 'bitmap-mode' does not accept value '%s'",
-                    mode);
-        return false;
-    }
-    b->clear_bitmap = b->bitmap && g_strcmp0(mode, "never");
-    b->always_clear = !g_strcmp0(mode, "always");
-    return true;
+    return parse_bitmap(b, args, sync, err);
 }
 
-/* The gate is closed. */
+static void dirty_add(DirtyMap *to, const DirtyMap *from)
+{
+    for (uint64_t i = 0; (i = dirty_next(from, i)) < from->n; i++) {
+        dirty_mark(to, dirty_offset(from, i), 1);
+    }
+}
+
+/* The gate is closed. The bitmap is emptied last, when nothing can fail any more. */
 static bool mark_todo(Backup *b, GError **err)
 {
     BlockNode *node = b->job.node;
-    if (b->bitmap) {
-        if (!block_bitmap_copy(b->job.sys, node, b->bitmap, &b->taken, b->clear_bitmap, err)) {
-            return false;
-        }
-        for (uint64_t i = 0; (i = dirty_next(&b->taken, i)) < b->taken.n; i++) {
-            dirty_mark(&b->todo, dirty_offset(&b->todo, i), 1);
-        }
-        return true;
-    }
-    for (int64_t off = 0; off < node->size;) {
+    for (int64_t off = 0; off < node->size && b->sync != SYNC_BITMAP;) {
         BlockExtent ext = { .len = node->size - off, .flags = BLOCK_EXTENT_ALLOCATED };
         int ret = b->sync == SYNC_TOP ? block_status(node, off, node->size - off, &ext) : 0;
         if (ret) {
@@ -202,6 +220,14 @@ static bool mark_todo(Backup *b, GError **err)
             dirty_mark(&b->todo, off, ext.len);
         }
         off += ext.len;
+    }
+    if (b->bitmap &&
+        !block_bitmap_copy(b->job.sys, node, b->bitmap, &b->taken, b->clear_bitmap, err)) {
+        b->clear_bitmap = false;
+        return false;
+    }
+    if (b->sync == SYNC_BITMAP) {
+        dirty_add(&b->todo, &b->taken);
     }
     return true;
 }
@@ -242,23 +268,10 @@ static bool backup_start(BlockSystem *sys, const Value *args, BlockNode *source,
 
 bool job_backup(BlockSystem *sys, const Value *args, bool blockdev, GError **err)
 {
-    BlockNode *source = arg_node(sys, args, err), *target = NULL;
+    BlockNode *source = arg_node(sys, args, err);
     if (!source || block_job_busy(sys, source, err)) {
         return false;
     }
-    if (blockdev) {
-        const char *name = arg_str(args, "target");
-        target = name ? block_find_node(name) : NULL;
-        if (!target) {
-            g_set_error(err, BLOCK_ERROR, ENOENT, "Cannot find device='%s' nor node-name='%s'",
-                        name ? name : "", name ? name : "");
-            return false;
-        }
-        block_ref(target);
-    } else {
-        target = job_open_target(source, args, err);
-    }
-    bool ok = target && backup_start(sys, args, source, target, err);
-    block_unref(target);
-    return ok;
+    g_autoptr(BlockNode) target = job_target(source, args, blockdev, err);
+    return target && backup_start(sys, args, source, target, err);
 }

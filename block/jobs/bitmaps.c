@@ -196,17 +196,98 @@ static bool change(BlockSystem *sys, BlockNode *node, const char *what, const ch
     return true;
 }
 
-bool block_bitmap_command(BlockSystem *sys, const char *what, const Value *args, GError **err)
+/* A bitmap as it was before a command of a transaction. */
+typedef struct Before {
+    BlockSystem *sys;
+    BlockNode *node; /* a reference */
+    char *name;
+    bool existed, persistent, enabled;
+    int64_t granularity;
+    DirtyMap map;
+} Before;
+
+static void forget_before(void *opaque)
 {
-    const char *name = arg_str(args, "name");
-    BlockNode *node = arg_node(sys, args, err);
-    if (!node || (!name && strcmp(what, "merge"))) {
-        return node ? arg_missing(err, "name") : false;
+    Before *b = opaque;
+    dirty_clear(&b->map);
+    block_unref(b->node);
+    g_free(b->name);
+    g_free(b);
+}
+
+static bool remember(BlockSystem *sys, BlockNode *node, const char *name, Before **out,
+                     GError **err)
+{
+    DirtyBitmap *b = block_bitmap_find(sys, node, name);
+    BlockBitmap *bm = b ? NULL : find_stored(node, name);
+    Before *was = g_new0(Before, 1);
+    was->sys = sys;
+    was->node = block_ref(node);
+    was->name = g_strdup(name);
+    was->existed = b || bm;
+    was->persistent = bm != NULL;
+    was->enabled = b ? b->enabled : bm && bm->enabled;
+    was->granularity = b    ? 1LL << b->map.bits_shift
+                       : bm ? 1LL << bm->granularity_bits
+                            : BLOCK_SECTOR;
+    bool ok = !was->existed || (dirty_init(&was->map, node->size, was->granularity, err) &&
+                                block_bitmap_copy(sys, node, name, &was->map, false, err));
+    if (!ok) {
+        forget_before(was);
     }
-    block_gate_close(sys->loop);
+    *out = ok ? was : NULL;
+    return ok;
+}
+
+static bool make_again(const Before *b, GError **err)
+{
+    g_autoptr(Value) args = value_new(VALUE_DICT);
+    value_set_int(args, "granularity", b->granularity);
+    value_set_bool(args, "persistent", b->persistent);
+    value_set_bool(args, "disabled", !b->enabled);
+    return add(b->sys, b->node, b->name, args, err);
+}
+
+static void restore_before(void *opaque)
+{
+    Before *b = opaque;
+    GError *err = NULL;
+    bool there = block_bitmap_find(b->sys, b->node, b->name) || find_stored(b->node, b->name);
+    if ((there && !change(b->sys, b->node, "remove", b->name, &err)) ||
+        (b->existed && !make_again(b, &err))) {
+        g_printerr("transaction: bitmap '%s' could not be restored: %s\n", b->name, err->message);
+        g_error_free(err);
+    } else if (b->existed) {
+        block_bitmap_restore(b->sys, b->node, b->name, &b->map);
+    }
+    forget_before(b);
+}
+
+static bool run_command(BlockSystem *sys, BlockNode *node, const char *what, const char *name,
+                        const Value *args, GError **err)
+{
+    Before *before = NULL;
+    if (sys->txn && !remember(sys, node, name, &before, err)) {
+        return false;
+    }
     bool ok = !strcmp(what, "add")     ? add(sys, node, name, args, err)
               : !strcmp(what, "merge") ? merge(sys, node, args, err)
                                        : change(sys, node, what, name, err);
+    if (before) {
+        block_txn_push(sys, forget_before, restore_before, before);
+    }
+    return ok;
+}
+
+bool block_bitmap_command(BlockSystem *sys, const char *what, const Value *args, GError **err)
+{
+    const char *key = strcmp(what, "merge") ? "name" : "target", *name = arg_str(args, key);
+    BlockNode *node = arg_node(sys, args, err);
+    if (!node || !name) {
+        return node ? arg_missing(err, key) : false;
+    }
+    block_gate_close(sys->loop);
+    bool ok = run_command(sys, node, what, name, args, err);
     block_gate_open(sys->loop);
     return ok;
 }

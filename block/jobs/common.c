@@ -171,7 +171,7 @@ static bool create_target(BlockNode *source, const Value *args, const char *file
     return block_create(filename, format, opts, err);
 }
 
-BlockNode *job_open_target(BlockNode *source, const Value *args, GError **err)
+static BlockNode *open_target(BlockNode *source, const Value *args, GError **err)
 {
     const char *filename = arg_str(args, "target"), *format = arg_str(args, "format");
     const char *mode = arg_str(args, "mode");
@@ -200,4 +200,46 @@ BlockNode *job_open_target(BlockNode *source, const Value *args, GError **err)
         block_name_node(node);
     }
     return node;
+}
+
+BlockNode *job_target(BlockNode *source, const Value *args, bool blockdev, GError **err)
+{
+    const char *name = arg_str(args, "target");
+    BlockNode *node = blockdev && name ? block_find_node(name) : NULL;
+    if (!name) {
+        arg_missing(err, "target");
+        return NULL;
+    }
+    if (!blockdev) {
+        return open_target(source, args, err);
+    }
+    if (!node) {
+        g_set_error(err, BLOCK_ERROR, ENOENT, "Cannot find device='%s' nor node-name='%s'", name,
+                    name);
+        return NULL;
+    }
+    if (node == source) {
+        g_set_error(err, BLOCK_ERROR, EINVAL, "Source and target cannot be the same");
+        return NULL;
+    }
+    return block_ref(node);
+}
+
+int job_copy(BlockNode *from, BlockNode *to, int64_t off, int64_t len, bool unmap, uint8_t *buf,
+             bool *source)
+{
+    BlockExtent ext = { 0 };
+    *source = true;
+    int ret = block_status_above(from, NULL, off, len, &ext);
+    bool zero = !ret && ext.flags & BLOCK_EXTENT_ZERO && ext.len >= len;
+    if (!zero) {
+        ret = block_pread(from, off, buf, len);
+    }
+    if (ret) {
+        return ret;
+    }
+    *source = false;
+    return zero || block_is_zero(buf, len)
+               ? block_write_zeroes(to, off, len, unmap ? BLOCK_ZERO_MAY_UNMAP : 0)
+               : block_pwrite(to, off, buf, len);
 }

@@ -25,24 +25,6 @@ static Mirror *of_watcher(BlockWatcher *w)
     return (Mirror *)((char *)w - offsetof(Mirror, watcher));
 }
 
-static int copy_range(Mirror *m, int64_t off, int64_t len, uint8_t *buf, bool *source)
-{
-    BlockExtent ext = { 0 };
-    *source = true;
-    int ret = block_status_above(m->job.node, NULL, off, len, &ext);
-    bool zero = !ret && ext.flags & BLOCK_EXTENT_ZERO && ext.len >= len;
-    if (!zero) {
-        ret = block_pread(m->job.node, off, buf, len);
-    }
-    if (ret) {
-        return ret;
-    }
-    *source = false;
-    return zero || block_is_zero(buf, len)
-               ? block_write_zeroes(m->target, off, len, m->unmap ? BLOCK_ZERO_MAY_UNMAP : 0)
-               : block_pwrite(m->target, off, buf, len);
-}
-
 static void mirror_after(BlockWatcher *w, int64_t off, int64_t len)
 {
     Mirror *m = of_watcher(w);
@@ -55,8 +37,8 @@ static void mirror_after(BlockWatcher *w, int64_t off, int64_t len)
     uint64_t end = (uint64_t)(off + len - 1) >> m->map.bits_shift;
     g_autofree uint8_t *buf = g_try_malloc((size_t)1 << m->map.bits_shift);
     for (uint64_t i = off >> m->map.bits_shift; buf && len && i <= end; i++) {
-        if (dirty_take(&m->map, i) &&
-            copy_range(m, dirty_offset(&m->map, i), dirty_length(&m->map, i), buf, &source)) {
+        if (dirty_take(&m->map, i) && job_copy(m->job.node, m->target, dirty_offset(&m->map, i),
+                                               dirty_length(&m->map, i), m->unmap, buf, &source)) {
             dirty_mark(&m->map, dirty_offset(&m->map, i), 1); /* the job tries again, and tells */
         }
     }
@@ -73,7 +55,7 @@ static int copy_run(Mirror *m, uint64_t piece, int64_t *bytes, bool *source)
            dirty_take(&m->map, i)) {
         len += dirty_length(&m->map, i++);
     }
-    int ret = len ? copy_range(m, off, len, m->buf, source) : 0;
+    int ret = len ? job_copy(m->job.node, m->target, off, len, m->unmap, m->buf, source) : 0;
     if (ret) {
         dirty_mark(&m->map, off, len);
     }
@@ -265,24 +247,11 @@ bool job_mirror_start(BlockSystem *sys, const Value *args, const char *device, B
 
 bool job_mirror(BlockSystem *sys, const Value *args, bool blockdev, GError **err)
 {
-    BlockNode *source = arg_node(sys, args, err), *target = NULL;
+    BlockNode *source = arg_node(sys, args, err);
     if (!source || block_job_busy(sys, source, err)) {
         return false;
     }
-    if (blockdev) {
-        const char *name = arg_str(args, "target");
-        target = name ? block_find_node(name) : NULL;
-        if (!target) {
-            g_set_error(err, BLOCK_ERROR, ENOENT, "Cannot find device='%s' nor node-name='%s'",
-                        name ? name : "", name ? name : "");
-            return false;
-        }
-        block_ref(target);
-    } else {
-        target = job_open_target(source, args, err);
-    }
-    bool ok =
-        target && job_mirror_start(sys, args, arg_str(args, "device"), source, target, false, err);
-    block_unref(target);
-    return ok;
+    g_autoptr(BlockNode) target = job_target(source, args, blockdev, err);
+    return target &&
+           job_mirror_start(sys, args, arg_str(args, "device"), source, target, false, err);
 }

@@ -102,8 +102,8 @@ int nbd_errno_from_wire(uint32_t err);
 typedef struct NbdExport {
     gint refs;
     BlockBackend *blk;
-    BlockLoop *loop; /* whose gate requests pass */
-    char *name, *description;
+    BlockLoop *loop;               /* whose gate requests pass */
+    char *id, *name, *description; /* id: for QMP; name: for clients */
     bool read_only, multi_conn;
     bool allocation_depth; /* offers "qemu:allocation-depth" */
     GPtrArray *bitmaps;    /* NbdBitmap: offered as "qemu:dirty-bitmap:NAME"; or NULL */
@@ -120,6 +120,7 @@ typedef struct NbdServer {
     GMutex lock;
     GPtrArray *exports; /* NbdExport, a reference each */
     char *tls_creds;    /* id, or NULL: no TLS */
+    char *tls_authz;    /* id of an object that says who may come in, or NULL: all */
 } NbdServer;
 
 NbdExport *nbd_export_new(BlockLoop *loop, BlockBackend *blk, const char *name,

@@ -3,6 +3,7 @@
  * worker threads, with structured replies and base:allocation where the client asked for them. */
 #include "block/loop.h"
 #include "block/nbd/proto.h"
+#include "block/authz.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -42,6 +43,7 @@ NbdExport *nbd_export_new(BlockLoop *loop, BlockBackend *blk, const char *name,
     e->refs = 1;
     e->loop = loop;
     e->blk = blk_ref(blk);
+    e->id = g_strdup(name);
     e->name = g_strdup(name);
     e->description = g_strdup(description);
     return e;
@@ -59,6 +61,7 @@ void nbd_export_unref(NbdExport *e)
 {
     if (e && g_atomic_int_dec_and_test(&e->refs)) {
         blk_unref(e->blk);
+        g_free(e->id);
         g_free(e->name);
         g_free(e->description);
         if (e->bitmaps) {
@@ -333,6 +336,13 @@ static int opt_starttls(Conn *c, uint32_t len)
     int ret = reply(c, NBD_OPT_STARTTLS, NBD_REP_ACK, NULL, 0);
     if (!ret) {
         c->io.tls = tls_start(c->server->tls_creds, c->io.fd, true, NULL, &err);
+    }
+    if (c->io.tls && c->server->tls_authz) {
+        g_autofree char *name = tls_peer_name(c->io.tls);
+        if (!authz_allows(c->server->tls_authz, name, &err)) {
+            g_printerr("nbd: TLS x509 authz check failed: %s\n", err->message);
+            return -EACCES;
+        }
     }
     /* Nothing that was agreed on in the clear holds. */
     c->structured = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The NBD server of a machine: a thread that accepts, a thread for each client. */
 #include "block/nbd/service.h"
+#include "block/authz.h"
 #include "block/job-int.h"
 #include "block/nbd/proto.h"
 #include <errno.h>
@@ -19,6 +20,7 @@ struct NbdService {
     GMutex lock;
     GCond change;
     GArray *clients; /* int: their sockets */
+    unsigned max_clients;
 };
 
 typedef struct Client {
@@ -102,7 +104,10 @@ static gpointer accept_clients(gpointer opaque)
     for (;;) {
         GPollFD polls[] = { { s->stop[0], G_IO_IN | G_IO_HUP, 0 }, { s->fd, G_IO_IN, 0 } };
         int on = 1;
-        g_poll(polls, 2, -1);
+        g_mutex_lock(&s->lock);
+        bool full = s->clients->len >= s->max_clients; /* then others wait in the queue */
+        g_mutex_unlock(&s->lock);
+        g_poll(polls, full ? 1 : 2, full ? 100 : -1);
         if (polls[0].revents) {
             return NULL;
         }
@@ -141,7 +146,8 @@ static int listen_on(const Value *addr, char **path, GError **err)
 bool nbd_service_start(BlockSystem *sys, const Value *args, GError **err)
 {
     const Value *addr = value_get(args, "addr");
-    const char *creds = arg_str(args, "tls-creds");
+    const char *creds = arg_str(args, "tls-creds"), *authz = arg_str(args, "tls-authz");
+    int64_t most = arg_int(args, "max-connections", 0);
     if (sys->nbd) {
         g_set_error(err, BLOCK_ERROR, EBUSY, "NBD server already running");
         return false;
@@ -149,7 +155,11 @@ bool nbd_service_start(BlockSystem *sys, const Value *args, GError **err)
     if (!addr || addr->type != VALUE_DICT) {
         return arg_missing(err, "addr");
     }
-    if (creds && !tls_check_endpoint(creds, true, err)) {
+    if ((creds && !tls_check_endpoint(creds, true, err)) || (authz && !authz_exists(authz, err))) {
+        return false;
+    }
+    if (authz && !creds) {
+        g_set_error(err, BLOCK_ERROR, EINVAL, "'tls-authz' needs 'tls-creds'");
         return false;
     }
     g_autofree char *path = NULL;
@@ -162,6 +172,8 @@ bool nbd_service_start(BlockSystem *sys, const Value *args, GError **err)
     s->path = g_steal_pointer(&path);
     s->server.exports = g_ptr_array_new_with_free_func((GDestroyNotify)nbd_export_unref);
     s->server.tls_creds = g_strdup(creds);
+    s->server.tls_authz = g_strdup(authz);
+    s->max_clients = most > 0 ? MIN(most, UINT32_MAX) : UINT32_MAX;
     s->clients = g_array_new(false, false, sizeof(int));
     g_mutex_init(&s->server.lock);
     g_mutex_init(&s->lock);
@@ -207,6 +219,7 @@ void nbd_service_stop(BlockSystem *sys)
     }
     g_free(s->path);
     g_free(s->server.tls_creds);
+    g_free(s->server.tls_authz);
     g_mutex_clear(&s->server.lock);
     g_mutex_clear(&s->lock);
     g_cond_clear(&s->change);
@@ -248,12 +261,44 @@ static bool add_bitmaps(NbdExport *e, const Value *args, GError **err)
     return ok;
 }
 
+static NbdExport *find_by_id(NbdService *s, const char *id)
+{
+    for (unsigned i = 0; i < s->server.exports->len; i++) {
+        NbdExport *e = g_ptr_array_index(s->server.exports, i);
+        if (!strcmp(e->id, id)) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+static bool exists(GError **err, const char *fmt, const char *name)
+{
+    g_set_error(err, BLOCK_ERROR, EEXIST, fmt, name);
+    return false;
+}
+
+/* The image to be exported; NULL when it cannot be, in the way that is wanted. */
+static BlockNode *export_node(BlockSystem *sys, const char *name, bool writable, GError **err)
+{
+    BlockNode *node = name ? block_system_node(sys, name, err) : NULL;
+    if (!name) {
+        arg_missing(err, "node-name");
+    } else if (node && writable && !(node->flags & BLOCK_RDWR)) {
+        g_set_error(err, BLOCK_ERROR, EROFS, "Cannot export '%s' for writing: it is read-only",
+                    name);
+        return NULL;
+    }
+    return node;
+}
+
 bool nbd_service_add(BlockSystem *sys, const Value *args, GError **err)
 {
     const char *type = arg_str(args, "type"), *node_name = arg_str(args, "node-name");
     node_name = node_name ? node_name : arg_str(args, "device");
-    const char *name = arg_str(args, "name");
+    const char *name = arg_str(args, "name"), *id = arg_str(args, "id");
     name = name ? name : node_name;
+    id = id ? id : name;
     if (!sys->nbd || (type && strcmp(type, "nbd"))) {
         g_set_error(err, BLOCK_ERROR, EINVAL,
                     sys->nbd ? "not implemented: exports of type '%s'; nbd is there"
@@ -261,24 +306,21 @@ bool nbd_service_add(BlockSystem *sys, const Value *args, GError **err)
                     type);
         return false;
     }
-    if (!node_name) {
-        return arg_missing(err, "node-name");
+    bool writable = arg_bool(args, "writable", false);
+    BlockNode *node = export_node(sys, node_name, writable, err);
+    if (!node) {
+        return false;
     }
     if (find_export(sys->nbd, name)) {
-        g_set_error(err, BLOCK_ERROR, EEXIST, "NBD server already has export named '%s'", name);
-        return false;
+        return exists(err, "NBD server already has export named '%s'", name);
     }
-    BlockNode *node = block_system_node(sys, node_name, err);
-    bool writable = arg_bool(args, "writable", false);
-    if (!node || (writable && !(node->flags & BLOCK_RDWR))) {
-        if (node) {
-            g_set_error(err, BLOCK_ERROR, EROFS, "Cannot export '%s' for writing: it is read-only",
-                        node_name);
-        }
-        return false;
+    if (find_by_id(sys->nbd, id)) {
+        return exists(err, "Block export id '%s' is already in use", id);
     }
     BlockBackend *blk = blk_new(sys->loop, node);
     NbdExport *e = nbd_export_new(sys->loop, blk, name, arg_str(args, "description"));
+    g_free(e->id);
+    e->id = g_strdup(id);
     e->read_only = !writable;
     e->multi_conn = true;
     e->allocation_depth = arg_bool(args, "allocation-depth", false);
@@ -294,24 +336,53 @@ bool nbd_service_add(BlockSystem *sys, const Value *args, GError **err)
     return true;
 }
 
-/* Those who use it lose their connection, as all others do: clients come back. */
-bool nbd_service_remove(BlockSystem *sys, const Value *args, GError **err)
+static bool remove_export(BlockSystem *sys, NbdExport *e, const Value *args, GError **err)
 {
-    const char *name = arg_str(args, "name");
-    name = name ? name : arg_str(args, "id");
-    NbdExport *e = sys->nbd && name ? find_export(sys->nbd, name) : NULL;
-    if (!e) {
-        g_set_error(err, BLOCK_ERROR, ENOENT, "Export '%s' is not found", name ? name : "");
+    const char *mode = arg_str(args, "mode");
+    if (mode && strcmp(mode, "safe") && strcmp(mode, "hard")) {
+        g_set_error(err, BLOCK_ERROR, EINVAL, "Parameter 'mode' does not accept value '%s'", mode);
+        return false;
+    }
+    bool hard = !g_strcmp0(mode, "hard");
+    g_mutex_lock(&sys->nbd->server.lock);
+    bool used = g_atomic_int_get(&e->refs) > 1;
+    if (used && !hard) {
+        g_set_error(err, BLOCK_ERROR, EBUSY, "export '%s' still in use", e->id);
+        g_mutex_unlock(&sys->nbd->server.lock);
         return false;
     }
     BlockBackend *blk = blk_ref(e->blk);
-    g_mutex_lock(&sys->nbd->server.lock);
+    Value *data = value_new(VALUE_DICT);
+    value_set_string(data, "id", e->id);
     g_ptr_array_remove(sys->nbd->server.exports, e);
     g_mutex_unlock(&sys->nbd->server.lock);
-    drop_clients(sys->nbd);
+    if (used) {
+        drop_clients(sys->nbd); /* those of other exports, too: they come back */
+    }
     g_ptr_array_remove(sys->backends, blk);
     blk_unref(blk);
+    block_system_event(sys, "BLOCK_EXPORT_DELETED", data);
     return true;
+}
+
+bool nbd_service_remove(BlockSystem *sys, const Value *args, GError **err)
+{
+    const char *name = arg_str(args, "name");
+    NbdExport *e = sys->nbd && name ? find_export(sys->nbd, name) : NULL;
+    if (!e) {
+        g_set_error(err, BLOCK_ERROR, ENOENT, "Export '%s' is not found", name ? name : "");
+    }
+    return e && remove_export(sys, e, args, err);
+}
+
+bool nbd_service_del(BlockSystem *sys, const Value *args, GError **err)
+{
+    const char *id = arg_str(args, "id");
+    NbdExport *e = sys->nbd && id ? find_by_id(sys->nbd, id) : NULL;
+    if (!e) {
+        g_set_error(err, BLOCK_ERROR, ENOENT, "Export '%s' is not found", id ? id : "");
+    }
+    return e && remove_export(sys, e, args, err);
 }
 
 Value *nbd_service_query(BlockSystem *sys)
@@ -320,7 +391,8 @@ Value *nbd_service_query(BlockSystem *sys)
     for (unsigned i = 0; sys->nbd && i < sys->nbd->server.exports->len; i++) {
         const NbdExport *e = g_ptr_array_index(sys->nbd->server.exports, i);
         Value *v = value_append(list, value_new(VALUE_DICT));
-        value_set_string(v, "id", e->name);
+        value_set_string(v, "id", e->id);
+        value_set_bool(v, "shutting-down", false);
         value_set_string(v, "type", "nbd");
         value_set_string(v, "node-name",
                          blk_node(e->blk)->node_name ? blk_node(e->blk)->node_name : "");

@@ -7,7 +7,9 @@
 
 bool nbd_service_start(BlockSystem *sys, const Value *args, GError **err);
 bool nbd_service_add(BlockSystem *sys, const Value *args, GError **err);
+/* By name, and by id. An export in use goes with "mode": "hard" only. */
 bool nbd_service_remove(BlockSystem *sys, const Value *args, GError **err);
+bool nbd_service_del(BlockSystem *sys, const Value *args, GError **err);
 bool nbd_service_stop_command(BlockSystem *sys, const Value *args, GError **err);
 void nbd_service_stop(BlockSystem *sys);
 Value *nbd_service_query(BlockSystem *sys);

@@ -68,6 +68,9 @@ static void rearm(void)
         bool moves = c != CLOCK_VIRTUAL || atomic_load(&timers.running);
         if (timers.armed[c] && moves) {
             int64_t left = timers.armed[c]->expire - clock_get_ns((ClockType)c);
+            if (c == CLOCK_VIRTUAL && timers.source && left > 0) {
+                continue; /* clock_virtual_advanced tells */
+            }
             wait = MIN(wait, MAX(left, 1)); /* 0 would disarm the fd */
         }
     }

@@ -286,7 +286,11 @@ static NetResult store_old(RTL8139 *s, uint8_t *data, uint32_t len, RxKind kind)
     if (total + 16 > size || len > 0x1fff) {
         return -1;
     }
-    if (total >= size - ring_used(s)) { /* it waits until CAPR moves; nothing is lost */
+    if (total >= size - ring_used(s)) {
+        /* It waits until CAPR moves, so nothing is lost, and RXOVW would be wrong. A driver that
+         * has acknowledged all that came and left some of it in the ring must hear of it again. */
+        s->starved = true;
+        rtl_interrupt(s, INT_ROK);
         return 0;
     }
     head[0] |= kind == RX_ALL ? HEADER_BAR : kind == RX_GROUP ? HEADER_MAR : HEADER_PAM;

@@ -48,6 +48,7 @@ enum {
     ANAR = 0x66,
     ANLPAR = 0x68,
     ANER = 0x6a,
+    CSCR = 0x74, /* CS configuration: the link, and that it has changed */
     CONFIG5 = 0xd8,
     TPPOLL = 0xd9,
     CPCR = 0xe0,
@@ -80,6 +81,9 @@ enum {
     RCR_AR = 0x10,
     RCR_WRAP = 0x80,
 
+    CSCR_LINK_OK = 0x0400,
+    CSCR_LINK_CHANGED = 0x0800,
+
     TSD_OWN = 1 << 13,
     TSD_TOK = 1 << 15,
 
@@ -106,7 +110,7 @@ typedef struct RTL8139 {
     uint32_t tx_index[2], rx_index; /* C+: normal, high priority */
     bool tx_poll[2];
     bool blocked, transmitting;
-    bool starved; /* a packet waits for a descriptor */
+    bool starved; /* a packet waits for room */
     /* Counters of the dump, DS "Dump tally counter". */
     uint64_t tx_ok, rx_ok, tx_err, rx_phys, rx_broadcast;
     uint32_t rx_err, rx_multicast;

@@ -137,6 +137,10 @@ void cpu_st(CPUState *cpu, vaddr addr, uint64_t val, unsigned size, int mode);
 /* Host address of guest RAM at addr for an access of size bytes within one page; NULL: MMIO.
  * Raises the exception when the access may not be. */
 void *cpu_probe(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int mode);
+/* Host address of the byte of guest RAM at addr if it may be read; NULL: not, or MMIO. No
+ * exception.
+ */
+const void *cpu_peek(CPUState *cpu, vaddr addr, int mode);
 /* For debuggers: no exception, no side effect in devices, permissions ignored. False: not mapped.
  */
 bool cpu_memory_rw_debug(CPUState *cpu, vaddr addr, void *buf, size_t size, bool write);

@@ -44,6 +44,7 @@ struct VCPU {
     struct VCPUWork *last_work;
     uint64_t queued;           /* so many pieces of work ever */
     _Atomic uint64_t finished; /* of them */
+    int64_t wake_at;           /* while halted: CLOCK_HOST_MONO ns at which it goes on; 0: never */
     VCPU *next;                /* of all, in order of index */
     void *accel;               /* the accelerator's own */
     void *machine;             /* interrupt controller's per-CPU state and the like */
@@ -88,6 +89,13 @@ void cpu_exclusive_end(VCPU *self);
  * unless may_wait: it has nothing to run.
  */
 bool vcpu_enter(VCPU *v, bool may_wait);
+/*
+ * Before leaving with EXCP_HALTED: the vCPU goes on after ns even if has_work says no. Negative: no
+ * such time.
+ */
+void vcpu_halt_for(VCPU *v, int64_t ns);
+/* What has_work says may have changed. Any thread. */
+void vcpu_wake(VCPU *v);
 /* Back from guest code. */
 void vcpu_leave(VCPU *v);
 /* async_run_on_cpu that returns a ticket for vcpu_await: until v has done all that was queued up to

@@ -62,12 +62,13 @@ void arm_exclusive_let_go(CPUArmState *env)
     }
 }
 
-static void helper_reserve(uint64_t env_, uint64_t addr)
+static void helper_reserve(uint64_t env_, uint64_t addr, uint64_t size)
 {
     CPUArmState *env = (CPUArmState *)(uintptr_t)env_;
 
     arm_exclusive_let_go(env);
     env->excl_count = atomic_load(granule_count(addr));
+    env->excl_size = (uint32_t)size;
 }
 
 /* 1 if nobody has stored since; then nobody else does until helper_end_exclusive. */
@@ -96,7 +97,7 @@ static void helper_end_exclusive(uint64_t env_)
                                              .nargs = n,          \
                                              .has_ret = ret,      \
                                              .flags = TCG_CALL_NO_RG | TCG_CALL_NO_WG }
-EXCLUSIVE_HELPER(reserve, 2, false);
+EXCLUSIVE_HELPER(reserve, 3, false);
 EXCLUSIVE_HELPER(begin_exclusive, 2, true);
 EXCLUSIVE_HELPER(end_exclusive, 1, false);
 
@@ -110,16 +111,16 @@ bool trans_clrex(DisasContext *s, G_GNUC_UNUSED arg_clrex *a)
     return true;
 }
 
-static void reserve(DisasContext *s, TCGv_i64 addr)
+static void reserve(DisasContext *s, TCGv_i64 addr, unsigned size)
 {
-    gen_helper(s, &reserve_info, TCG_NO_INDEX, tcg_env(s->tcg), addr, TCG_NO_INDEX, TCG_NO_INDEX);
+    gen_helper(s, &reserve_info, TCG_NO_INDEX, tcg_env(s->tcg), addr, imm64(s, size), TCG_NO_INDEX);
 }
 
 bool trans_ldxr(DisasContext *s, arg_ldxr *a)
 {
     TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 1 << a->sz), val = tcg_temp_i64(s->tcg);
 
-    reserve(s, addr);
+    reserve(s, addr, 1u << a->sz);
     tcg_gen_ld(s->tcg, a->sz | (a->acq ? MO_ACQUIRE : 0), val, addr, TCG_NO_INDEX, 0);
     tcg_gen_st_env(s->tcg, MO_64, addr, EXCL(addr));
     tcg_gen_st_env(s->tcg, MO_64, val, EXCL(val));
@@ -223,7 +224,7 @@ bool trans_ldxp(DisasContext *s, arg_ldxp *a)
     unsigned memop = MO_64 | (a->acq ? MO_ACQUIRE : 0);
     TCGv_i64 high = tcg_temp_i64(s->tcg);
 
-    reserve(s, addr);
+    reserve(s, addr, 8);
     tcg_gen_ld(s->tcg, memop, val, addr, TCG_NO_INDEX, 0);
     if (a->sz) {
         tcg_gen_ld(s->tcg, memop, high, addr, TCG_NO_INDEX, 8);

@@ -2,32 +2,25 @@
 /*
  * A64 loads and stores of pairs of registers (DDI 0487 C4.1.94).
  *
- * With FEAT_LSE2 a pair of up to 64-bit registers inside 16 aligned bytes is one single-copy atomic
- * access (B2.2.1). So it is one access of the host (64 bits, or an SSE one of 128, which is atomic
- * where it is aligned, Intel SDM volume 3, 9.1.1) once anybody else sees the guest's memory.
- * Before, and without the feature, two are cheaper.
+ * With FEAT_LSE2 a pair of general registers inside 16 aligned bytes is one single-copy atomic
+ * access (B2.2.1; LDPSW and pairs of SIMD registers stay two). So it is one access of the host (64
+ * bits, or an SSE one of 128, which is atomic where it is aligned, Intel SDM volume 3, 9.1.1) once
+ * anybody else sees the guest's memory. Before, and without the feature, two are cheaper.
  */
 #include "target/arm/translate.h"
 
-static bool is_one_access(const DisasContext *s)
+static bool is_one_access(const DisasContext *s, unsigned sz, MemAddr a)
 {
-    return s->tb->cflags & CF_SHARED && dc_feature(s, ARM_FEAT_LSE2);
-}
+    bool straddles =
+        sz == MO_64 && a.base.i == reg_xsp(31).i && a.disp & 15 && !(s->tb->flags & ARM_TBF_SP_ODD);
 
-/* Half of a 64-bit value, extended to 64 bits. */
-static void gen_half(DisasContext *s, TCGv_i64 d, TCGv_i64 whole, int at, bool sign)
-{
-    if (sign) {
-        tcg_gen_imm(sextract, s->tcg, MO_64, TCG_FIELD(at, 32), d, whole);
-    } else {
-        tcg_gen_imm(extract, s->tcg, MO_64, TCG_FIELD(at, 32), d, whole);
-    }
+    return s->tb->cflags & CF_SHARED && dc_feature(s, ARM_FEAT_LSE2) && !straddles;
 }
 
 /* sz: MO_32 or MO_64. Nothing is written before the access; d2 is the later one. */
 static void load_pair(DisasContext *s, unsigned sz, bool sign, TCGv_i64 d1, TCGv_i64 d2, MemAddr a)
 {
-    if (!is_one_access(s)) {
+    if (sign || !is_one_access(s, sz, a)) {
         unsigned memop = sz | (sign ? MO_SIGN : 0);
 
         mem_ld(s, memop, d1, a);
@@ -37,8 +30,8 @@ static void load_pair(DisasContext *s, unsigned sz, bool sign, TCGv_i64 d1, TCGv
         TCGv_i64 t = tcg_temp_i64(s->tcg);
 
         mem_ld(s, MO_64 | MO_PAIR, t, a);
-        gen_half(s, d1, t, 0, sign);
-        gen_half(s, d2, t, 32, sign);
+        tcg_gen(mov, s->tcg, MO_32, d1, t);
+        tcg_gen_imm(extract, s->tcg, MO_64, TCG_FIELD(32, 32), d2, t);
     } else {
         TCGv_vec t = tcg_temp_vec(s->tcg);
 
@@ -52,7 +45,7 @@ static void store_pair(DisasContext *s, unsigned sz, int rt, int rt2, MemAddr a)
 {
     TCGv_i64 first = reg_x(s, rt), second = reg_x(s, rt2);
 
-    if (!is_one_access(s)) {
+    if (!is_one_access(s, sz, a)) {
         mem_st(s, sz, first, a);
         a.disp += 1 << sz;
         mem_st(s, sz, second, a);
@@ -102,34 +95,13 @@ bool trans_ldp(DisasContext *s, arg_ldp *a)
 /* --- FP and SIMD registers
  * ----------------------------------------------------------------------------------- */
 
-static void load_pair_v(DisasContext *s, unsigned sz, int rt, int rt2, MemAddr a)
+static void ldst_one_v(DisasContext *s, unsigned sz, bool load, int rt, MemAddr a)
 {
-    if (sz == MO_128 || !is_one_access(s)) {
+    if (load) {
         mem_ldv(s, sz, reg_v(rt), a);
-        a.disp += 1 << sz;
-        mem_ldv(s, sz, reg_v(rt2), a);
-        return;
-    }
-    TCGv_vec t = tcg_temp_vec(s->tcg), second = tcg_temp_vec(s->tcg);
-
-    mem_ldv(s, (sz + 1) | MO_PAIR, t, a);
-    tcg_gen(vzext, s->tcg, sz, reg_v(rt), tcg_vec_low(t));
-    tcg_gen_imm(vdup_v, s->tcg, sz, 1, second, t);
-    tcg_gen(vzext, s->tcg, sz, reg_v(rt2), tcg_vec_low(second));
-}
-
-static void store_pair_v(DisasContext *s, unsigned sz, int rt, int rt2, MemAddr a)
-{
-    if (sz == MO_128 || !is_one_access(s)) {
+    } else {
         mem_stv(s, sz, reg_v(rt), a);
-        a.disp += 1 << sz;
-        mem_stv(s, sz, reg_v(rt2), a);
-        return;
     }
-    TCGv_vec t = tcg_temp_vec(s->tcg);
-
-    tcg_gen_imm(vins_v, s->tcg, sz, 1, t, reg_v(rt), reg_v(rt2));
-    mem_stv(s, (sz + 1) | MO_PAIR, t, a);
 }
 
 bool trans_ldstp_v(DisasContext *s, arg_ldstp_v *a)
@@ -141,11 +113,9 @@ bool trans_ldstp_v(DisasContext *s, arg_ldstp_v *a)
     int64_t imm = (int64_t)a->imm * (1 << sz);
     MemAddr addr = mem_mode_addr(a->rn, a->mode, imm);
 
-    if (a->load) {
-        load_pair_v(s, sz, a->rt, a->rt2, addr);
-    } else {
-        store_pair_v(s, sz, a->rt, a->rt2, addr);
-    }
+    ldst_one_v(s, sz, a->load, a->rt, addr);
+    addr.disp += 1 << sz;
+    ldst_one_v(s, sz, a->load, a->rt2, addr);
     mem_write_back(s, a->rn, a->mode, imm);
     return true;
 }

@@ -52,6 +52,7 @@ typedef struct ARMSystemState {
         bool has_far;
     } exc;
     _Atomic uint32_t event; /* the event register of WFE */
+    _Atomic bool wfe;       /* asleep in WFE, pc is at it */
     bool serror;            /* pending */
     uint64_t tlb_id;        /* address space id that EL0's translations have now */
 } ARMSystemState;
@@ -72,6 +73,7 @@ typedef struct CPUArmState {
     /* Load-exclusive's reservation: the address (~0: none) and the values seen there. */
     uint64_t excl_addr, excl_val, excl_high;
     uint32_t excl_count;    /* a64-atomic.c: of the granule when it was loaded */
+    uint32_t excl_size;     /* bytes that excl_val has; 8 of a pair */
     void *excl_held;        /* the count that a store-exclusive holds, NULL for none */
     uint64_t pac_key[5][2]; /* APIA APIB APDA APDB APGA: low, high */
     /* From here on: the model's, not touched by a reset. */

@@ -92,6 +92,7 @@ static void take(CPUArmState *env, int el, unsigned vector)
     uint32_t old = env->pstate, new = old &(ARM_PSTATE_DIT | ARM_PSTATE_PAN);
 
     arm_exclusive_let_go(env);
+    env->sys.wfe = false; /* ERET is an event: then it is over */
     env->sys.spsr_el[el] = arm_get_spsr(env);
     env->sys.elr_el[el] = env->pc;
     if (arm_el(env) < el) {
@@ -191,16 +192,17 @@ void arm_do_interrupt(CPUState *cpu)
 /* ---- interrupts
  * ----------------------------------------------------------------------------------------- */
 
+static const struct {
+    uint32_t interrupt, mask;
+    unsigned vector;
+} kinds[] = {
+    { CPU_INT_FAST, ARM_PSTATE_F, VECTOR_FIQ },
+    { CPU_INT_HARD, ARM_PSTATE_I, VECTOR_IRQ },
+    { CPU_INT_TARGET0, ARM_PSTATE_A, VECTOR_SERROR },
+};
+
 bool arm_exec_interrupt(CPUState *cpu, uint32_t interrupts)
 {
-    static const struct {
-        uint32_t interrupt, mask;
-        unsigned vector;
-    } kinds[] = {
-        { CPU_INT_FAST, ARM_PSTATE_F, VECTOR_FIQ },
-        { CPU_INT_HARD, ARM_PSTATE_I, VECTOR_IRQ },
-        { CPU_INT_TARGET0, ARM_PSTATE_A, VECTOR_SERROR },
-    };
     CPUArmState *env = arm_env(cpu);
 
     for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
@@ -218,11 +220,25 @@ bool arm_exec_interrupt(CPUState *cpu, uint32_t interrupts)
     return false;
 }
 
+/* WFE does not wake for what is masked (D1.6.1), unlike WFI. */
+bool arm_interrupt_unmasked(const CPUArmState *env)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (env->parent.interrupts & kinds[i].interrupt && !(env->pstate & kinds[i].mask)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool arm_has_work(const CPUState *cpu)
 {
     const CPUArmState *env = arm_env(cpu);
 
-    return !arm_vcpu(env)->powered_off && (cpu->interrupts || env->sys.event);
+    if (arm_vcpu(env)->powered_off) {
+        return false;
+    }
+    return env->sys.event || (env->sys.wfe ? arm_interrupt_unmasked(env) : cpu->interrupts != 0);
 }
 
 /* ---- return

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What translated code of a whole machine calls. */
-#include <sched.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "exec/exec.h"
 #include "hw/biglock.h"
@@ -88,46 +88,121 @@ static void sleep_until(CPUArmState *env, uint64_t count)
     biglock_unlock();
 }
 
+/* A plain store by another CPU clears the exclusive monitor, which is an event. */
+static bool reservation_is_gone(CPUArmState *env)
+{
+    CPUState *cpu = &env->parent;
+    const void *p = cpu_peek(cpu, env->excl_addr, arm_mmu_mode(cpu, false));
+    uint64_t now = 0;
+
+    if (!p) {
+        return true;
+    }
+    memcpy(&now, p, env->excl_size);
+    return now != env->excl_val;
+}
+
+/* ns until the event stream's next event (D11.2.5); negative: there is none. */
+static int64_t next_stream_event(const CPUArmState *env)
+{
+    enum { EVNTEN = 1 << 2 };
+    unsigned bit = env->sys.cntkctl >> 4 & 15;
+    uint64_t period = UINT64_C(2) << bit, now = arm_counter(env);
+
+    if (!(env->sys.cntkctl & EVNTEN)) {
+        return -1;
+    }
+    return arm_counter_to_ns(env, (now & -period) + period) - arm_counter_to_ns(env, now);
+}
+
 /*
- * WFI sleeps until an interrupt. WFE might wait for a store that nobody tells us of (the exclusive
- * monitor's events), so it only lets others run.
+ * How long WFE sleeps if nothing comes; negative: for ever. Nobody tells us of stores to a reserved
+ * address, so they are looked for: for a moment at once, then every RESERVED_NS.
  */
+static int64_t wfe_time(CPUArmState *env, int kind, uint64_t until)
+{
+    enum { LOOKS = 64, RESERVED_NS = 50000 };
+    int64_t ns = next_stream_event(env);
+
+    if (kind == WFX_WFET) {
+        int64_t left = arm_counter_to_ns(env, until) - arm_counter_to_ns(env, arm_counter(env));
+        ns = ns < 0 ? left : MIN(ns, left);
+    }
+    if (env->excl_addr == ~UINT64_C(0)) {
+        return ns;
+    }
+    for (int n = 0; n < LOOKS; n++) {
+        if (reservation_is_gone(env)) {
+            return 0;
+        }
+        __builtin_ia32_pause();
+    }
+    return ns < 0 ? RESERVED_NS : MIN(ns, RESERVED_NS);
+}
+
+/* WFE is done when it is run again, whatever woke it up: the architecture lets it. */
+static void wait_for_event(CPUArmState *env, int kind, uint64_t until)
+{
+    int64_t ns;
+
+    if (atomic_exchange(&env->sys.wfe, false)) {
+        env->sys.event = 0;
+        return;
+    }
+    ns = arm_interrupt_unmasked(env) ? 0 : wfe_time(env, kind, until);
+    if (ns != 0) {
+        env->sys.wfe = true;
+        vcpu_halt_for(arm_vcpu(env), ns);
+        cpu_loop_exit(&env->parent, EXCP_HALTED);
+    }
+}
+
+static void wait_for_interrupt(CPUArmState *env, int kind, uint64_t until)
+{
+    CPUState *cpu = &env->parent;
+
+    env->sys.event = 0; /* it would count as something to do */
+    env->sys.wfe = false;
+    if (kind == WFX_WFIT) {
+        sleep_until(env, until);
+    }
+    env->pc += 4;
+    cpu->halted = true;
+    cpu_loop_exit(cpu, EXCP_HALTED);
+}
+
 static void helper_wait(uint64_t env, uint64_t kind, uint64_t reg, uint64_t val)
 {
     CPUArmState *e = ENV(env);
-    CPUState *cpu = &e->parent;
     bool event = kind == WFX_WFE || kind == WFX_WFET;
 
-    if (event && atomic_exchange(&e->sys.event, 0)) {
-        return;
-    }
-    if (!event && cpu->interrupts) {
+    if (event ? !e->sys.wfe && atomic_exchange(&e->sys.event, 0) : e->parent.interrupts != 0) {
         return;
     }
     if ((kind == WFX_WFIT || kind == WFX_WFET) && arm_counter(e) >= val) {
+        e->sys.wfe = false;
         return;
     }
     if (wait_is_trapped(e, kind)) {
         arm_raise(e, syn_wfx(kind, reg));
     }
     if (event) {
-        sched_yield();
-        return;
+        wait_for_event(e, kind, val);
+    } else {
+        wait_for_interrupt(e, kind, val);
     }
-    e->sys.event = 0; /* it would count as something to do */
-    if (kind == WFX_WFIT) {
-        sleep_until(e, val);
-    }
-    e->pc += 4;
-    cpu->halted = true;
-    cpu_loop_exit(cpu, EXCP_HALTED);
 }
 
 static void helper_sev(uint64_t env, uint64_t all)
 {
     ENV(env)->sys.event = 1;
     for (VCPU *v = all ? vcpu_first() : NULL; v; v = v->next) {
-        arm_env(v->cpu)->sys.event = 1;
+        CPUArmState *e = arm_env(v->cpu);
+
+        e->sys.event = 1;
+        if (e->sys.wfe) {
+            vcpu_wake(v);
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 # every option of qcow2 and for the other formats. Run by `make check-block`.
 set -u
 build=${1:-build}
-img=$PWD/$build/latimer-img io=$PWD/$build/latimer-io
+top=$PWD img=$PWD/$build/latimer-img io=$PWD/$build/latimer-io
 command -v qemu-img >/dev/null && command -v qemu-io >/dev/null || {
     echo "1..0 # SKIP qemu-img is not installed (Debian package: qemu-utils)"
     exit 0
@@ -296,6 +296,157 @@ stream_case() {
     done
 }
 
+# Images that no program here can make, read by both; and what neither reads.
+esx_case() {
+    local name="vmdk vmfsSparse" f
+    ran=$((ran + 1))
+    rm -rf ./*
+    for f in base "child base.vmdk"; do
+        # shellcheck disable=SC2086
+        run "$name" python3 "$top/tests/block/esx-sparse.py" $f || return
+    done
+    for f in base child; do
+        run "$name" qemu-img convert -O raw $f.vmdk q.raw
+        run "$name" "$img" convert -O raw $f.vmdk l.raw
+        run "$name" cmp q.raw l.raw
+        run "$name" "$img" check $f.vmdk
+        qemu-img map --output=json $f.vmdk >q.map
+        "$img" map --output=json $f.vmdk >l.map
+        run "$name" cmp q.map l.map
+    done
+    "$io" -f vmdk -c "write 0 512" base.vmdk >log 2>&1
+    grep -q "not implemented: writing to ESX" log || die "$name: written to"
+    sed 's/VMFSSPARSE/SESPARSE/; s/vmfsSparse/seSparse/' base.vmdk >se.vmdk
+    "$img" info se.vmdk >log 2>&1
+    grep -q "not implemented: VMDK of type 'seSparse'" log || die "$name: seSparse"
+    # "vmfs": a flat extent of another name
+    run "$name" qemu-img create -q -f vmdk -o subformat=monolithicFlat v.vmdk 4M
+    run "$name" qemu-io -f vmdk -c "write -P 7 1M 64k" v.vmdk
+    sed -i 's/monolithicFlat/vmfs/; s/ FLAT "\(.*\)" 0/ VMFS "\1"/' v.vmdk
+    run "$name" qemu-img compare v.vmdk v-flat.vmdk
+    run "$name" "$img" compare v.vmdk v-flat.vmdk
+}
+
+# Differencing disks: qemu-img refuses those of VHDX, and reads those of VHD as if what the parent
+# has were zeroes. We refuse both, and say why.
+parent_case() {
+    local name="VHD and VHDX parents"
+    ran=$((ran + 1))
+    rm -rf ./*
+    run "$name" qemu-img create -q -f vpc d.vpc 4M
+    # the disk type of both copies of the footer, and its checksum made to fit (4 is one more than 3)
+    local size sum at
+    size=$(stat -c %s d.vpc)
+    for at in 0 $((size - 512)); do
+        sum=$(od -An -tu1 -j $((at + 64)) -N 4 d.vpc | awk '{ printf "%.0f", $1 * 16777216 + $2 * 65536 + $3 * 256 + $4 - 1 }')
+        printf '\4' | dd of=d.vpc bs=1 seek=$((at + 63)) conv=notrunc status=none
+        # shellcheck disable=SC2059
+        printf "$(printf '\\x%02x\\x%02x\\x%02x\\x%02x' $((sum >> 24 & 255)) $((sum >> 16 & 255)) $((sum >> 8 & 255)) $((sum & 255)))" |
+            dd of=d.vpc bs=1 seek=$((at + 64)) conv=notrunc status=none
+    done
+    "$img" info -f vpc d.vpc >log 2>&1 && die "$name: read"
+    grep -q "differencing" log || die "$name: $(cat log)"
+    run "$name" qemu-img create -q -f vhdx d.vhdx 4M
+    # HasParent in the metadata item "File Parameters"
+    run "$name" python3 -c '
+import uuid
+data = bytearray(open("d.vhdx", "rb").read())
+table = data.index(b"metadata")
+entry = data.index(uuid.UUID("caa16737-fa36-4d43-b3b6-33f0aa44e76b").bytes_le, table)
+item = table + int.from_bytes(data[entry + 16:entry + 20], "little")
+data[item + 4] |= 2
+open("d.vhdx", "wb").write(data)'
+    qemu-img info -f vhdx d.vhdx >log 2>&1 && die "$name: qemu-img reads it"
+    "$img" info -f vhdx d.vhdx >log 2>&1 && die "$name: read"
+    grep -q "differencing" log || die "$name: $(cat log)"
+}
+
+# Every option that `qemu-img create -f FORMAT -o help` lists, by this table of values (b: a base
+# image; elsewhere: tests/block/crypt.sh, or a case of its own, has it): images of both, written by both, read by both.
+option_values() { # format, option
+    case $1.$2 in
+    *.size) echo 17825792 ;;
+    *.nocow) echo on off ;;
+    *.extent_size_hint) echo 0 1M ;;
+    raw.preallocation | vdi.preallocation | vpc.preallocation | vhdx.preallocation | vmdk.preallocation) echo off falloc full ;;
+    qcow2.preallocation) echo off metadata falloc full ;;
+    *.backing_file | *.backing_fmt) echo b ;;
+    *.cipher-* | *.hash-alg | *.iter-time | *.ivgen-* | *.key-secret | *encrypt.* | luks.preallocation) echo elsewhere ;;
+    qcow2.encryption) echo off ;;
+    qcow2.cluster_size) echo 512 1k 2k 4k 8k 16k 32k 64k 128k 256k 512k 1M 2M ;;
+    qcow2.compat) echo 0.10 1.1 v2 v3 ;;
+    qcow2.compression_type) echo zlib zstd ;;
+    qcow2.data_file | qcow2.data_file_raw) echo elsewhere ;;
+    qcow2.extended_l2 | qcow2.lazy_refcounts | vdi.static | vpc.force_size | vhdx.block_state_zero | vmdk.compat6 | vmdk.zeroed_grain) echo on off ;;
+    qcow2.refcount_bits) echo 1 2 4 8 16 32 64 ;;
+    vmdk.adapter_type) echo ide lsilogic buslogic legacyESX ;;
+    vmdk.hwversion) echo 4 14 ;;
+    vmdk.toolsversion) echo 2147483647 10304 ;;
+    vmdk.subformat) echo monolithicSparse monolithicFlat twoGbMaxExtentSparse twoGbMaxExtentFlat ;;
+    vpc.subformat | vhdx.subformat) echo dynamic fixed ;;
+    vhdx.block_size) echo 0 1M 8M 256M ;;
+    vhdx.log_size) echo 1M 4M ;;
+    esac
+}
+
+option_pair() { # format, option, value
+    local fmt=$1 name="$1 $2=$3" opts=$2=$3 d p size=17825792
+    rm -rf ./*
+    mkdir q l
+    requests 31 z >cmds
+    [ "$2" != size ] || size=
+    if [ "$3" = b ]; then
+        for d in q l; do
+            qemu-img create -q -f "$fmt" $d/base 16M
+            qemu-io -f "$fmt" -c "write -q -P 3 0 1M" $d/base
+        done
+        opts=backing_file=base,backing_fmt=$fmt size=
+    fi
+    for d in q l; do
+        p=$img
+        [ $d = l ] || p=qemu-img
+        # shellcheck disable=SC2086
+        (cd $d && exec "$p" create -q -f "$fmt" -o "$opts" x $size) >log 2>&1
+        echo $? >$d.status
+        cp log $d.log
+    done
+    if [ "$(cat q.status)" != 0 ]; then # what is refused there is refused here
+        [ "$(cat l.status)" != 0 ] || die "$name: made, though qemu-img says: $(cat q.log)"
+        return
+    fi
+    [ "$(cat l.status)" = 0 ] || { die "$name: $(cat l.log)"; return; }
+    for p in "qemu-io q" "$io l"; do
+        # shellcheck disable=SC2086
+        set -- $p
+        (cd "$2" && exec "$1" -f "$fmt" x <../cmds) >log 2>&1 || die "$name: $1: $(tail -1 log)"
+    done
+    for p in "$img" qemu-img; do
+        run "$name" "$p" compare -f "$fmt" -F "$fmt" q/x l/x
+        "$p" info -f "$fmt" q/x 2>&1 | sed "/disk size/d; /cid:/d; /filename:/d; /^image/d; s,: [ql]/,: D/," >q.info
+        "$p" info -f "$fmt" l/x 2>&1 | sed "/disk size/d; /cid:/d; /filename:/d; /^image/d; s,: [ql]/,: D/," >l.info
+        run "$name: info" diff q.info l.info
+        [ "$fmt" = vpc ] || [ "$fmt" = raw ] || for d in q l; do run "$name" "$p" check -f "$fmt" $d/x; done
+    done
+}
+
+options_case() { # format
+    local fmt=$1 name="$1 options" opt values v
+    ran=$((ran + 1))
+    rm -rf ./*
+    for opt in $(qemu-img create -f "$fmt" -o help x | sed -n 's/^  \([^=]*\)=.*/\1/p'); do
+        values=$(option_values "$fmt" "$opt")
+        [ -n "$values" ] || die "$name: there is no case for $opt"
+        if [ "$values" = elsewhere ]; then
+            grep -q -- "${opt#encrypt.}" "$top/tests/block/crypt.sh" || grep -q "qcow2_case.*$opt=" "$top/tests/block/matrix.sh" || die "$name: there is no case for $opt"
+            continue
+        fi
+        for v in $values; do option_pair "$fmt" "$opt" "$v"; done
+    done
+    qemu-img create -f "$fmt" -o help x | sed 's/ - .*//' >q.help
+    "$img" create -f "$fmt" -o help x | sed 's/ - .*//' >l.help
+    run "$name: the same options" diff q.help l.help
+}
+
 text_case() { # same words for the same image
     local name=text c
     ran=$((ran + 1))
@@ -388,6 +539,9 @@ for o in "" subformat=monolithicFlat subformat=twoGbMaxExtentSparse subformat=tw
     try format_case vmdk "$o" z
 done
 try stream_case
+for f in raw qcow2 vmdk vdi vpc vhdx luks; do try options_case $f; done
+try esx_case
+try parent_case
 try text_case
 
 echo "1..$ran"

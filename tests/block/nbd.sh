@@ -167,6 +167,36 @@ if have openssl; then
     refused "a client without a certificate" "" "$img" info \
         --object "tls-creds-x509,id=t,dir=$dir/bare,endpoint=client" --image-opts "$tcp"
     stop x
+    # Who may come in, by the name in the certificate; qemu-nbd takes the same objects.
+    printf '{"policy":"deny","rules":[{"match":"CN=nobody","policy":"allow"},{"match":"CN=loc*","policy":"allow","format":"glob"}]}' >list.json
+    allow="authz-simple,id=z,identity=CN=localhost authz-list,id=z,policy=allow
+        {\"qom-type\":\"authz-list\",\"id\":\"z\",\"policy\":\"deny\",\"rules\":[{\"match\":\"*host\",\"policy\":\"allow\",\"format\":\"glob\"}]}
+        authz-list-file,id=z,filename=$dir/list.json"
+    deny="authz-simple,id=z,identity=CN=other authz-list,id=z
+        {\"qom-type\":\"authz-list\",\"id\":\"z\",\"policy\":\"allow\",\"rules\":[{\"match\":\"CN=localhost\",\"policy\":\"deny\",\"format\":\"exact\"}]}"
+    n=10
+    for server in "$nbd" qemu-nbd; do
+        have "$server" || { skip "$server: not installed"; continue; }
+        what=in
+        for authz in $allow then $deny; do
+            [ "$authz" != then ] || { what=out; continue; }
+            # (qemu-nbd 7.2 knows authz-list-file, and then does not accept it.)
+            case ${server##*/}.$authz in qemu-nbd.authz-list-file*) continue ;; esac
+            n=$((n + 1))
+            run "${server##*/} --tls-authz $authz" "$server" --fork --pid-file=x.pid -r -t -e 0 -f raw -b 127.0.0.1 \
+                -p $((port + n)) --object "$creds,endpoint=server" --object "$authz" --tls-creds t --tls-authz z a.raw
+            to=${tcp/port=$((port + 1))/port=$((port + n))}
+            case $what in
+            in) run "lets the client in" "$img" info --object "$creds,endpoint=client" --image-opts "$to" ;;
+            out) refused "keeps the client out" "" "$img" info --object "$creds,endpoint=client" --image-opts "$to" ;;
+            esac
+            stop x
+        done
+    done
+    refused "no such list" "No object with id 'nosuch'" "$nbd" -f raw -k "$dir/none" \
+        --object "$creds,endpoint=server" --tls-creds t --tls-authz nosuch a.raw
+    refused "a list without TLS" "needs --tls-creds" "$nbd" -f raw -k "$dir/none" \
+        --object authz-simple,id=z,identity=x --tls-authz z a.raw
     run "start tls, for any client" "$nbd" --fork --pid-file=x.pid -r -t -e 0 -f raw -b 127.0.0.1 \
         -p $((port + 2)) --object "$creds,endpoint=server,verify-peer=off" --tls-creds t a.raw
     run "a client without a certificate" "$img" info \
@@ -202,5 +232,11 @@ run "write to it" "$io" -f raw -c "write -q -P 77 0 1M" -c "read -q -P 77 0 1M" 
 stop s
 run "the image is as it was" cmp a.raw before.raw
 refused "no kernel device, a message" "Failed to open /dev/no-such-nbd" "$nbd" -c /dev/no-such-nbd -f raw a.raw
+if [ -b /dev/nbd15 ]; then
+    skip "/dev/nbd15 is there: whether it is free is not for us to try"
+else
+    refused "no nbd in this kernel, a message" "/dev/nbd15: No such" "$nbd" -c /dev/nbd15 -f raw a.raw
+    refused "nor to disconnect" "/dev/nbd15: No such" "$nbd" -d /dev/nbd15
+fi
 
 finish

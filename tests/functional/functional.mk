@@ -16,6 +16,17 @@ check-memory: $(LINKS) ## what emulation costs in memory
 check-python: $(LINKS) ## Python's regression suite, each test beside native
 	@$(TAP)python tests/functional/python-suite --emulator=$(abspath $(BUILD)/latimer-aarch64)
 
-CHECKS      += check-functional check-memory
-CHECKS_SLOW += check-functional-slow check-debian check-python
-.PHONY: check-functional check-functional-slow check-debian check-memory check-python
+check-sanitizers: $(LINKS) ## programs made with the compiler's sanitizers
+	@$(TAP)sanitizers tests/functional/sanitizers --emulator=$(abspath $(BUILD)/latimer-aarch64) \
+	    --cc='$(AARCH64_CC)'
+
+check-perl: $(LINKS) ## perl's core tests, each beside native
+	@$(TAP)perl tests/functional/perl-suite --emulator=$(abspath $(BUILD)/latimer-aarch64)
+
+check-sqlite: $(LINKS) ## SQLite's fuzzcheck beside native
+	@$(TAP)sqlite tests/functional/sqlite-fuzz --emulator=$(abspath $(BUILD)/latimer-aarch64)
+
+CHECKS      += check-functional check-memory check-sanitizers
+CHECKS_SLOW += check-functional-slow check-debian check-python check-perl check-sqlite
+.PHONY: check-functional check-functional-slow check-debian check-memory check-sanitizers check-python \
+	check-perl check-sqlite

@@ -40,8 +40,6 @@ typedef struct Form {
 
 STORE(stp_x, "stp %1, %1, [%0]")
 STORE(stp_w, "stp %w1, %w1, [%0]")
-STORE(stp_d, "stp d0, d0, [%0]")
-STORE(stp_s, "stp s0, s0, [%0]")
 STORE(str_x, "str %1, [%0]")
 STORE(str_w, "str %w1, [%0]")
 STORE(str_h, "strh %w1, [%0]")
@@ -50,9 +48,6 @@ STORE(str_twice, "str %1, [%0]\nstr %1, [%0, #8]")
 LOAD(ldp_x, "ldp %0, %1, [%2]")
 LOAD(ldnp_x, "ldnp %0, %1, [%2]")
 LOAD(ldp_w, "ldp w2, w3, [%2]\nsxtw %0, w2\nsxtw %1, w3")
-LOAD(ldpsw, "ldpsw %0, %1, [%2]")
-LOAD(ldp_d, "ldp d0, d1, [%2]\nfmov %0, d0\nfmov %1, d1")
-LOAD(ldp_s, "ldp s0, s1, [%2]\nsmov %0, v0.s[0]\nsmov %1, v1.s[0]")
 LOAD(ldr_x, "ldr %0, [%2]\nmov %1, %0")
 LOAD(ldr_w, "ldrsw %0, [%2]\nmov %1, %0")
 LOAD(ldr_h, "ldrsh %0, [%2]\nmov %1, %0")
@@ -61,10 +56,8 @@ LOAD(ldaxp, "ldaxp %0, %1, [%2]\nclrex")
 
 static const Form forms[] = {
     { "STP X, LDP X", 0, 0, 16, stp_x, ldp_x },   { "STP X, LDNP X", 0, 0, 16, stp_x, ldnp_x },
-    { "STP X, LDP D", 0, 0, 16, stp_x, ldp_d },   { "STP D, LDP X", 0, 0, 16, stp_d, ldp_x },
-    { "STP X, LDR Q", 0, 0, 16, stp_x, ldr_q },   { "STR Q, LDP X", 0, 0, 16, str_q, ldp_x },
-    { "STP X, LDAXP X", 0, 0, 16, stp_x, ldaxp }, { "STP W, LDP W", 0, 8, 1, stp_w, ldp_w },
-    { "STP W, LDPSW", 0, 8, 4, stp_w, ldpsw },    { "STP S, LDP S", 0, 8, 1, stp_s, ldp_s },
+    { "STP X, LDAXP X", 0, 0, 16, stp_x, ldaxp }, { "STP X, LDR Q", 0, 0, 16, stp_x, ldr_q },
+    { "STR Q, LDP X", 0, 0, 16, str_q, ldp_x },   { "STP W, LDP W", 0, 8, 1, stp_w, ldp_w },
     { "STP W, LDR X", 0, 8, 1, stp_w, ldr_x },    { "STR X, LDP W", 0, 8, 1, str_x, ldp_w },
     { "STR X, LDR X", 0, 8, 1, str_x, ldr_x },    { "STR W, LDRSW", 0, 12, 1, str_w, ldr_w },
     { "STRH, LDRSH", 0, 14, 1, str_h, ldr_h },

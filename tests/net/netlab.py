@@ -160,19 +160,23 @@ class NetGuest(Guest):
     def interface(self, mac):
         return self.run(f"grep -il {mac} /sys/class/net/*/address").split("/")[4]
 
-    def counters(self):
-        """What `info network` shows: name -> its text."""
+    def counters_list(self):
+        """What `info network` shows: pairs of a name and its text, one for each queue."""
         text = self.qmp({"execute": "human-monitor-command", "arguments": {"command-line": "info network"}})["return"]
-        found = {}
-        for block in re.split(r"\n(?! )", text.replace("\n \\   ", "\n  ").replace("\n \\ ", "\n")):
-            found[block.split(":")[0].strip()] = block
-        return found
+        text = text.replace("\n \\   ", "\n  ").replace("\n \\ ", "\n")
+        return [(block.split(":")[0].strip(), block) for block in re.split(r"\n(?! )", text) if block]
+
+    def counters(self):
+        return dict(self.counters_list())
+
+    @staticmethod
+    def total(blocks, name, what):
+        """The number behind the word, of all queues of that name."""
+        found = [re.search(rf"{what} (\d+)", text) for key, text in blocks if key == name]
+        return sum(int(m.group(1)) for m in found if m)
 
     def counter(self, name, what):
-        """The number in front of or behind the word."""
-        text = self.counters()[name]
-        match = re.search(rf"{what} (\d+)", text)
-        return int(match.group(1)) if match else 0
+        return self.total(self.counters_list(), name, what)
 
     def command(self, line):
         return self.qmp({"execute": "human-monitor-command", "arguments": {"command-line": line}})["return"]

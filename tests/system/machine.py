@@ -63,6 +63,16 @@ class Guest:
         self.proc.stdin.write(text.encode())
         self.proc.stdin.flush()
 
+    def emulator_pid(self):
+        """Of the emulator itself, which is timeout's child."""
+        with open(f"/proc/{self.proc.pid}/task/{self.proc.pid}/children") as file:
+            return int(file.read().split()[0])
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.emulator_pid()}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def boot(self):
         self.expect(PROMPT)
         return self

@@ -1,7 +1,8 @@
 # Guest test programs: tests/tcg/ARCH/NAME.c is one program; insn-NAME.S is a list of
 # instructions that insn.c runs; dynamic-*.c is linked dynamically, all others statically.
 AARCH64_CC ?= $(firstword $(shell command -v aarch64-linux-gnu-gcc-12) aarch64-linux-gnu-gcc)
-AARCH64_CFLAGS = -O2 -g -D_GNU_SOURCE -Wall -Wextra $(if $(filter dynamic-%,$*),,-static)
+AARCH64_CFLAGS = -O2 -g -D_GNU_SOURCE -Wall -Wextra $(if $(filter dynamic-%,$*),,-static) \
+                 $(if $(filter %-asan,$*),-fsanitize=address) $(if $(filter %-tsan,$*),-fsanitize=thread)
 
 TCG_SRC      := tests/tcg/aarch64
 TCG_BUILD     = $(BUILD)/tests/tcg/aarch64
@@ -24,7 +25,7 @@ EMU_COMMAND = $(if $(filter-out /%,$(wildcard $(firstword $(EMU)))),$(CURDIR)/)$
 TCG_RUN     = tests/tcg/run --emulator='$(if $(EMU),$(EMU_COMMAND))'
 # -perfmap is Latimer's own, whatever EMU is
 EMU_PERFMAP = $(abspath $(BUILD)/latimer-aarch64)
-TCG_PATH    = $(abspath $(TCG_LISTS) $(TCG_PROGRAMS))
+TCG_PATH    = $(abspath $(TCG_LISTS) $(filter-out %-tsan,$(TCG_PROGRAMS)))
 
 # Every program on the host's best code; the instruction lists on the other engines too.
 check-tcg: guest-programs $(if $(EMULATOR),all)
@@ -33,6 +34,24 @@ check-tcg: guest-programs $(if $(EMULATOR),all)
 	$(TAP)tcg-models $(TCG_RUN) --emulator='$(if $(EMU),$(EMU_COMMAND) -cpu cortex-a76)' \
 	    --modes='host interp' $(abspath $(TCG_BUILD)/alignment) || failed=1; \
 	$(TAP)perfmap tests/tcg/perfmap $(EMU_PERFMAP) $(abspath $(TCG_BUILD)/flow) || failed=1; \
+	exit $$failed
+
+# A guest base and a small address space; check-tcg-modes runs every program so.
+check-base: guest-programs $(if $(EMULATOR),all)
+	@failed=0; in_build() { for name; do echo $(abspath $(TCG_BUILD))/$$name; done; }; \
+	$(TAP)base $(TCG_RUN) --modes=base \
+	    $$(in_build address pointers memory signal thread process proc fault dynamic-libs) || failed=1; \
+	$(TAP)base-engines $(TCG_RUN) --modes='base-interp base-verify base-low' \
+	    $$(in_build address pointers) || failed=1; \
+	$(TAP)va39 $(TCG_RUN) --modes='va39 base-low' $$(in_build address dynamic-asan dynamic-tsan) || failed=1; \
+	exit $$failed
+
+# Debian's programs and the debugger with a guest base, the former in a 39-bit address space too.
+check-base-slow: guest-programs $(GDB_TARGET) $(if $(EMULATOR),all)
+	@failed=0; emulator='$(if $(EMU),$(EMU_COMMAND) -B 0x10000000000)'; \
+	$(TAP)functional-base tests/functional/run --emulator="$$emulator" --set=quick || failed=1; \
+	$(TAP)functional-va39 tests/functional/run --emulator='$(if $(EMU),$(EMU_COMMAND) -R 512G)' --set=quick || failed=1; \
+	$(TAP)gdb-base tests/gdb/run --emulator="$$emulator" --target=$(abspath $(GDB_TARGET)) || failed=1; \
 	exit $$failed
 
 check-bad-input: guest-programs $(if $(EMULATOR),all)
@@ -78,7 +97,7 @@ check-lockfree: guest-programs $(if $(EMULATOR),all)
 record-insn: guest-programs
 	for list in $(TCG_LISTS); do $(EMU) $$list > $(TCG_SRC)/$${list##*/}.out || exit 1; done
 
-CHECKS      += check-tcg check-bad-input check-cache check-binfmt check-syscall-table
-CHECKS_SLOW += check-tcg-modes check-lockfree check-stress
-.PHONY: guest-programs check-tcg check-bad-input check-cache check-tcg-modes check-lockfree check-binfmt check-syscall-table \
+CHECKS      += check-tcg check-base check-bad-input check-cache check-binfmt check-syscall-table
+CHECKS_SLOW += check-tcg-modes check-base-slow check-lockfree check-stress
+.PHONY: guest-programs check-tcg check-base check-base-slow check-bad-input check-cache check-tcg-modes check-lockfree check-binfmt check-syscall-table \
         check-stress record-insn

@@ -50,12 +50,30 @@ static void test_model(const void *data)
     arm_target.cpu_free(cpu);
 }
 
+/* FPCR's bits that the model lacks are RES0: of traps, and of FEAT_AFP (FIZ, AH, NEP) everywhere.
+ */
+static void test_fpcr(const void *data)
+{
+    const Model *m = data;
+    CPUState *cpu = arm_target.cpu_new(m->name, NULL);
+    CPUArmState *env = (CPUArmState *)cpu;
+    bool fp16 = (m->pfr0 >> 16 & 15) == 1;
+
+    arm_set_fpcr(env, ~0u);
+    g_assert_cmphex(arm_get_fpcr(env), ==, fp16 ? 0x07ff0000 : 0x07f70000);
+    arm_set_fpcr(env, 0);
+    g_assert_cmphex(arm_get_fpcr(env), ==, 0);
+    arm_target.cpu_free(cpu);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(models); i++) {
         g_autofree char *path = g_strdup_printf("/arm/models/%s", models[i].name);
+        g_autofree char *fpcr = g_strdup_printf("%s/fpcr", path);
         g_test_add_data_func(path, &models[i], test_model);
+        g_test_add_data_func(fpcr, &models[i], test_fpcr);
     }
     return g_test_run();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* latimer-io's qmp and job_wait: block jobs on the open image, which is the device "io0". */
 #include "block/qmp.h"
-#include "block/system.h"
+#include "block/job-int.h"
 #include "tools/io/io.h"
 
 static void print_event(void *opaque, const char *name, const Value *data)
@@ -76,24 +76,12 @@ int io_cmd_qmp(Io *io, int argc, char **argv)
     return 0;
 }
 
-static bool any_unready(Io *io)
-{
-    g_autoptr(Value) jobs = block_qmp(io->sys, "query-block-jobs", NULL, NULL);
-    for (unsigned i = 0; i < jobs->items->len; i++) {
-        const Value *status = value_get(g_ptr_array_index(jobs->items, i), "status");
-        if (strcmp(status->str, "ready")) {
-            return true;
-        }
-    }
-    return false;
-}
-
 int io_cmd_job_wait(Io *io, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
     start(io);
-    while (any_unready(io)) {
+    while (!block_jobs_idle(io->sys)) {
         block_loop_wait(io->loop, 100);
     }
     block_loop_run(io->loop);

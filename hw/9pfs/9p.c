@@ -245,7 +245,8 @@ static int t_attach(Call *c)
 {
     uint32_t n = (uint32_t)wire_num(&c->in, 4);
     wire_num(&c->in, 4); /* afid */
-    g_autofree char *user = wire_string(&c->in), *tree = wire_string(&c->in);
+    g_free(wire_string(&c->in)); /* the user's name: the number counts */
+    g_free(wire_string(&c->in)); /* the tree: there is one */
     uint32_t uid = (uint32_t)wire_num(&c->in, 4);
     if (c->in.bad || !may_add_fid(c->s, n)) {
         return -EINVAL;

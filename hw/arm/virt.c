@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hw/acpi/ged.h"
+#include "hw/acpi/smbios.h"
 #include "hw/arm/virt.h"
 #include "hw/gpio/pl061.h"
 #include "hw/pci/gpex.h"
@@ -359,7 +360,8 @@ static bool virt_finish(Machine *machine, GError **err)
     if (!dtb || !arm_boot_finish_dtb(machine, &m->boot, dtb, err)) {
         return false;
     }
-    if (!virt_offer_boot_order(m, err) || (m->acpi && !virt_make_acpi(m, err))) {
+    if (!smbios_offer(machine, "virt", m->boot.ram_start, m->fw_cfg, err) ||
+        !virt_offer_boot_order(m, err) || (m->acpi && !virt_make_acpi(m, err))) {
         return false;
     }
     if (machine->dumpdtb) {

@@ -1,6 +1,6 @@
 # The libraries of the image tools, and their checks.
 TOOL_LIBS   += $(shell pkg-config --libs libzstd libcurl nettle gnutls liburing 2>/dev/null)
-CHECKS      += check-block check-crypt check-jobs check-nbd check-http
+CHECKS      += check-block check-crypt check-jobs check-qmp check-io check-nbd check-http check-tool-help
 CHECKS_SLOW += check-block-slow
 
 check-block: $(BUILD)/latimer-img $(BUILD)/latimer-io
@@ -14,6 +14,15 @@ check-crypt: $(BUILD)/latimer-img $(BUILD)/latimer-io
 
 check-jobs: $(BUILD)/latimer-img $(BUILD)/latimer-io
 	@$(TAP)jobs tests/block/jobs.sh $(BUILD)
+
+check-qmp: $(BUILD)/latimer-img $(BUILD)/latimer-io
+	@$(TAP)qmp tests/block/qmp.sh $(BUILD)
+
+check-io: $(BUILD)/latimer-img $(BUILD)/latimer-io
+	@$(TAP)io tests/block/io.sh $(BUILD)
+
+check-tool-help: $(BUILD)/latimer-img $(BUILD)/latimer-io $(BUILD)/latimer-nbd
+	@$(TAP)tool-help tests/block/man.sh $(BUILD)
 
 check-http: $(BUILD)/latimer-img
 	@$(TAP)http tests/block/http.sh $(BUILD)
@@ -30,4 +39,7 @@ check-block-slow: $(BUILD)/tests/unit/test-block-crash $(BUILD)/latimer-img $(BU
 	BLOCK_ALL_CIPHERS=1 $(TAP)crypt-all tests/block/crypt.sh $(BUILD) || failed=1; \
 	exit $$failed
 
-.PHONY: check-block check-crypt check-jobs check-nbd check-http check-block-slow
+bench-block: $(BUILD)/latimer-img $(BUILD)/latimer-io ## the image tools beside qemu-img's, timed
+	@tests/block/bench $(BUILD) $(ROUNDS)
+
+.PHONY: check-tool-help bench-block check-block check-qmp check-io check-crypt check-jobs check-nbd check-http check-block-slow

@@ -247,6 +247,15 @@ int64_t sys_execve(TaskState *ts, uint64_t a[MAX_ARGS])
     return len < 0 ? len : exec_path(ts, exec_name(path, buf), a[1], a[2]);
 }
 
+static bool is_link(int folder, const char *path)
+{
+    char buf[PATH_MAX];
+    struct stat st;
+
+    return fstatat(folder, translate_path(path, buf), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISLNK(st.st_mode);
+}
+
 int64_t sys_execveat(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     char path[PATH_MAX], buf[PATH_MAX];
@@ -259,6 +268,9 @@ int64_t sys_execveat(TaskState *ts, uint64_t a[MAX_ARGS])
     if ((a[4] & ~(uint64_t)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) ||
         (!len && !(a[4] & AT_EMPTY_PATH))) {
         return len ? -EINVAL : -ENOENT;
+    }
+    if (a[4] & AT_SYMLINK_NOFOLLOW && len && is_link((int)a[0], path)) {
+        return -ELOOP;
     }
     if (path[0] == '/' || ((int)a[0] == AT_FDCWD && len)) {
         return exec_path(ts, exec_name(path, buf), a[2], a[3]);

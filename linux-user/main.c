@@ -29,7 +29,7 @@ static struct {
     uint64_t reserved;
     const char *cache;      /* on, off, verify or a folder */
     GPtrArray *env_changes; /* "VAR=VALUE" or "VAR" */
-    GPtrArray *self_args;
+    GArray *passed_on;      /* of PassedOn: what children of ours are to be told */
 } opt;
 
 /* ---- messages
@@ -317,20 +317,54 @@ static void opt_help(const char *arg)
 }
 
 /* The environment given to the guest is what a child of it gets: these are not passed on. */
-static bool passed_on(const struct Option *o)
+static bool is_passed_on(const struct Option *o)
 {
     return o->fn != opt_setenv && o->fn != opt_unsetenv && o->fn != opt_argv0 &&
            o->fn != opt_self_fd && o->fn != opt_as_limit && o->fn != opt_seccomp_fd &&
            o->fn != opt_gdb && o->fn != opt_gdb_fd;
 }
 
+typedef struct PassedOn {
+    const struct Option *o;
+    const char *arg;
+} PassedOn;
+
+/* The same again is passed on once: a variable comes to a child as an option, and as itself. */
+static void pass_on(const struct Option *o, const char *arg)
+{
+    PassedOn new = { o, arg };
+
+    for (guint n = 0; n < opt.passed_on->len; n++) {
+        const PassedOn *old = &g_array_index(opt.passed_on, PassedOn, n);
+
+        if (old->o == o && !strcmp(old->arg, arg)) {
+            g_array_remove_index(opt.passed_on, n);
+            break;
+        }
+    }
+    g_array_append_val(opt.passed_on, new);
+}
+
+static char **passed_on_args(void)
+{
+    GPtrArray *args = g_ptr_array_new();
+
+    for (guint n = 0; n < opt.passed_on->len; n++) {
+        const PassedOn *p = &g_array_index(opt.passed_on, PassedOn, n);
+
+        g_ptr_array_add(args, g_strconcat("-", p->o->name, NULL));
+        if (p->o->arg) {
+            g_ptr_array_add(args, g_strdup(p->arg));
+        }
+    }
+    g_ptr_array_add(args, NULL);
+    return (char **)g_ptr_array_free(args, FALSE);
+}
+
 static void apply_option(const struct Option *o, const char *arg)
 {
-    if (passed_on(o)) {
-        g_ptr_array_add(opt.self_args, g_strconcat("-", o->name, NULL));
-        if (o->arg) {
-            g_ptr_array_add(opt.self_args, g_strdup(arg));
-        }
+    if (is_passed_on(o)) {
+        pass_on(o, g_strdup(arg));
     }
     o->fn(arg);
 }
@@ -531,7 +565,7 @@ int main(int argc, char **argv)
 
     proc.self_name = argc ? argv[0] : "latimer-user";
     opt.env_changes = g_ptr_array_new();
-    opt.self_args = g_ptr_array_new();
+    opt.passed_on = g_array_new(FALSE, FALSE, sizeof(PassedOn));
     check_own_name();
     parse_env("QEMU_");
     parse_env("LATIMER_");
@@ -558,8 +592,7 @@ int main(int argc, char **argv)
         prog.argv[0] = (char *)opt.argv0;
     }
     prog.envp = guest_environment();
-    g_ptr_array_add(opt.self_args, NULL);
-    proc.self_args = (char **)opt.self_args->pdata;
+    proc.self_args = passed_on_args();
     proc.strace |= log_enabled(LOG_STRACE);
 
     load(&prog);

@@ -86,7 +86,8 @@ static bool check_base(uint64_t base, uint64_t lowest, GError **err)
     int64_t res;
 
     if (!page_aligned(base)) {
-        INVALID("-B 0x%" PRIx64 ": it has to be a multiple of the page size, %d", base, GUEST_PAGE_SIZE);
+        INVALID("-B 0x%" PRIx64 ": it has to be a multiple of the page size, %d", base,
+                GUEST_PAGE_SIZE);
         return false;
     }
     if (base >= lowest || lowest - base < 4 * GUEST_GAP) {
@@ -106,13 +107,28 @@ static bool check_base(uint64_t base, uint64_t lowest, GError **err)
     return true;
 }
 
+/*
+ * An address below which nothing of ours is or will be: the program's, its heap's, or of the place
+ * where the kernel puts our mappings, one below the other. That is high up but for `ulimit -s
+ * unlimited`.
+ */
+static uint64_t lowest_of_ours(void)
+{
+    const uint64_t room = 16 * GUEST_GAP;
+    void *probe = mmap(NULL, GUEST_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t lowest = MIN((uintptr_t)&proc, (uintptr_t)sbrk(0));
+
+    if (probe != MAP_FAILED) {
+        munmap(probe, GUEST_PAGE_SIZE);
+        lowest = MIN(lowest, MAX((uintptr_t)probe, room) - room);
+    }
+    return lowest;
+}
+
 bool mm_init(uint64_t base, uint64_t reserved, GError **err)
 {
-    uint64_t local, lowest = (uintptr_t)&proc;
+    uint64_t lowest = lowest_of_ours();
 
-    /* Whatever of ours lies lowest: the program, the heap or (ulimit -s unlimited) the mappings. */
-    lowest = MIN(lowest, (uintptr_t)&local);
-    lowest = MIN(lowest, (uintptr_t)sbrk(0));
     lowest = MIN(GUEST_END_MAX, lowest & ~(GUEST_GAP - 1));
     if (base && !check_base(base, lowest, err)) {
         return false;
@@ -316,7 +332,9 @@ int64_t guest_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uin
     int64_t res;
 
     if (!len || !page_aligned(offset)) {
-        return -EINVAL;
+        bool no_file = !(flags & MAP_ANONYMOUS) && fcntl(fd, F_GETFD) < 0;
+
+        return page_aligned(offset) && no_file ? -EBADF : -EINVAL;
     }
     len = page_up(len);
     if (!len || len > proc.guest_limit) {

@@ -14,9 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+enum { OWN_FD_LOWEST = 900, COMMON_LIMIT = 4096 };
 
 bool own_fds_any;
 static int own_fds[NB_OWN_FDS] = { [0 ... NB_OWN_FDS - 1] = -1 };
@@ -36,9 +39,28 @@ bool own_fd_is(int fd)
     return false;
 }
 
+/*
+ * Above the guest's limit of descriptors where it is a common one and may be raised for a moment,
+ * so that the guest can open as many as it expects.
+ */
+int own_fd_move(int fd)
+{
+    struct rlimit limit, more;
+    int high = -1;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= COMMON_LIMIT &&
+        limit.rlim_max >= limit.rlim_cur + NB_OWN_FDS) {
+        more = (struct rlimit){ limit.rlim_cur + NB_OWN_FDS, limit.rlim_max };
+        setrlimit(RLIMIT_NOFILE, &more);
+        high = fcntl(fd, F_DUPFD_CLOEXEC, (int)limit.rlim_cur);
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return high >= 0 ? high : fcntl(fd, F_DUPFD_CLOEXEC, OWN_FD_LOWEST);
+}
+
 int own_fd_set(OwnFd which, int fd)
 {
-    int high = fcntl(fd, F_DUPFD_CLOEXEC, OWN_FD_LOWEST);
+    int high = own_fd_move(fd);
 
     if (high >= 0) { /* a low limit of descriptors leaves it where it is */
         close(fd);
@@ -70,7 +92,7 @@ int64_t sys_dup3(TaskState *ts, uint64_t a[MAX_ARGS])
     }
     for (int n = 0; n < NB_OWN_FDS; n++) {
         if (own_fds[n] >= 0 && own_fds[n] == (int)a[1]) {
-            int moved = fcntl(own_fds[n], F_DUPFD_CLOEXEC, OWN_FD_LOWEST);
+            int moved = own_fd_move(own_fds[n]);
 
             if (moved < 0) {
                 return -EBUSY;

@@ -24,10 +24,10 @@ static struct flock text_lock(short type)
 void text_hold(int fd)
 {
     struct flock lock = text_lock(F_RDLCK);
-    int high = fcntl(fd, F_DUPFD_CLOEXEC, OWN_FD_LOWEST);
+    int high = own_fd_move(fd);
 
     close(fd);
-    /* With a limit on descriptors so low that the guest would see this one there is no lock. */
+    /* Without room where the guest does not see it there is no lock. */
     if (high >= 0 && fcntl(high, F_OFD_SETLK, &lock) == 0) {
         own_fd_keep(OWN_FD_TEXT, high);
     } else if (high >= 0) {

@@ -315,11 +315,12 @@ bool proc_self_is_exe(const char *path);
 /* ---- sys-fd.c: descriptors of our own, which the guest does not see
  * -------------------------------------------------------------------------- */
 
-enum { OWN_FD_LOWEST = 900 };
 typedef enum OwnFd { OWN_FD_SELF, OWN_FD_TEXT, OWN_FD_GDB, OWN_FD_GDB_EVENT, NB_OWN_FDS } OwnFd;
 extern bool own_fds_any; /* for a quick no */
 int own_fd(OwnFd which); /* -1 if there is none */
 bool own_fd_is(int fd);
+/* A copy of fd with a number where the guest does not miss it; -1: none is free. */
+int own_fd_move(int fd);
 /* Takes fd over and moves it up; returns its new number. Closed by execve. */
 int own_fd_set(OwnFd which, int fd);
 /* The same with a number that is high already. */

@@ -4,6 +4,7 @@
 
 #include "hw/device.h"
 #include "hw/machine.h"
+#include "hw/virtio/balloon.h"
 #include "monitor/command.h"
 
 /* ---- device_add, device_del ---------------------------------------------------------------------
@@ -252,6 +253,9 @@ static JsonNode *qom_get(G_GNUC_UNUSED const Command *self, JsonObject *args, GE
     if (!strcmp(name, "realized")) {
         return json_node_init_boolean(json_node_alloc(), dev->realized);
     }
+    if (!strcmp(name, "guest-stats") && balloon_is(dev)) {
+        return balloon_guest_stats();
+    }
     value = device_get_prop(dev, name);
     if (!value) {
         g_set_error(err, MONITOR_ERROR, 0, "Property '%s.%s' not found", dev->type->name, name);
@@ -279,6 +283,11 @@ static JsonNode *qom_set(G_GNUC_UNUSED const Command *self, JsonObject *args, GE
     JsonNode *value = json_object_get_member(args, "value");
 
     if (!dev) {
+        return NULL;
+    }
+    if (!strcmp(name, "guest-stats-polling-interval") && balloon_is(dev) &&
+        json_node_get_value_type(value) == G_TYPE_INT64) {
+        balloon_set_polling((unsigned)CLAMP(json_node_get_int(value), 0, UINT32_MAX));
         return NULL;
     }
     if (dev->realized) {

@@ -47,7 +47,8 @@ void command_foreach(void (*fn)(const Command *c, void *opaque), void *opaque);
 /* QMP's error classes: the code of a GError in the MONITOR_ERROR domain; others are GenericError.
  */
 #define MONITOR_ERROR g_quark_from_static_string("latimer-monitor")
-enum { MONITOR_ERROR_GENERIC, MONITOR_ERROR_COMMAND_NOT_FOUND, MONITOR_ERROR_DEVICE_NOT_FOUND };
+enum { MONITOR_ERROR_GENERIC, MONITOR_ERROR_COMMAND_NOT_FOUND, MONITOR_ERROR_DEVICE_NOT_FOUND,
+       MONITOR_ERROR_DEVICE_NOT_ACTIVE };
 const char *command_error_class(const GError *err);
 
 /* Whether args fit the row; false: *err names the member. */
@@ -74,6 +75,8 @@ static inline bool arg_bool(JsonObject *args, const char *name, bool preset)
 void hmp_run_line(const char *line, GString *out);
 /* Possible ends of the word that the line ends with. */
 GPtrArray *hmp_complete(const char *line);
+/* cmd-balloon.c: what qom-get shows as guest-stats. */
+JsonNode *balloon_guest_stats(void);
 /* schema.c: query-qmp-schema's answer. */
 JsonNode *schema_query(const Command *self, JsonObject *args, GError **err);
 

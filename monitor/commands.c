@@ -5,10 +5,10 @@
 #include <string.h>
 
 extern const Command machine_commands[], device_commands[], memory_commands[], cpu_commands[],
-    chardev_commands[], block_commands[], net_commands[], monitor_commands[];
+    chardev_commands[], block_commands[], net_commands[], monitor_commands[], balloon_commands[];
 const Command *const command_tables[] = {
     machine_commands, device_commands, memory_commands,  cpu_commands, chardev_commands,
-    block_commands,   net_commands,    monitor_commands, NULL,
+    block_commands,   net_commands,    monitor_commands, balloon_commands, NULL,
 };
 
 void command_foreach(void (*fn)(const Command *c, void *opaque), void *opaque)
@@ -34,7 +34,8 @@ const Command *command_find_qmp(const char *name)
 
 const char *command_error_class(const GError *err)
 {
-    static const char *const names[] = { "GenericError", "CommandNotFound", "DeviceNotFound" };
+    static const char *const names[] = { "GenericError", "CommandNotFound", "DeviceNotFound",
+                                         "DeviceNotActive" };
 
     return err->domain == MONITOR_ERROR && (unsigned)err->code < G_N_ELEMENTS(names)
                ? names[err->code]

@@ -6,6 +6,7 @@
 
 #include "hw/device.h"
 #include "hw/runstate.h"
+#include "hw/virtio/balloon.h"
 #include "monitor/command.h"
 #include "util/opts.h"
 
@@ -171,10 +172,19 @@ static void on_device_deleted(const char *id)
     monitor_event("DEVICE_DELETED", data);
 }
 
+static void on_balloon_changed(uint64_t actual)
+{
+    JsonObject *data = json_object_new();
+
+    json_object_set_int_member(data, "actual", (gint64)actual);
+    monitor_event("BALLOON_CHANGE", data);
+}
+
 void monitor_init(void)
 {
     run_set_event_hook(on_machine_event);
     device_set_deleted_hook(on_device_deleted);
+    balloon_set_changed_hook(on_balloon_changed);
     run_state_add_listener(on_run_state, NULL);
     monitor_init_net();
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "chardev/chardev.h"
+#include "net/coalesce.h"
 #include "net/net.h"
 #include "net/user.h"
 
@@ -18,6 +19,9 @@ typedef struct UserClient {
     GSource *source;
     struct in_addr dhcp_start;
     GPtrArray *forwards; /* UserForward * */
+    bool coalesce;       /* the guest takes large segments */
+    unsigned in_stack;   /* libslirp is at work, and may send more of what it has begun */
+    Coalescer burst;
     uint8_t in[NET_MAX_PACKET];
 } UserClient;
 
@@ -39,13 +43,6 @@ typedef struct UserTimer {
 
 /* ---- packets
  * ------------------------------------------------------------------------------------- */
-
-/* The part of struct virtio_net_hdr (virtio 1.2, 5.1.6) that all lengths of it have. */
-typedef struct VnetHeader {
-    uint8_t flags, gso_type;
-    uint16_t hdr_len, gso_size, csum_start, csum_offset;
-} VnetHeader;
-enum { VNET_NEEDS_CSUM = 1, VNET_DATA_VALID = 2 };
 
 /*
  * A large segment is one large packet here, for the stack behind has no wire that would limit it;
@@ -83,6 +80,56 @@ static void accept_input(UserClient *u)
     }
 }
 
+static void send_with_header(UserClient *u, const VnetHeader *h, const void *buf, size_t len)
+{
+    uint8_t header[NET_VNET_HDR_MAX] = { 0 };
+    struct iovec iov[] = { { header, (size_t)u->nc.vnet_hdr_len },
+                           { (void *)(uintptr_t)buf, len } };
+
+    memcpy(header, h, sizeof(*h));
+    net_send_iov(&u->nc, iov[0].iov_len ? iov : iov + 1, iov[0].iov_len ? 2 : 1, NULL);
+}
+
+static void send_burst(UserClient *u)
+{
+    if (u->burst.size) {
+        size_t size = u->burst.size;
+
+        coalesce_finish(&u->burst);
+        u->burst.size = 0;
+        send_with_header(u, &u->burst.header, u->burst.packet, size);
+    }
+}
+
+/* What the stack sends has right checksums. */
+static ssize_t user_send(const void *buf, size_t len, void *opaque)
+{
+    static const VnetHeader valid = { .flags = VNET_DATA_VALID };
+    UserClient *u = opaque;
+
+    if (!u->coalesce || !u->in_stack || !coalesce_add(&u->burst, buf, len)) {
+        send_burst(u);
+        if (!u->coalesce || !u->in_stack || !coalesce_add(&u->burst, buf, len)) {
+            send_with_header(u, &valid, buf, len);
+        }
+    }
+    return (ssize_t)len;
+}
+
+static void enter_stack(UserClient *u)
+{
+    net_batch_begin(&u->nc);
+    u->in_stack++;
+}
+
+static void leave_stack(UserClient *u)
+{
+    if (--u->in_stack == 0) {
+        send_burst(u);
+    }
+    net_batch_end(&u->nc);
+}
+
 static NetResult user_receive(NetClient *nc, const struct iovec *iov, int iovcnt)
 {
     UserClient *u = (UserClient *)nc;
@@ -103,21 +150,19 @@ static NetResult user_receive(NetClient *nc, const struct iovec *iov, int iovcnt
     if (h.flags & VNET_NEEDS_CSUM && !finish_checksum(u->in + skip, size - skip, &h)) {
         return -1;
     }
+    enter_stack(u);
     slirp_input(u->slirp, u->in + skip, (int)(size - skip));
+    leave_stack(u);
     accept_input(u);
     return (NetResult)size;
 }
 
-/* What the stack sends has right checksums. */
-static ssize_t user_send(const void *buf, size_t len, void *opaque)
+static void user_set_offloads(NetClient *nc, unsigned mask)
 {
-    static const uint8_t valid[NET_VNET_HDR_MAX] = { VNET_DATA_VALID };
-    UserClient *u = opaque;
-    struct iovec iov[] = { { (void *)(uintptr_t)valid, (size_t)u->nc.vnet_hdr_len },
-                           { (void *)(uintptr_t)buf, len } };
+    UserClient *u = (UserClient *)nc;
 
-    net_send_iov(&u->nc, iov[0].iov_len ? iov : iov + 1, iov[0].iov_len ? 2 : 1, NULL);
-    return (ssize_t)len;
+    send_burst(u);
+    u->coalesce = mask & NET_OFFLOAD_TSO4 && mask & NET_OFFLOAD_CSUM;
 }
 
 static bool user_has_vnet_hdr_len(G_GNUC_UNUSED NetClient *nc, int len)
@@ -224,9 +269,9 @@ static gboolean source_dispatch(GSource *source, G_GNUC_UNUSED GSourceFunc fn,
 {
     UserSource *s = (UserSource *)source;
 
-    net_batch_begin(&s->user->nc);
+    enter_stack(s->user);
     slirp_pollfds_poll(s->user->slirp, 0, get_revents, s);
-    net_batch_end(&s->user->nc);
+    leave_stack(s->user);
     accept_input(s->user);
     return G_SOURCE_CONTINUE;
 }
@@ -781,4 +826,5 @@ const NetClientInfo net_user_info = {
     .describe = user_describe,
     .has_vnet_hdr_len = user_has_vnet_hdr_len,
     .offloads = user_offloads,
+    .set_offloads = user_set_offloads,
 };

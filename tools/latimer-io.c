@@ -112,7 +112,7 @@ int main(int argc, char **argv)
         { "force-share", 0, NULL, 'U' }, { "image-opts", 0, NULL, IMAGE_OPTS },
         { "object", 1, NULL, OBJECT },   { 0 },
     };
-    Io io = { .flags = BLOCK_RDWR };
+    Io io = { .flags = BLOCK_RDWR | BLOCK_WRITETHROUGH }; /* but for -t and -n */
     g_autoptr(GPtrArray) cmds = g_ptr_array_new();
     int status = 0, c;
     while ((c = getopt_long(argc, argv, "hVc:f:rsnCmkt:d:i:T:U", longs, NULL)) != -1) {

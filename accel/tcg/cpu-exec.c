@@ -218,6 +218,7 @@ static void follow_wanted_cflags(CPUState *cpu)
 
     cpu->cflags_seen = wanted;
     if (now & ~atomic_fetch_or(&engine.cflags, now)) {
+        persist_save(); /* the next run begins without */
         tb_flush_all();
     }
     tcg_backend_set_fp_mode(cpu); /* takes the flags as what they are without checks */

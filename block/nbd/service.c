@@ -311,11 +311,11 @@ bool nbd_service_add(BlockSystem *sys, const Value *args, GError **err)
     if (!node) {
         return false;
     }
-    if (find_by_id(sys->nbd, id)) {
-        return exists(err, "Block export id '%s' is already in use", id);
-    }
     if (find_export(sys->nbd, name)) {
         return exists(err, "NBD server already has export named '%s'", name);
+    }
+    if (find_by_id(sys->nbd, id)) {
+        return exists(err, "Block export id '%s' is already in use", id);
     }
     BlockBackend *blk = blk_new(sys->loop, node);
     NbdExport *e = nbd_export_new(sys->loop, blk, name, arg_str(args, "description"));

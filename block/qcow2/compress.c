@@ -13,41 +13,93 @@ void qcow2_compressed_extent(const Qcow2 *s, uint64_t entry, uint64_t *off, uint
     *len = sectors * 512 - (*off & 511);
 }
 
+/* What a thread needs to compress and decompress: hundreds of kilobytes each, which are not to be
+ * allocated, cleared and given back for every cluster. */
+typedef struct Codec {
+    z_stream deflate, inflate; /* ready when state is there */
+    ZSTD_CCtx *zstd_c;
+    ZSTD_DCtx *zstd_d;
+} Codec;
+
+static void codec_free(gpointer p)
+{
+    Codec *c = p;
+    if (c->deflate.state) {
+        deflateEnd(&c->deflate);
+    }
+    if (c->inflate.state) {
+        inflateEnd(&c->inflate);
+    }
+    ZSTD_freeCCtx(c->zstd_c);
+    ZSTD_freeDCtx(c->zstd_d);
+    g_free(c);
+}
+
+static GPrivate codecs = G_PRIVATE_INIT(codec_free);
+
+static Codec *codec(void)
+{
+    Codec *c = g_private_get(&codecs);
+    if (!c) {
+        c = g_new0(Codec, 1);
+        g_private_set(&codecs, c);
+    }
+    return c;
+}
+
 static int inflate_cluster(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len)
 {
-    z_stream z = {
-        .next_in = (uint8_t *)in, .avail_in = in_len, .next_out = out, .avail_out = out_len
-    };
-    if (inflateInit2(&z, -12) != Z_OK) {
-        return -EIO;
+    z_stream *z = &codec()->inflate;
+    if (z->state ? inflateReset(z) != Z_OK : inflateInit2(z, -12) != Z_OK) {
+        return -ENOMEM;
     }
-    int ret = inflate(&z, Z_FINISH);
-    inflateEnd(&z);
+    z->next_in = (uint8_t *)in;
+    z->avail_in = in_len;
+    z->next_out = out;
+    z->avail_out = out_len;
+    int ret = inflate(z, Z_FINISH);
     /* The input runs on to the end of its sector: trailing bytes are not ours. */
-    return (ret == Z_STREAM_END || (ret == Z_BUF_ERROR && !z.avail_out)) && !z.avail_out ? 0 : -EIO;
+    return (ret == Z_STREAM_END || (ret == Z_BUF_ERROR && !z->avail_out)) && !z->avail_out ? 0
+                                                                                           : -EIO;
 }
 
 static int unzstd_cluster(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len)
 {
-    ZSTD_DCtx *d = ZSTD_createDCtx();
+    Codec *c = codec();
     ZSTD_inBuffer ib = { in, in_len, 0 };
     ZSTD_outBuffer ob = { out, out_len, 0 };
-    int ret = d ? 0 : -ENOMEM;
-    while (!ret && ob.pos < ob.size) {
+    if (!c->zstd_d && !(c->zstd_d = ZSTD_createDCtx())) {
+        return -ENOMEM;
+    }
+    ZSTD_DCtx_reset(c->zstd_d, ZSTD_reset_session_only);
+    while (ob.pos < ob.size) {
         size_t in_before = ib.pos, out_before = ob.pos;
-        size_t left = ZSTD_decompressStream(d, &ob, &ib);
+        size_t left = ZSTD_decompressStream(c->zstd_d, &ob, &ib);
         if (ZSTD_isError(left) || (ib.pos == in_before && ob.pos == out_before)) {
-            ret = -EIO;
+            return -EIO;
         }
     }
-    ZSTD_freeDCtx(d);
-    return ret;
+    return 0;
+}
+
+/* The cluster of an L2 entry, all of it. */
+static int read_cluster(Qcow2 *s, uint64_t entry, uint8_t *out)
+{
+    uint64_t off, clen;
+    qcow2_compressed_extent(s, entry, &off, &clen);
+    g_autofree uint8_t *in = g_try_malloc(clen);
+    if (!in) {
+        return -ENOMEM;
+    }
+    qcow2_event(s, BLOCK_EV_READ_COMPRESSED);
+    int ret = block_pread(s->node->file, off, in, clen);
+    return ret                            ? ret
+           : s->compression == QCOW2_ZSTD ? unzstd_cluster(in, clen, out, s->cluster_size)
+                                          : inflate_cluster(in, clen, out, s->cluster_size);
 }
 
 int qcow2_read_compressed(Qcow2 *s, uint64_t entry, uint64_t within, void *buf, uint64_t len)
 {
-    uint64_t off, clen;
-    int ret = 0;
     g_mutex_lock(&s->comp_lock);
     bool hit = s->comp_cached == entry;
     if (hit) {
@@ -57,18 +109,11 @@ int qcow2_read_compressed(Qcow2 *s, uint64_t entry, uint64_t within, void *buf, 
     if (hit) {
         return 0;
     }
-    qcow2_compressed_extent(s, entry, &off, &clen);
-    g_autofree uint8_t *in = g_try_malloc(clen);
+    if (len == s->cluster_size) {
+        return read_cluster(s, entry, buf); /* straight to where it is wanted */
+    }
     g_autofree uint8_t *out = g_try_malloc(s->cluster_size);
-    if (!in || !out) {
-        return -ENOMEM;
-    }
-    qcow2_event(s, BLOCK_EV_READ_COMPRESSED);
-    ret = block_pread(s->node->file, off, in, clen);
-    if (!ret) {
-        ret = s->compression == QCOW2_ZSTD ? unzstd_cluster(in, clen, out, s->cluster_size)
-                                           : inflate_cluster(in, clen, out, s->cluster_size);
-    }
+    int ret = out ? read_cluster(s, entry, out) : -ENOMEM;
     if (!ret) {
         memcpy(buf, out + within, len);
         g_mutex_lock(&s->comp_lock);
@@ -84,19 +129,26 @@ int qcow2_read_compressed(Qcow2 *s, uint64_t entry, uint64_t within, void *buf, 
 static size_t compress_cluster(const Qcow2 *s, const uint8_t *in, uint8_t *out)
 {
     size_t room = s->cluster_size - 1;
+    Codec *c = codec();
     if (s->compression == QCOW2_ZSTD) {
-        size_t n = ZSTD_compress(out, room, in, s->cluster_size, ZSTD_CLEVEL_DEFAULT);
+        if (!c->zstd_c && !(c->zstd_c = ZSTD_createCCtx())) {
+            return 0;
+        }
+        size_t n =
+            ZSTD_compressCCtx(c->zstd_c, out, room, in, s->cluster_size, ZSTD_CLEVEL_DEFAULT);
         return ZSTD_isError(n) ? 0 : n;
     }
-    z_stream z = {
-        .next_in = (uint8_t *)in, .avail_in = s->cluster_size, .next_out = out, .avail_out = room
-    };
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -12, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
+    z_stream *z = &c->deflate;
+    if (z->state ? deflateReset(z) != Z_OK
+                 : deflateInit2(z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -12, 9, Z_DEFAULT_STRATEGY) !=
+                       Z_OK) {
         return 0;
     }
-    int ret = deflate(&z, Z_FINISH);
-    deflateEnd(&z);
-    return ret == Z_STREAM_END ? z.total_out : 0;
+    z->next_in = (uint8_t *)in;
+    z->avail_in = s->cluster_size;
+    z->next_out = out;
+    z->avail_out = room;
+    return deflate(z, Z_FINISH) == Z_STREAM_END ? z->total_out : 0;
 }
 
 /* Room for `n` bytes behind the last compressed cluster, or in a new host cluster. Each host

@@ -72,6 +72,7 @@ static void set_link(RTL8139 *s)
     rtl_put16(s, BMSR, BMSR_ALL | (up ? BMSR_UP : 0));
     rtl_put16(s, ANLPAR, up ? PARTNER : 0);
     rtl_put16(s, ANER, up);
+    rtl_put16(s, CSCR, up ? CSCR_LINK_OK : 0);
 }
 
 /* CR.RST: what is under way is forgotten; the address stays. */
@@ -154,9 +155,13 @@ static uint8_t read_byte(RTL8139 *s, unsigned at)
 
 static uint64_t rtl_read(void *opaque, hwaddr offset, unsigned size)
 {
+    RTL8139 *s = opaque;
     uint64_t val = 0;
     for (unsigned i = 0; i < size; i++) {
-        val |= (uint64_t)read_byte(opaque, ((unsigned)offset + i) % REGS) << i * 8;
+        val |= (uint64_t)read_byte(s, ((unsigned)offset + i) % REGS) << i * 8;
+    }
+    if (offset <= CSCR + 1 && offset + size > CSCR + 1) {
+        rtl_put16(s, CSCR, rtl_get16(s, CSCR) & ~(unsigned)CSCR_LINK_CHANGED);
     }
     return val;
 }
@@ -170,7 +175,8 @@ static bool read_only(const RTL8139 *s, unsigned at)
     }
     return (at >= 0x34 && at <= 0x36) || at == CBR || at == CBR + 1 || at == MSR || at == RERID ||
            at == TSAD_SUMMARY || at == TSAD_SUMMARY + 1 || at == BMSR || at == BMSR + 1 ||
-           (at >= ANLPAR && at <= ANER + 1) || (at >= CPCR && at < CPCR + 16 && !s->cplus);
+           (at >= ANLPAR && at <= ANER + 1) || at == CSCR || at == CSCR + 1 ||
+           (at >= CPCR && at < CPCR + 16 && !s->cplus);
 }
 
 static void write_eeprom_lines(RTL8139 *s, uint8_t val)
@@ -291,6 +297,7 @@ static void link_changed(NetClient *nc)
 {
     RTL8139 *s = rtl_of(nc);
     set_link(s);
+    rtl_put16(s, CSCR, rtl_get16(s, CSCR) | CSCR_LINK_CHANGED);
     rtl_interrupt(s, INT_LINK);
 }
 

@@ -48,6 +48,7 @@ enum {
     ANAR = 0x66,
     ANLPAR = 0x68,
     ANER = 0x6a,
+    CSCR = 0x74, /* CS configuration: the link, and that it has changed */
     CONFIG5 = 0xd8,
     TPPOLL = 0xd9,
     CPCR = 0xe0,
@@ -79,6 +80,9 @@ enum {
     RCR_AB = 8,
     RCR_AR = 0x10,
     RCR_WRAP = 0x80,
+
+    CSCR_LINK_OK = 0x0400,
+    CSCR_LINK_CHANGED = 0x0800,
 
     TSD_OWN = 1 << 13,
     TSD_TOK = 1 << 15,

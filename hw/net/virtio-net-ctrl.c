@@ -209,7 +209,7 @@ static unsigned guest_offloads(uint64_t features)
     } map[] = {
         { F_GUEST_CSUM, NET_OFFLOAD_CSUM }, { F_GUEST_TSO4, NET_OFFLOAD_TSO4 },
         { F_GUEST_TSO6, NET_OFFLOAD_TSO6 }, { F_GUEST_ECN, NET_OFFLOAD_ECN },
-        { F_GUEST_UFO, NET_OFFLOAD_UFO },   { F_GUEST_USO4, NET_OFFLOAD_USO },
+        { F_GUEST_UFO, NET_OFFLOAD_UFO },
     };
     unsigned mask = 0;
     for (size_t i = 0; i < G_N_ELEMENTS(map); i++) {

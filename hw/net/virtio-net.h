@@ -31,9 +31,6 @@ enum {
     F_GUEST_ANNOUNCE = 21,
     F_MQ = 22,
     F_CTRL_MAC_ADDR = 23,
-    F_GUEST_USO4 = 54,
-    F_GUEST_USO6 = 55,
-    F_HOST_USO = 56,
     F_HASH_REPORT = 57,
     F_RSS = 60,
     F_SPEED_DUPLEX = 63,
@@ -92,7 +89,7 @@ typedef struct VirtIORss {
     uint8_t key[ETH_RSS_KEY];
 } VirtIORss;
 
-enum { NB_SWITCHES = 26 }; /* rows of the table of features */
+enum { NB_SWITCHES = 23 }; /* rows of the table of features */
 
 struct VirtIONet {
     VirtIODevice parent;

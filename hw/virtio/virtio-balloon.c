@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "hw/machine.h"
+#include "hw/timer.h"
 #include "hw/virtio/balloon.h"
 #include "hw/virtio/virtio-pci.h"
 
@@ -12,6 +13,7 @@ enum {
     F_REPORTING = 5,
     PAGE_SHIFT = 12,
     PAGE = 1 << PAGE_SHIFT,
+    NS_PER_S = 1000000000,
 };
 
 typedef struct BalloonConfig {
@@ -30,9 +32,13 @@ typedef struct VirtIOBalloon {
     VirtChain *stats_chain; /* held until newer statistics are wanted */
     uint32_t num_pages, actual;
     uint64_t stats[BALLOON_NB_STATS];
+    int64_t stats_time; /* seconds since the epoch; 0: none came yet */
+    uint32_t polling;   /* seconds; 0: not */
+    Timer poll_timer;
 } VirtIOBalloon;
 
 static VirtIOBalloon *the_balloon; /* the first */
+static void (*changed)(uint64_t actual);
 
 /* ---- pages that the guest does not need ---------------------------------------------------- */
 
@@ -111,10 +117,19 @@ static void stats_kicked(VirtIODevice *vdev, VirtQueue *vq)
             s->stats[stat.tag] = stat.value;
         }
     }
+    s->stats_time = clock_get_ns(CLOCK_HOST) / NS_PER_S;
     if (s->stats_chain) { /* there is to be one buffer only */
         virtq_push(vq, s->stats_chain, 0);
     }
     s->stats_chain = c;
+}
+
+static void ask_for_stats(VirtIOBalloon *s)
+{
+    if (s->stats_chain && virtio_running(&s->parent)) {
+        virtq_push(s->stats_vq, g_steal_pointer(&s->stats_chain), 0);
+        virtq_notify(s->stats_vq);
+    }
 }
 
 bool balloon_stats(uint64_t stats[BALLOON_NB_STATS])
@@ -124,11 +139,40 @@ bool balloon_stats(uint64_t stats[BALLOON_NB_STATS])
         return false;
     }
     memcpy(stats, s->stats, sizeof(s->stats));
-    if (s->stats_chain && virtio_running(&s->parent)) {
-        virtq_push(s->stats_vq, g_steal_pointer(&s->stats_chain), 0);
-        virtq_notify(s->stats_vq);
-    }
+    ask_for_stats(s);
     return true;
+}
+
+int64_t balloon_stats_time(void)
+{
+    return the_balloon ? the_balloon->stats_time : 0;
+}
+
+static void poll_stats(void *opaque)
+{
+    VirtIOBalloon *s = opaque;
+    ask_for_stats(s);
+    timer_mod(&s->poll_timer, clock_get_ns(CLOCK_VIRTUAL) + s->polling * (int64_t)NS_PER_S);
+}
+
+void balloon_set_polling(unsigned seconds)
+{
+    VirtIOBalloon *s = the_balloon;
+    if (s) {
+        s->polling = seconds;
+        seconds ? poll_stats(s) : timer_del(&s->poll_timer);
+    }
+}
+
+bool balloon_is(const Device *dev)
+{
+    const Device *balloon = the_balloon ? &the_balloon->parent.parent : NULL;
+    return balloon && (dev == balloon || dev->inner == balloon);
+}
+
+void balloon_set_changed_hook(void (*fn)(uint64_t actual))
+{
+    changed = fn;
 }
 
 /* ---- size -------------------------------------------------------------------------------- */
@@ -180,13 +224,19 @@ static void set_config(VirtIODevice *vdev, const uint8_t *config, uint32_t offse
     BalloonConfig c;
     (void)offset, (void)len;
     memcpy(&c, config, sizeof(c));
+    bool differs = s->actual != c.actual;
+    uint64_t bytes;
     s->actual = c.actual;
+    if (differs && changed && s == the_balloon && balloon_actual(&bytes)) {
+        changed(bytes);
+    }
 }
 
 static void forget_stats(VirtIOBalloon *s)
 {
     virtq_drop(g_steal_pointer(&s->stats_chain));
     memset(s->stats, 0xff, sizeof(s->stats));
+    s->stats_time = 0;
 }
 
 static void balloon_reset(VirtIODevice *vdev)
@@ -213,13 +263,16 @@ static bool balloon_realize(Device *dev, GError **err)
         virtio_add_queue(&s->parent, 32, report_kicked);
     }
     forget_stats(s);
+    timer_init(&s->poll_timer, CLOCK_VIRTUAL, poll_stats, s);
     the_balloon = s;
+    balloon_set_polling(s->polling);
     return true;
 }
 
 static void balloon_unrealize(Device *dev)
 {
     forget_stats((VirtIOBalloon *)dev);
+    timer_del(&((VirtIOBalloon *)dev)->poll_timer);
     the_balloon = NULL;
     virtio_device_unrealize(dev);
 }
@@ -244,6 +297,11 @@ static const Property props[] = {
       .offset = offsetof(VirtIOBalloon, reporting),
       .preset = "off",
       .doc = "the guest tells of free pages" },
+    { .name = "guest-stats-polling-interval",
+      .kind = PROP_U32,
+      .offset = offsetof(VirtIOBalloon, polling),
+      .preset = "0",
+      .doc = "seconds between two questions for statistics; 0: none but when they are looked at" },
     { .name = NULL },
 };
 

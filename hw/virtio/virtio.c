@@ -143,6 +143,10 @@ void virtio_set_status(VirtIODevice *vdev, uint8_t status)
     if (vdev->ops->set_status) {
         vdev->ops->set_status(vdev, vdev->status);
     }
+    /* Some drivers fill queues, and kick, before they say that they are there. */
+    for (unsigned i = 0; now_on & VIRTIO_STATUS_DRIVER_OK && i < vdev->nb_queues; i++) {
+        virtio_queue_kick(vdev, i);
+    }
 }
 
 void virtio_reset(VirtIODevice *vdev)
@@ -266,10 +270,26 @@ static bool attach(Bus *bus, Device *dev, GError **err)
     return true;
 }
 
+static void firmware_name(const Bus *bus, const Device *dev, GString *path)
+{
+    const Device *transport = bus->parent;
+    uint16_t id = ((const VirtIODevice *)dev)->ops->id;
+    if (transport->bus && !strcmp(transport->bus->type->name, "sysbus")) {
+        const SysBusDevice *mmio = (const SysBusDevice *)transport;
+        g_string_append_printf(path, "/virtio-mmio@%016" G_GINT64_MODIFIER "x",
+                               mmio->mmio[0]->addr);
+    }
+    g_string_append(path, id == VIRTIO_ID_BLOCK ? "/disk@0,0"
+                          : id == VIRTIO_ID_NET ? "/ethernet-phy@0"
+                                                : "");
+}
+
 void virtio_bus_init(VirtIOBus *bus, Device *transport, const char *name,
                      const VirtIOTransportOps *ops, AddressSpace *dma)
 {
-    static const BusType type = { .name = "virtio", .attach = attach, .max = 1 };
+    static const BusType type = {
+        .name = "virtio", .attach = attach, .max = 1, .firmware_name = firmware_name
+    };
     bus_init(&bus->bus, &type, transport, name);
     bus->ops = ops;
     bus->dma = dma;

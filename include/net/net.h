@@ -38,7 +38,6 @@ enum {
     NET_OFFLOAD_TSO6 = 4,
     NET_OFFLOAD_ECN = 8,
     NET_OFFLOAD_UFO = 16,
-    NET_OFFLOAD_USO = 32,
 };
 
 /* What a NIC lets through, for programs that do the same on the host's side (query-rx-filter). */

@@ -15,10 +15,10 @@ run-litmus = failed=0; \
 	exit $$failed
 
 check-litmus: $(LITMUS) $(ATOMICITY) $(if $(EMULATOR),all)
-	@$(call run-litmus,20000,,1000 100)
+	@$(call run-litmus,20000 . 50,,1000 20)
 
 check-litmus-long: $(LITMUS) $(ATOMICITY) $(if $(EMULATOR),all)
-	@$(call run-litmus,1000000,-long,100000 5000)
+	@$(call run-litmus,1000000 . 2000,-long,100000 5000)
 
 CHECKS      += check-litmus
 CHECKS_SLOW += check-litmus-long

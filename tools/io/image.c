@@ -90,7 +90,7 @@ int io_cmd_open(Io *io, int argc, char **argv)
     if (io->node) {
         return io_error("file open already, try 'help close'");
     }
-    io->flags = BLOCK_RDWR;
+    io->flags = BLOCK_RDWR | BLOCK_WRITETHROUGH;
     io->image_opts = io->snapshot = io->copy_on_read = false;
     optind = 0;
     while ((c = getopt(argc, argv, "+rsCnkUi:t:d:o:")) != -1) {
@@ -106,7 +106,7 @@ int io_cmd_open(Io *io, int argc, char **argv)
             io->copy_on_read = true;
             break;
         case 'n':
-            io->flags |= BLOCK_DIRECT;
+            io_take_mode(io, 't', "none");
             break;
         case 'k':
             io->flags |= BLOCK_AIO_NATIVE;

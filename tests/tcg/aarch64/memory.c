@@ -189,5 +189,8 @@ int main(void)
     test_mremap();
     test_brk();
     test_others();
+    /* what is wrong with the file comes before what is wrong with the length */
+    EQUAL(mmap(NULL, 0, PROT_READ, MAP_SHARED, -1, 0), MAP_FAILED);
+    EQUAL(errno, EBADF);
     return test_end();
 }

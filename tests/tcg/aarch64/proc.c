@@ -221,6 +221,25 @@ static void test_ioctl(void)
     close(fd);
 }
 
+/* The program can open as many as its limit says, those of the emulator not counted. */
+static void test_all_descriptors(void)
+{
+    struct rlimit limit;
+    int fd, last = -1;
+
+    EQUAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur > 4096 || limit.rlim_max < limit.rlim_cur + 16) {
+        left_out("as many descriptors as the limit says: it is a large one, or cannot be raised");
+        return;
+    }
+    while ((fd = dup(1)) >= 0) {
+        last = fd;
+    }
+    EQUAL(errno, EMFILE);
+    EQUAL(last, limit.rlim_cur - 1);
+    EQUAL(close_range(3, ~0U, 0), 0);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) {
@@ -233,5 +252,6 @@ int main(int argc, char **argv)
     test_chroot(argv[0]);
     test_limits();
     test_ioctl();
+    test_all_descriptors();
     return test_end();
 }

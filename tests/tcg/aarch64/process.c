@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 extern char **environ;
@@ -130,6 +131,10 @@ static void test_exec(void)
     EQUAL(again("signals", none), 43);
     sigprocmask(SIG_UNBLOCK, &hup, NULL);
 
+    NEED(symlink("/proc/self/exe", "link-to-exec") == 0);
+    EQUAL(syscall(SYS_execveat, AT_FDCWD, "link-to-exec", none, none, AT_SYMLINK_NOFOLLOW), -1);
+    EQUAL(errno, ELOOP);
+    unlink("link-to-exec");
     EQUAL(execve("/no/such/file", none, none), -1);
     EQUAL(errno, ENOENT);
     EQUAL(execve("/", none, none), -1);

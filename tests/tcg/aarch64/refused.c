@@ -2,6 +2,8 @@
 /* System calls that are refused: ENOSYS, as from a kernel without them, whatever the arguments are;
  * so are numbers that no call has. */
 #include "test.h"
+#include <sched.h>
+#include <signal.h>
 #include <sys/syscall.h>
 
 static const struct {
@@ -61,6 +63,8 @@ int main(int argc, char **argv)
         }
         return 0;
     }
+    static char buf[4096];
+
     for (size_t n = 0; n < sizeof(refused) / sizeof(refused[0]); n++) {
         expect_enosys(refused[n].name, refused[n].nr);
     }
@@ -72,5 +76,8 @@ int main(int argc, char **argv)
     }
     expect_enosys("none", -1);
     expect_enosys("none", 1 << 30);
+    /* a process, not a thread, that shares memory with its parent, who goes on */
+    EQUAL(syscall(SYS_clone, CLONE_VM | SIGCHLD, buf + sizeof(buf), 0, 0, 0), -1);
+    EQUAL(errno, EINVAL);
     return test_end();
 }

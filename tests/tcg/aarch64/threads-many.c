@@ -104,7 +104,8 @@ static void *die_locked(void *arg)
 
 /*
  * The owner is a thread that ended, or a process that was killed. With a guest base the list of a
- * process that dies by SIGKILL is not seen by the kernel (docs/linux-user.md), so there it is another.
+ * process that dies by SIGKILL is not seen by the kernel (docs/linux-user.md), so there it is
+ * another.
  */
 static void test_robust(int protocol)
 {

@@ -2,7 +2,8 @@
 /*
  * Counts host instructions: count < LIST, a line of hexadecimal instruction words each, prints for
  * each line how many host instructions its block takes, out-of-line code included, nops not.
- * LATIMER_HOST chooses the host level. See tests/tcg/codegen/codegen.
+ * LATIMER_HOST chooses the host level, LATIMER_PRIVATE code for a program with one thread that does
+ * not write FPSR. See tests/tcg/codegen/codegen.
  */
 #include <glib.h>
 #include <stdio.h>

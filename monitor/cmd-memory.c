@@ -213,9 +213,8 @@ static JsonNode *pmemsave(G_GNUC_UNUSED const Command *self, JsonObject *args, G
     return save_to_file(args, true, err);
 }
 
-static const CommandArg mtree_args[] = {
-    { "flat", ARG_FLAG, true, "flat: what the tree comes to" }, { 0 }
-};
+static const CommandArg mtree_args[] = { { "flat", ARG_FLAG, true, "flat: what the tree comes to" },
+                                         { 0 } };
 
 static JsonNode *info_mtree(G_GNUC_UNUSED const Command *self, JsonObject *args,
                             G_GNUC_UNUSED GError **err)

@@ -21,7 +21,7 @@ void qtest_clock_set(int64_t to)
 
     while ((left = clock_virtual_deadline()) >= 0 && left <= to - now) {
         atomic_store(&now, now + left);
-        timers_run();
+        timers_run_virtual();
     }
     atomic_store(&now, MAX(now, to));
 }
@@ -41,7 +41,7 @@ static bool qtest_init(const TargetOps *target, const char *guest, const char *o
                     "-accel qtest: unknown property '%s'", options);
         return false;
     }
-    clock_set_virtual_source(read_clock);
+    clock_set_virtual_source(read_clock, NULL);
     return true;
 }
 

@@ -66,6 +66,8 @@ VCPU *vcpu_new(const TargetOps *target, const char *model, AddressSpace *as, GEr
     v->wake = g_new(pthread_cond_t, 1);
     pthread_cond_init(v->wake, NULL);
     cpu->opaque = v;
+    memory_reader_register(&v->reader);
+    memory_reader_offline(&v->reader);
     pthread_mutex_lock(&vcpus.lock);
     *vcpus.end = v;
     vcpus.end = &v->next;
@@ -280,6 +282,7 @@ static void let_exclusive(VCPU *v)
 bool vcpu_enter(VCPU *v, bool may_wait)
 {
     atomic_store(&v->running, true);
+    memory_reader_quiet(&v->reader);
     if (!atomic_load(&v->work) && !v->stop_requested && !v->cpu->halted && !v->powered_off &&
         !atomic_load(&vcpus.exclusive)) {
         return true;
@@ -303,11 +306,13 @@ bool vcpu_enter(VCPU *v, bool may_wait)
             pthread_mutex_unlock(&vcpus.lock);
             return true;
         }
+        memory_reader_offline(&v->reader);
         if (!may_wait) {
             pthread_mutex_unlock(&vcpus.lock);
             return false;
         }
         wait_until(v->wake, v->stop_requested || v->powered_off ? 0 : v->wake_at);
+        memory_reader_quiet(&v->reader);
     }
 }
 
@@ -317,9 +322,8 @@ void vcpu_leave(VCPU *v)
     tell_watchers();
 }
 
-void vcpu_wait_for_any(void)
+void vcpu_wait_for_any(int64_t until)
 {
-    int64_t until = 0;
     bool idle = true;
 
     pthread_mutex_lock(&vcpus.lock);

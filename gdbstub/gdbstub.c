@@ -520,6 +520,53 @@ static void cmd_xfer(GDBServer *s, char *arg)
     reply_string(s, out);
 }
 
+/* ---- machines
+ * ----------------------------------------------------------------------------------------------
+ */
+
+/* qRcmd,LINE-IN-HEX: what the line prints, in pieces that fit, then OK. */
+static void cmd_monitor(GDBServer *s, char *arg)
+{
+    enum { PIECE = (PACKET_SIZE - 8) / 2 };
+    g_autoptr(GString) line = g_string_new(NULL);
+    g_autofree char *text = NULL;
+    size_t len;
+
+    if (!s->ops->command) {
+        reply(s, "");
+        return;
+    }
+    for (; g_ascii_isxdigit(arg[0]) && g_ascii_isxdigit(arg[1]); arg += 2) {
+        g_string_append_c(line,
+                          (char)(g_ascii_xdigit_value(arg[0]) << 4 | g_ascii_xdigit_value(arg[1])));
+    }
+    text = s->ops->command(line->str);
+    len = text ? strlen(text) : 0;
+    for (size_t at = 0; at < len; at += PIECE) {
+        GString *out = g_string_new("O");
+
+        put_hex(out, text + at, MIN(PIECE, len - at));
+        reply_string(s, out);
+    }
+    reply(s, "OK");
+}
+
+static void cmd_physical(GDBServer *s, char *arg)
+{
+    (void)arg;
+    reply(s, !s->ops->physical ? "" : s->ops->physical() ? "1" : "0");
+}
+
+static void cmd_set_physical(GDBServer *s, char *arg)
+{
+    bool known = s->ops->set_physical && (!strcmp(arg, "0") || !strcmp(arg, "1"));
+
+    if (known) {
+        s->ops->set_physical(*arg == '1');
+    }
+    reply(s, known ? "OK" : s->ops->set_physical ? "E22" : "");
+}
+
 /* ---- the table
  * --------------------------------------------------------------------------------------------------
  */
@@ -538,6 +585,9 @@ static const struct {
     { "qfThreadInfo", cmd_threads },
     { "qsThreadInfo", cmd_threads_more },
     { "qThreadExtraInfo,", cmd_thread_name },
+    { "qRcmd,", cmd_monitor },
+    { "qqemu.PhyMemMode", cmd_physical }, /* the names that scripts use */
+    { "Qqemu.PhyMemMode:", cmd_set_physical },
     { "qC", cmd_current_thread },
     { "vCont?", cmd_vcont_supported },
     { "vCont;", cmd_vcont },

@@ -87,6 +87,12 @@ typedef struct GDBTargetOps {
     /* Waits for a stop; until then returns false when `fd` (the connection) can be read, or when
      * the server is paused. */
     bool (*wait)(int fd, GDBStop *stop);
+    /* Machines; NULL: no such thing. A line of the monitor (gdb's `monitor`): what it printed,
+     * g_free. */
+    char *(*command)(const char *line);
+    /* Memory by physical addresses from now on, or by virtual ones. */
+    void (*set_physical)(bool on);
+    bool (*physical)(void);
 } GDBTargetOps;
 
 struct GDBServer {

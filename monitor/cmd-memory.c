@@ -213,14 +213,21 @@ static JsonNode *pmemsave(G_GNUC_UNUSED const Command *self, JsonObject *args, G
     return save_to_file(args, true, err);
 }
 
-static JsonNode *info_mtree(G_GNUC_UNUSED const Command *self, G_GNUC_UNUSED JsonObject *args,
+static const CommandArg mtree_args[] = { { "flat", ARG_FLAG, true, "flat: what the tree comes to" },
+                                         { 0 } };
+
+static JsonNode *info_mtree(G_GNUC_UNUSED const Command *self, JsonObject *args,
                             G_GNUC_UNUSED GError **err)
 {
     char *text = NULL;
     size_t len;
     FILE *f = open_memstream(&text, &len);
 
-    memory_print_tree(f);
+    if (arg_bool(args, "flat", false)) {
+        memory_print_flat(f);
+    } else {
+        memory_print_tree(f);
+    }
     fclose(f);
     JsonNode *node = node_string(text);
     free(text);
@@ -252,7 +259,7 @@ const Command memory_commands[] = {
     { NULL, "xp", "Shows memory at a physical address", examine_args, .run = xp },
     { "memsave", "memsave", "Saves virtual memory", save_args, .run = memsave },
     { "pmemsave", "pmemsave", "Saves physical memory", save_args, .run = pmemsave },
-    { NULL, "info mtree", "The memory tree", .run = info_mtree },
+    { NULL, "info mtree", "The memory tree", mtree_args, .run = info_mtree },
     { "query-memory-size-summary", "info memory_size_summary", "How much RAM there is",
       .run = memory_size },
     { 0 },

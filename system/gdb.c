@@ -17,6 +17,7 @@
 #include "gdbstub/gdbstub.h"
 #include "hw/biglock.h"
 #include "hw/device.h"
+#include "monitor/monitor.h"
 #include "system/config.h"
 
 enum { MACHINE_PID = 1, MAX_BREAKS = 256 };
@@ -31,6 +32,9 @@ static struct {
     GDBServer server;
     Break breaks[MAX_BREAKS];
     int nb_breaks;
+    bool physical; /* memory by physical addresses */
+    const char *line;
+    char *printed; /* of the monitor, while it runs one */
 } gdb;
 
 /* ---- on the main loop's thread ------------------------------------------------------------ */
@@ -119,10 +123,16 @@ static void op_thread_name(int tid, char *buf, size_t size)
 
 static bool access_memory(uint64_t addr, void *buf, size_t len, bool write)
 {
-    VCPU *v = find_vcpu(gdb.server.tid);
+    VCPU *v = find_vcpu(gdb.server.tid) ?: vcpu_first();
     bool ok;
     biglock_lock();
-    ok = cpu_memory_rw_debug((v ? v : vcpu_first())->cpu, addr, buf, len, write);
+    if (!gdb.physical) {
+        ok = cpu_memory_rw_debug(v->cpu, addr, buf, len, write);
+    } else if (write) {
+        ok = address_space_write_rom(v->as, addr, buf, len) == MEMTX_OK;
+    } else {
+        ok = address_space_read(v->as, addr, NULL, buf, len) == MEMTX_OK;
+    }
     biglock_unlock();
     return ok;
 }
@@ -135,6 +145,28 @@ static bool op_read_memory(uint64_t addr, void *buf, size_t len)
 static bool op_write_memory(uint64_t addr, const void *buf, size_t len)
 {
     return access_memory(addr, (void *)(uintptr_t)buf, len, true);
+}
+
+static void op_set_physical(bool on)
+{
+    gdb.physical = on;
+}
+
+static bool op_physical(void)
+{
+    return gdb.physical;
+}
+
+static void run_line(void)
+{
+    gdb.printed = monitor_run_line(gdb.line);
+}
+
+static char *op_command(const char *line)
+{
+    gdb.line = line;
+    on_main_loop(run_line);
+    return gdb.printed;
 }
 
 static char *op_read_object(const char *object, int tid, size_t *len)
@@ -306,6 +338,9 @@ static const GDBTargetOps ops = {
     .detach = op_detach,
     .kill = op_kill,
     .wait = op_wait,
+    .command = op_command,
+    .set_physical = op_set_physical,
+    .physical = op_physical,
 };
 
 /* One debugger after another. */
@@ -318,6 +353,7 @@ static void *serve(void *opaque)
             continue;
         }
         on_main_loop(stop_machine);
+        gdb.physical = false;
         gdb.server = (GDBServer){ .ops = &ops, .arch = &gdb_arch_aarch64, .fd = fd, .tid = 1 };
         gdb.server.stop = (GDBStop){ .kind = GDB_STOP_SIGNAL, .tid = 1, .number = SIGTRAP };
         gdb_serve(&gdb.server);

@@ -285,7 +285,8 @@ static const Option options[] = {
     { "no-reboot", NULL, opt_no_reboot, .doc = "exit when the guest reboots" },
     { "no-shutdown", NULL, opt_no_shutdown, .doc = "stop, do not exit, when the guest powers off" },
     { "action", "reboot=…|shutdown=…|panic=…|watchdog=…", opt_action, .doc = "what to do when the guest does so" },
-    { "icount", "[shift=]N|auto", TEXT(icount), .doc = "time by instructions" },
+    { "icount", "[shift=]N|auto[,sleep=on|off][,align=on|off]", TEXT(icount),
+      .doc = "time by instructions, 2^N ns each" },
     { "pidfile", "FILE", TEXT(pidfile), .doc = "write the process id there" },
     { "daemonize", NULL, FLAG(daemonize), .doc = "go to the background once the machine is there" },
 

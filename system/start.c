@@ -17,12 +17,6 @@
 
 static Machine *machine;
 
-static bool missing(const char *what, GError **err)
-{
-    g_set_error(err, HW_ERROR, 0, "not implemented: %s", what);
-    return false;
-}
-
 /* fn for each text; the first failure ends it. */
 static bool each(GPtrArray *list, const char *option, bool (*fn)(const char *text, GError **err),
                  GError **err)
@@ -237,6 +231,35 @@ static const char *guest(const SystemConfig *c)
     return c->kernel ? c->kernel : c->bios ? c->bios : c->drives->len ? c->drives->pdata[0] : "";
 }
 
+/* -icount becomes properties of tcg; nothing else counts instructions. */
+static bool add_icount(GPtrArray *requests, const char *text, GError **err)
+{
+    static const OptDef rows[] = { { "shift", OPT_STR, NULL, "" },
+                                   { "sleep", OPT_STR, NULL, "" },
+                                   { "align", OPT_STR, NULL, "" },
+                                   { NULL, 0, NULL, NULL } };
+    g_autoptr(Opts) opts = opts_new();
+    const char *tcg = requests->pdata[0];
+    if (!opts_parse(opts, text, "shift", err) || !opts_check(opts, rows, err)) {
+        g_prefix_error(err, "-icount %s: ", text);
+        return false;
+    }
+    if (requests->len != 2 || !g_str_has_prefix(tcg, "tcg")) {
+        g_set_error(err, HW_ERROR, 0, "-icount %s: it is for -accel tcg alone", text);
+        return false;
+    }
+    g_autoptr(GString) with = g_string_new(tcg);
+    g_string_append_printf(with, ",icount=%s", opts_get(opts, "shift") ?: "auto");
+    for (int i = 1; i < 3; i++) {
+        if (opts_has(opts, rows[i].name)) {
+            g_string_append_printf(with, ",icount-%s=%s", rows[i].name,
+                                   opts_get(opts, rows[i].name));
+        }
+    }
+    requests->pdata[0] = g_string_free(g_steal_pointer(&with), FALSE);
+    return true;
+}
+
 static bool set_accel(const SystemConfig *c, GError **err)
 {
     g_autoptr(GPtrArray) requests = g_ptr_array_new();
@@ -247,8 +270,8 @@ static bool set_accel(const SystemConfig *c, GError **err)
         g_ptr_array_add(requests, machine->accel ? machine->accel : "tcg");
     }
     g_ptr_array_add(requests, NULL);
-    if (c->icount) {
-        return missing("-icount", err);
+    if (c->icount && !add_icount(requests, c->icount, err)) {
+        return false;
     }
     return accel_configure((const char *const *)requests->pdata, machine->ops->target, guest(c),
                            err);

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "icount.h"
 #include "softmmu.h"
 #include "util/log.h"
 
@@ -27,9 +28,9 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
     guest_base = config->guest_base;
     tci_init(guest_base);
     engine.target = target;
-    engine.cflags = (config->no_chain || config->verify ? CF_NO_CHAIN : 0) |
-                    (config->interp ? CF_INTERP : 0) |
-                    (config->fp_check ? CF_FP_CHECK | CF_FP_EXACT : 0);
+    engine.cflags =
+        (config->icount ? CF_ICOUNT : 0) | (config->no_chain || config->verify ? CF_NO_CHAIN : 0) |
+        (config->interp ? CF_INTERP : 0) | (config->fp_check ? CF_FP_CHECK | CF_FP_EXACT : 0);
     engine.wanted_cflags = config->fp_check ? CF_FP_CHECK | CF_FP_EXACT : 0;
     engine.empty_jump_cache = mmap(NULL, JUMP_CACHE_SIZE * sizeof(JumpCacheEntry),
                                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -326,6 +327,19 @@ static TBSlot *enter_known(CPUState *cpu, const void *code)
     return slot;
 }
 
+/* -icount: the block that was under way has ended; before its end if something is to be done. */
+static void count_insns(CPUState *cpu)
+{
+    ThreadCode *tc = thread_code(cpu);
+    const TranslationBlock *tb = tc->counted;
+    bool to_the_end = cpu->exception_index == EXCP_NONE && !cpu->cflags_next;
+
+    tc->counted = NULL;
+    if (tb && icount_ran(cpu, tb, to_the_end)) {
+        atomic_store((_Atomic bool *)&cpu->interrupt_request, true);
+    }
+}
+
 /* One turn: runs blocks chained to each other from the current pc. `last`: the way out taken
  * before. */
 static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
@@ -366,7 +380,11 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
             remember_jump(cpu, tb);
         }
     }
+    thread_code(cpu)->counted = engine.config.icount ? tb : NULL;
     last = run_tb(cpu, tb);
+    if (engine.config.icount) {
+        count_insns(cpu);
+    }
     if (tb->cflags & CF_CAREFUL) {
         tcg_backend_set_fp_mode(cpu); /* which flags are set may decide what traps */
     }
@@ -407,6 +425,9 @@ int cpu_exec(CPUState *cpu)
     if (sigsetjmp(cpu->jmp_env, 0)) {
         thread_code(cpu)->running = false;
         verify_left();
+        if (engine.config.icount) {
+            count_insns(cpu);
+        }
         tcg_backend_reset_ret_stack(cpu);
         last = NULL;
     }

@@ -77,6 +77,7 @@ struct ThreadCode {
     sigjmp_buf read_failed;
     bool running; /* compiled code or the interpreter is under way: its faults are the guest's */
     bool careful; /* the block is a CF_CAREFUL one */
+    const TranslationBlock *counted; /* -icount: under way */
 };
 
 static inline ThreadCode *thread_code(const CPUState *cpu)

@@ -9,6 +9,7 @@
 
 #include "fpu/softfloat.h"
 #include "hw/memory.h"
+#include "hw/biglock.h"
 #include "softmmu.h"
 #include "tcg/tci/memory.h"
 
@@ -81,6 +82,10 @@ static MemTxResult device_access(CPUState *cpu, const Access *a, uint64_t *val)
 
     tcg_backend_sync(cpu);
     _mm_setcsr(0x1f80);
+    bool locks = !info->mr && !biglock_held();
+    if (locks) {
+        biglock_lock();
+    }
     if (info->mr && a->kind == MMU_STORE) {
         result = memory_region_write(info->mr, info->mr_offset + in_page, *val, a->size, &attrs);
     } else if (info->mr) {
@@ -90,6 +95,9 @@ static MemTxResult device_access(CPUState *cpu, const Access *a, uint64_t *val)
     } else {
         *val = 0;
         result = address_space_read(cpu->mmu->as, info->phys + in_page, &attrs, val, a->size);
+    }
+    if (locks) {
+        biglock_unlock();
     }
     _mm_setcsr(mxcsr);
     if (result != MEMTX_OK) {

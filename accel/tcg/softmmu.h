@@ -56,7 +56,8 @@ static inline void filter_add(PageFilter *f, vaddr page)
 typedef struct TLBInfo {
     hwaddr phys;      /* of the page */
     uint64_t ram;     /* ram address of the page; NOT_RAM */
-    MemoryRegion *mr; /* a device that has the whole page; NULL: look it up for each access */
+    MemoryRegion *mr; /* a lockless device that has the whole page; NULL: look it up for each
+                       * access, under the big lock, by which devices come and go */
     uint64_t mr_offset;
     uint8_t *dirty; /* the page's dirty byte; NULL: nobody asks */
     MemTxAttrs attrs;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hw/vcpu.h"
+#include "hw/biglock.h"
 #include "softmmu.h"
 
 enum { DIRTY_WANTED = RAM_DIRTY_VGA | RAM_DIRTY_MIGRATION };
@@ -273,6 +274,24 @@ static void note_bound(TLBTable *t, vaddr page)
     }
 }
 
+/* A device may be on its way out: only the big lock keeps it. Lockless ones are for good. */
+static void find_lockless(SoftMMU *m, TLBInfo *info)
+{
+    bool locks = !biglock_held();
+
+    if (locks) {
+        biglock_lock();
+    }
+    const FlatRange *r = address_space_lookup(m->as, info->phys);
+    if (r && !r->ram && r->mr->ops && r->mr->ops->lockless) {
+        info->mr = r->mr;
+        info->mr_offset = r->offset + (info->phys - r->start);
+    }
+    if (locks) {
+        biglock_unlock();
+    }
+}
+
 /* What is at the page of guest physical memory; returns the host address if it is RAM. */
 static uint8_t *find_memory(SoftMMU *m, TLBInfo *info, bool *readonly)
 {
@@ -285,8 +304,7 @@ static uint8_t *find_memory(SoftMMU *m, TLBInfo *info, bool *readonly)
     }
     offset = r->offset + (info->phys - r->start);
     if (!r->ram) {
-        info->mr = r->mr;
-        info->mr_offset = offset;
+        find_lockless(m, info);
         return NULL;
     }
     *readonly = r->readonly;

@@ -7,10 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hw/timer.h"
 #include "hw/vcpu.h"
+#include "icount.h"
 #include "softmmu.h"
 
-enum { SLICE_US = 10000 };
+enum { SLICE_US = 10000, NO_ICOUNT = -2 };
 
 static struct {
     bool single;
@@ -29,8 +31,33 @@ typedef struct TCGVCPU {
 typedef struct Options {
     TCGConfig config;
     bool single;
-    const char *cache; /* on, off, verify or a folder; NULL: on */
+    IcountConfig icount; /* shift: -2: there is none */
+    const char *cache;   /* on, off, verify or a folder; NULL: on */
 } Options;
+
+/* What -icount became: icount=N|auto, icount-sleep, icount-align. */
+static bool icount_option(Options *o, const char *name, const char *val, GError **err)
+{
+    bool on = !strcmp(val, "on");
+    char *end;
+    guint64 shift = g_ascii_strtoull(val, &end, 10);
+
+    if (!strcmp(name, "icount-sleep") && (on || !strcmp(val, "off"))) {
+        o->icount.sleep = on;
+    } else if (!strcmp(name, "icount-align") && (on || !strcmp(val, "off"))) {
+        o->icount.align = on;
+    } else if (!strcmp(name, "icount") && !strcmp(val, "auto")) {
+        o->icount.shift = ICOUNT_AUTO;
+    } else if (!strcmp(name, "icount") && *val && !*end && shift <= ICOUNT_MAX_SHIFT) {
+        o->icount.shift = (int)shift;
+    } else {
+        g_set_error(err, g_quark_from_static_string("accel"), 0,
+                    "-icount: shift=0…%d or auto, sleep=on|off, align=on|off, not %s=%s",
+                    ICOUNT_MAX_SHIFT, name, val);
+        return false;
+    }
+    return true;
+}
 
 static bool option(Options *o, const char *name, const char *val, GError **err)
 {
@@ -64,6 +91,9 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
         o->cache = g_intern_string(val);
         o->config.cache_verify = !strcmp(val, "verify");
         return true;
+    }
+    if (g_str_has_prefix(name, "icount")) {
+        return icount_option(o, name, val, err);
     }
     if (!strcmp(name, "host-features")) {
         o->config.host_features = *val ? g_intern_string(val) : NULL;
@@ -174,16 +204,22 @@ static bool tcg_init(const TargetOps *target, const char *guest, const char *tex
 {
     static MemoryListener listener = { .commit = memory_changed, .ram_written = ram_written };
     struct sigaction sa = { .sa_sigaction = on_fp_trap, .sa_flags = SA_SIGINFO };
-    Options o = { .config = { .softmmu = true, .guest = g_intern_string(guest) } };
+    Options o = { .config = { .softmmu = true, .guest = g_intern_string(guest) },
+                  .icount = { .shift = NO_ICOUNT, .sleep = true } };
 
     if (!parse(&o, text, err)) {
         return false;
     }
+    o.config.icount = o.icount.shift != NO_ICOUNT;
+    o.config.no_chain |= o.config.icount;
     o.config.cache_dir = tcg_cache_dir(o.cache);
     if (!tcg_exec_init(target, &o.config, err)) {
         return false;
     }
-    tcg.single = o.single;
+    tcg.single = o.single || o.config.icount;
+    if (o.config.icount) {
+        icount_init(&o.icount);
+    }
     sigaction(SIGFPE, &sa, NULL);
     memory_listener_register(&listener);
     return true;
@@ -269,6 +305,9 @@ static void *round_robin_thread(G_GNUC_UNUSED void *arg)
             }
             vcpu_set_current(v);
             v->thread_id = gettid();
+            if (icount_enabled()) {
+                icount_begin_turn();
+            }
             if (vcpu_enter(v, false)) {
                 atomic_store(&tcg.turn, v);
                 run(v);
@@ -276,8 +315,10 @@ static void *round_robin_thread(G_GNUC_UNUSED void *arg)
                 any = true;
             }
         }
-        if (!any) {
-            vcpu_wait_for_any();
+        if (!any && icount_enabled()) {
+            icount_idle();
+        } else if (!any) {
+            vcpu_wait_for_any(0);
         }
     }
     return NULL;
@@ -330,7 +371,7 @@ static bool tcg_vcpu_start(VCPU *v, GError **err)
 
         tcg.started = true;
         return start_thread(&v->thread, round_robin_thread, NULL, err) &&
-               start_thread(&slices, slice_thread, NULL, err);
+               (icount_enabled() || start_thread(&slices, slice_thread, NULL, err));
     }
     return true;
 }

@@ -13,11 +13,12 @@ static struct {
     int64_t offset; /* ns that it is ahead of its clock */
 } rtc = { CLOCK_HOST, 0 };
 
-static const OptDef rtc_opts[] = { { "base", OPT_STR, "utc", "utc, localtime, or a date" },
-                                   { "clock", OPT_STR, "host",
-                                     "host, rt, or vm: stops with the machine" },
-                                   { "driftfix", OPT_STR, "none", "none" },
-                                   { NULL, 0, NULL, NULL } };
+static const OptDef rtc_opts[] = {
+    { "base", OPT_STR, "utc", "utc, localtime, or a date" },
+    { "clock", OPT_STR, "host", "host, rt, or vm: stops with the machine" },
+    { "driftfix", OPT_STR, "none", "none or slew: no clock here has ticks to lose" },
+    { NULL, 0, NULL, NULL }
+};
 
 static bool parse_base(const char *base, int64_t *ns, GError **err)
 {
@@ -53,7 +54,7 @@ static bool apply(const Opts *opts, GError **err)
     static const char *const clocks[] = { "host", "rt", "vm", NULL };
     static const ClockType types[] = { CLOCK_HOST, CLOCK_HOST_MONO, CLOCK_VIRTUAL };
     int clock, drift;
-    static const char *const fixes[] = { "none", NULL };
+    static const char *const fixes[] = { "none", "slew", NULL };
     int64_t ns;
     if (!opts_check(opts, rtc_opts, err) ||
         !opt_enum(opts, rtc_opts, "clock", clocks, &clock, err) ||

@@ -24,6 +24,7 @@ static struct {
     _Atomic int64_t offset;
     _Atomic bool running;
     int64_t (*source)(void);
+    void (*earlier)(void); /* with source: the next virtual timer comes earlier than thought */
 } timers = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
 
 static int64_t host_ns(clockid_t id)
@@ -68,8 +69,8 @@ static void rearm(void)
         bool moves = c != CLOCK_VIRTUAL || atomic_load(&timers.running);
         if (timers.armed[c] && moves) {
             int64_t left = timers.armed[c]->expire - clock_get_ns((ClockType)c);
-            if (c == CLOCK_VIRTUAL && timers.source && left > 0) {
-                continue; /* clock_virtual_advanced tells */
+            if (c == CLOCK_VIRTUAL && timers.source) {
+                continue; /* who moves the clock calls timers_run_virtual */
             }
             wait = MIN(wait, MAX(left, 1)); /* 0 would disarm the fd */
         }
@@ -113,16 +114,15 @@ void clock_enable_virtual(bool running)
     pthread_mutex_unlock(&timers.lock);
 }
 
-void clock_set_virtual_source(int64_t (*read)(void))
+void clock_set_virtual_source(int64_t (*read)(void), void (*earlier)(void))
 {
     timers.source = read;
+    timers.earlier = earlier;
 }
 
-void clock_virtual_advanced(void)
+bool clock_virtual_is_counted(void)
 {
-    pthread_mutex_lock(&timers.lock);
-    rearm();
-    pthread_mutex_unlock(&timers.lock);
+    return timers.source != NULL;
 }
 
 int64_t clock_virtual_deadline(void)
@@ -166,6 +166,9 @@ void timer_mod(Timer *t, int64_t expire_ns)
     *p = t;
     if (first == t || timers.armed[t->clock] == t) {
         rearm();
+        if (t->clock == CLOCK_VIRTUAL && timers.earlier) {
+            timers.earlier();
+        }
     }
     pthread_mutex_unlock(&timers.lock);
 }
@@ -192,6 +195,19 @@ static Timer *take_due(ClockType clock, int64_t now)
     return t;
 }
 
+static void fire_due(ClockType clock)
+{
+    int64_t now = clock_get_ns(clock);
+    for (Timer *t; (t = take_due(clock, now));) {
+        t->fn(t->opaque);
+    }
+}
+
+void timers_run_virtual(void)
+{
+    fire_due(CLOCK_VIRTUAL);
+}
+
 /* A timer that arms itself again for a time that has come by then waits for the next round, so
  * that the rest of the main loop gets its turn. */
 void timers_run(void)
@@ -202,12 +218,8 @@ void timers_run(void)
         expirations = 0;
     }
     for (int c = 0; c < CLOCK_TYPES; c++) {
-        if (c == CLOCK_VIRTUAL && !atomic_load(&timers.running)) {
-            continue;
-        }
-        int64_t now = clock_get_ns((ClockType)c);
-        for (Timer *t; (t = take_due((ClockType)c, now));) {
-            t->fn(t->opaque);
+        if (c != CLOCK_VIRTUAL || (atomic_load(&timers.running) && !timers.source)) {
+            fire_due((ClockType)c);
         }
     }
     pthread_mutex_lock(&timers.lock);

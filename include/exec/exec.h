@@ -19,6 +19,7 @@ typedef struct TCGConfig {
     const char *host_features; /* "sse4.2", "avx2", "avx512", or "-avx512,-bmi…"; NULL: all */
     uint64_t guest_base;       /* host address = guest address + this */
     bool perfmap;              /* /tmp/perf-PID.map */
+    bool icount;               /* blocks are counted (accel/tcg/icount.h); with no_chain */
     bool softmmu;              /* system mode: target->system is used, and not guest_base */
     const char *cache_dir;     /* tcg_cache_dir's: where translations are kept; NULL: nowhere */
     const char *cpu_model; /* text that tells all that they depend on in the CPU; machines: NULL */

@@ -39,10 +39,15 @@ static inline bool timer_pending(const Timer *t)
 }
 /* The machine stops or goes on: CLOCK_VIRTUAL does. It begins stopped, at 0. */
 void clock_enable_virtual(bool running);
-/* -icount: CLOCK_VIRTUAL is what `read` says (any thread may call it); before the machine starts.
- * clock_virtual_advanced: it moved by more than time does (idle CPUs were warped). */
-void clock_set_virtual_source(int64_t (*read)(void));
-void clock_virtual_advanced(void);
+/*
+ * -icount, -accel qtest: CLOCK_VIRTUAL is what `read` says (any thread may call it), and its timers
+ * fire in timers_run_virtual; before the machine starts. `earlier` (or NULL) is called when the next
+ * of them has changed, under a lock: it may not come back here.
+ */
+void clock_set_virtual_source(int64_t (*read)(void), void (*earlier)(void));
+bool clock_virtual_is_counted(void);
+/* Under the big lock, by who moves the clock. */
+void timers_run_virtual(void);
 /* ns of CLOCK_VIRTUAL until its next timer; -1: none is armed. */
 int64_t clock_virtual_deadline(void);
 

@@ -44,6 +44,7 @@ struct VCPU {
     struct VCPUWork *last_work;
     uint64_t queued;           /* so many pieces of work ever */
     _Atomic uint64_t finished; /* of them */
+    MemoryReader reader;       /* quiet in vcpu_enter, offline while it waits there */
     int64_t wake_at;           /* while halted: CLOCK_HOST_MONO ns at which it goes on; 0: never */
     VCPU *next;                /* of all, in order of index */
     void *accel;               /* the accelerator's own */
@@ -104,8 +105,9 @@ void vcpu_leave(VCPU *v);
 uint64_t vcpu_queue(VCPU *v, void (*fn)(VCPU *v, void *data), void *data);
 void vcpu_await(VCPU *v, uint64_t ticket);
 void vcpu_set_current(VCPU *v);
-/* Sleeps until any vCPU has something to do; for one thread that runs all. */
-void vcpu_wait_for_any(void);
+/* Sleeps until any vCPU has something to do, or until CLOCK_HOST_MONO is `until` (0: no such
+ * time); for one thread that runs all. */
+void vcpu_wait_for_any(int64_t until);
 
 VCPU *vcpu_new(const TargetOps *target, const char *model, AddressSpace *as, GError **err);
 VCPU *vcpu_first(void);

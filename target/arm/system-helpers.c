@@ -149,6 +149,10 @@ static void wait_for_event(CPUArmState *env, int kind, uint64_t until)
         env->sys.event = 0;
         return;
     }
+    if (clock_virtual_is_counted()) {
+        cpu_request_exit(&env->parent); /* its turn is over; the host's time does not count */
+        return;
+    }
     ns = arm_interrupt_unmasked(env) ? 0 : wfe_time(env, kind, until);
     if (ns != 0) {
         env->sys.wfe = true;

@@ -648,12 +648,13 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
         tcg_gen_insn_start(tcg, s.pc);
         check_btype(&s, s.pc);
     }
+    int max_exits = tb->cflags & CF_ICOUNT ? 1 : MAX_SIDE_EXITS;
     for (;;) {
         translate_insn(&s);
         if (s.done) {
             return;
         }
-        if (tb->nb_insns == max_insns || s.nb_side_exits == MAX_SIDE_EXITS || tcg->overflow ||
+        if (tb->nb_insns == max_insns || s.nb_side_exits >= max_exits || tcg->overflow ||
             !go_on(&s)) {
             gen_jump(&s, s.next_pc);
             return;

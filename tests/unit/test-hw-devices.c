@@ -117,6 +117,12 @@ static void test_pflash(void)
     enum { A = BOARD_MMIO };
     Device *dev = board_new("cfi.pflash01", "size=1M", NULL);
     board_place(dev, A);
+    g_assert_cmphex(rd(A, 4), ==, 0); /* without an image, and not erased yet */
+    for (unsigned at = 0; at < 0x100000; at += 0x40000) {
+        wr(A + at, 0x00200020, 4);
+        wr(A + at, 0x00d000d0, 4);
+    }
+    wr(A, 0x00ff00ff, 4);
     g_assert_cmphex(rd(A, 4), ==, 0xffffffff);
     wr(A, 0x00980098, 4);
     g_assert_cmphex(rd(A + 0x40, 4), ==, 0x00510051); /* Q */

@@ -134,6 +134,9 @@ static void look_for_interrupts(DisasContext *s)
     tcg_gen_cond_imm(exit_cond, s->tcg, MO_32, TCG_COND_NE, tcg_new_exit(s->tcg, exit), t,
                      imm64(s, 0));
     s->nb_side_exits++;
+    if (s->tb->flags & ARM_TBF_STEP_SOON) {
+        gen_end_block(s);
+    }
 }
 
 /* The bits `mask` of PSTATE become those of val. */

@@ -119,10 +119,11 @@ enum {
     ARM_TBF_BT = 1 << 17,          /* SCTLR.BT of this EL */
     ARM_TBF_PAC_SHIFT = 18,        /* 4 bits: SCTLR.EnIA, EnIB, EnDA, EnDB */
     ARM_TBF_PAC_MASK = 15 << 18,
-    ARM_TBF_ZVA_TRAP = 1 << 22, /* DC ZVA at EL0 is trapped */
-    ARM_TBF_NO_MOPS = 1 << 23,  /* CPY and SET at EL0 are undefined */
-    ARM_TBF_FP_FZ = 1 << 26,    /* FPCR.FZ */
-    ARM_TBF_FP_DN = 1 << 27,    /* FPCR.DN */
+    ARM_TBF_ZVA_TRAP = 1 << 22,  /* DC ZVA at EL0 is trapped */
+    ARM_TBF_NO_MOPS = 1 << 23,   /* CPY and SET at EL0 are undefined */
+    ARM_TBF_STEP_SOON = 1 << 24, /* software step begins when PSTATE.D lets it */
+    ARM_TBF_FP_FZ = 1 << 26,     /* FPCR.FZ */
+    ARM_TBF_FP_DN = 1 << 27,     /* FPCR.DN */
 };
 
 /* Bits of PSTATE as SPSR and signal frames place them. */

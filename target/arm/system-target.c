@@ -181,6 +181,8 @@ static uint32_t system_tb_flags(const CPUState *cpu)
     if (env->sys.mdscr & (MDSCR_SS | MDSCR_MDE)) {
         if (step_active(env)) {
             flags |= env->pstate & ARM_PSTATE_SS ? ARM_TBF_STEP : ARM_TBF_STEP | ARM_TBF_STEP_NOW;
+        } else if (env->sys.mdscr & MDSCR_SS) {
+            flags |= ARM_TBF_STEP_SOON;
         }
         flags |= arm_breakpoints_enabled(env) ? ARM_TBF_BREAKPOINTS : 0;
     }

@@ -60,6 +60,13 @@ static void step_on(Frame *f)
     }
 }
 
+static void step_at_el1(Frame *f)
+{
+    last = *f;
+    steps++;
+    write_reg(mdscr_el1, 0);
+}
+
 static void breakpoints(void)
 {
     uint64_t at = (uintptr_t)three + 4;
@@ -125,12 +132,21 @@ static void software_step(void)
     run_el0(el0_steps, 5, 0);
     write_reg(mdscr_el1, 0);
     is(trace[0], start, "SPSR.SS 0: before the first instruction");
+    extern char stepped_here[];
+    steps = 0;
+    sync_handler = step_at_el1;
+    write_reg(mdscr_el1, MDSCR_SS | MDSCR_KDE);
+    asm volatile("msr daifclr, #8\n"
+                 "stepped_here: nop\n"
+                 "msr daifset, #8");
+    is(steps, 1, "EL1: a step waits for PSTATE.D");
+    is(last.elr, (uintptr_t)stepped_here, "and is taken at once");
     sync_handler = NULL;
 }
 
 void test(void)
 {
-    plan(23);
+    plan(25);
     write_reg(oslar_el1, 0);
     mmu_on();
     is(read_reg(oslsr_el1), 8, "the OS lock is open");

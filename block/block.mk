@@ -1,6 +1,6 @@
 # The libraries of the image tools, and their checks.
 TOOL_LIBS   += $(shell pkg-config --libs libzstd libcurl nettle gnutls liburing 2>/dev/null)
-CHECKS      += check-block check-crypt check-jobs check-qmp check-io check-nbd check-http
+CHECKS      += check-block check-crypt check-jobs check-qmp check-io check-nbd check-http check-tool-help
 CHECKS_SLOW += check-block-slow
 
 check-block: $(BUILD)/latimer-img $(BUILD)/latimer-io
@@ -21,6 +21,9 @@ check-qmp: $(BUILD)/latimer-img $(BUILD)/latimer-io
 check-io: $(BUILD)/latimer-img $(BUILD)/latimer-io
 	@$(TAP)io tests/block/io.sh $(BUILD)
 
+check-tool-help: $(BUILD)/latimer-img $(BUILD)/latimer-io $(BUILD)/latimer-nbd
+	@$(TAP)tool-help tests/block/man.sh $(BUILD)
+
 check-http: $(BUILD)/latimer-img
 	@$(TAP)http tests/block/http.sh $(BUILD)
 
@@ -39,4 +42,4 @@ check-block-slow: $(BUILD)/tests/unit/test-block-crash $(BUILD)/latimer-img $(BU
 bench-block: $(BUILD)/latimer-img $(BUILD)/latimer-io ## the image tools beside qemu-img's, timed
 	@tests/block/bench $(BUILD) $(ROUNDS)
 
-.PHONY: bench-block check-block check-qmp check-io check-crypt check-jobs check-nbd check-http check-block-slow
+.PHONY: check-tool-help bench-block check-block check-qmp check-io check-crypt check-jobs check-nbd check-http check-block-slow

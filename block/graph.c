@@ -666,6 +666,29 @@ bool block_reopen(BlockNode *node, const Opts *opts, unsigned flags, GError **er
     return ok;
 }
 
+/* Options of the file that the format does not have: they are about its first bytes, and formats
+ * begin with an empty one. So they need only be right. */
+static bool drop_file_opts(const BlockDriver *drv, const char *filename, Opts *opts, GError **err)
+{
+    const BlockDriver *proto = block_protocol_of(filename, err);
+    g_autoptr(Opts) of_file = opts_new();
+    for (const OptDef *o = proto ? proto->create_opts : NULL; o && o->name; o++) {
+        const OptDef *q = drv->create_opts;
+        while (q && q->name && strcmp(q->name, o->name)) {
+            q++;
+        }
+        if (!(q && q->name) && opts_has(opts, o->name)) {
+            opts_set(of_file, o->name, opts_get(opts, o->name));
+            opts_remove(opts, o->name);
+        }
+    }
+    int mode;
+    return proto && opts_check(of_file, proto->create_opts, err) &&
+           (!opts_has(of_file, "preallocation") ||
+            opt_enum(of_file, proto->create_opts, "preallocation", block_prealloc_names, &mode,
+                     err));
+}
+
 bool block_create(const char *filename, const char *format, Opts *opts, GError **err)
 {
     const BlockDriver *drv = block_driver_find(format);
@@ -678,7 +701,9 @@ bool block_create(const char *filename, const char *format, Opts *opts, GError *
                     format);
         return false;
     }
-    return drv->create(filename, opts, err);
+    g_autoptr(Opts) mine = opts_copy(opts);
+    return (drv->bare || drop_file_opts(drv, filename, mine, err)) &&
+           drv->create(filename, mine, err);
 }
 
 BlockNode *block_create_file(const char *filename, int64_t size, Opts *opts, GError **err)

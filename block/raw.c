@@ -223,6 +223,7 @@ static bool raw_measure(Opts *opts, BlockNode *source, uint64_t size, BlockMeasu
 
 const BlockDriver block_driver_raw = {
     .name = "raw",
+    .bare = true,
     .state_size = sizeof(RawState),
     .open_opts = raw_open_opts,
     .create_opts = raw_create_opts,

@@ -179,6 +179,34 @@ static void set_text(char **field, const char *value)
     }
 }
 
+/* The order of letters is for firmware of PCs: here bootindex= says it. */
+static bool set_boot(const char *text, GError **err)
+{
+    static const OptDef rows[] = {
+        { "order", OPT_STR, NULL, "" },      { "once", OPT_STR, NULL, "" },
+        { "menu", OPT_BOOL, "off", "" },     { "strict", OPT_BOOL, "off", "" },
+        { "splash-time", OPT_NUM, "0", "" }, { NULL, 0, NULL, NULL }
+    };
+    g_autoptr(Opts) opts = opts_new();
+    if (!opts_parse(opts, text, "order", err) || !opts_check(opts, rows, err)) {
+        return false;
+    }
+    const char *order = opts_has(opts, "order") ? opt_str(opts, rows, "order") : "";
+    const char *once = opts_has(opts, "once") ? opt_str(opts, rows, "once") : "";
+    if (strspn(order, "abcdnp") != strlen(order) || strspn(once, "abcdnp") != strlen(once)) {
+        g_set_error(err, HW_ERROR, 0, "order is of the letters a, b, c, d, n");
+        return false;
+    }
+    if (opt_num(opts, rows, "splash-time") > UINT16_MAX) {
+        g_set_error(err, HW_ERROR, 0, "splash-time is at most %d ms", UINT16_MAX);
+        return false;
+    }
+    machine->boot_menu = opt_bool(opts, rows, "menu");
+    machine->boot_strict = opt_bool(opts, rows, "strict");
+    machine->boot_wait = (uint32_t)opt_num(opts, rows, "splash-time");
+    return true;
+}
+
 static bool set_rest(const SystemConfig *c, GError **err)
 {
     set_text(&machine->kernel, c->kernel);
@@ -190,6 +218,10 @@ static bool set_rest(const SystemConfig *c, GError **err)
     machine->defaults = !c->nodefaults;
     if (machine->append && !machine->kernel) {
         g_set_error(err, HW_ERROR, 0, "-append needs -kernel");
+        return false;
+    }
+    if (c->boot && !set_boot(c->boot, err)) {
+        g_prefix_error(err, "-boot %s: ", c->boot);
         return false;
     }
     if (machine->initrd && !machine->kernel) {

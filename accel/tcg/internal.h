@@ -34,8 +34,8 @@ enum {
 
 typedef struct TBPageNode {
     TranslationBlock *tb;
-    uint64_t page; /* guest (system mode: ram) address >> GUEST_PAGE_BITS */
-    struct TBPageNode *next;
+    uint64_t page;                    /* guest (system mode: ram) address >> GUEST_PAGE_BITS */
+    struct TBPageNode *next, *before; /* in the list of the page's hash; before the first: NULL */
 } TBPageNode;
 
 typedef struct ArenaChunk {

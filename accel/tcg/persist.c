@@ -43,8 +43,9 @@ static struct {
     guint last;              /* the region that was asked for last */
     PersistFile *files;      /* for ever */
     PersistFile *machine;    /* of them, a machine's only one */
-    _Atomic unsigned fresh;  /* new blocks that could be kept */
+    _Atomic unsigned fresh;  /* new blocks that could be kept, since the last time that they were */
     _Atomic unsigned loaded; /* blocks found */
+    _Atomic unsigned made;   /* new ones, all in all */
 } cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* ---- what translations depend on ---- */
@@ -531,6 +532,7 @@ void persist_new_block(TCGContext *s, TranslationBlock *tb)
     }
     tb->moves->guest_sum = engine.config.softmmu ? p.key.offset : sum_guest(&p, tb);
     atomic_fetch_add(&cache.fresh, 1);
+    atomic_fetch_add_explicit(&cache.made, 1, memory_order_relaxed);
 }
 
 static void save_guest(const Place *p, const TranslationBlock *tb, PersistEntry *e, char *to)
@@ -678,7 +680,7 @@ void persist_save(void)
 {
     if (log_enabled(LOG_CACHE)) {
         log_printf(LOG_CACHE, "cache: %s, %u blocks found, %u new ones\n",
-                   cache.state == ON ? cache.dir : "off", cache.loaded, cache.fresh);
+                   cache.state == ON ? cache.dir : "off", cache.loaded, cache.made);
     }
     /* In a child of vfork all of this is the parent's. */
     if (cache.state != ON || atomic_load(&cache.fresh) < SAVE_MIN || cache.dir_state < 1 ||
@@ -710,6 +712,7 @@ void persist_fork_child(void)
 {
     pthread_mutex_init(&cache.lock, NULL);
     atomic_store(&cache.fresh, 0);
+    atomic_store(&cache.made, 0);
     cache.pid = getpid();
     for (int n = 0; cache.state == ON && n < engine.nb_regions; n++) {
         engine.regions[n].nb_saved = atomic_load(&engine.regions[n].nb_tbs);

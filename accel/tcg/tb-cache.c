@@ -103,7 +103,10 @@ static void add_pages(TCGContext *s, TranslationBlock *tb)
              page++) {
             TBPageNode *node = &tb->page_nodes[tb->nb_pages++];
             TBPageNode *_Atomic *head = page_list(page);
-            *node = (TBPageNode){ tb, page, *head };
+            *node = (TBPageNode){ tb, page, *head, NULL };
+            if (node->next) {
+                node->next->before = node;
+            }
             *head = node;
         }
         if (start < engine.code_min) {
@@ -115,21 +118,19 @@ static void add_pages(TCGContext *s, TranslationBlock *tb)
     }
 }
 
+/* The page of a shared library can have blocks for each address that it was ever mapped at. */
 static void remove_pages(TranslationBlock *tb)
 {
     for (int n = 0; n < tb->nb_pages; n++) {
-        TBPageNode *_Atomic *head = page_list(tb->page_nodes[n].page);
-        TBPageNode *before = *head, *node = &tb->page_nodes[n];
+        TBPageNode *node = &tb->page_nodes[n];
 
-        if (before == node) {
-            *head = node->next;
-            continue;
+        if (node->before) {
+            node->before->next = node->next;
+        } else {
+            *page_list(node->page) = node->next;
         }
-        while (before && before->next != node) {
-            before = before->next;
-        }
-        if (before) {
-            before->next = node->next;
+        if (node->next) {
+            node->next->before = node->before;
         }
     }
     tb->nb_pages = 0;
@@ -323,9 +324,11 @@ static void invalidate_list(TBPageNode *_Atomic *head, vaddr start, vaddr end)
 {
     for (TBPageNode *node = *head, *next; node; node = next) {
         next = node->next;
+        while (next && next->tb == node->tb) { /* a block's nodes are neighbours */
+            next = next->next;
+        }
         if (tb_overlaps(node->tb, start, end)) {
             tb_invalidate_locked(node->tb);
-            next = *head; /* the list lost nodes: begin again */
         }
     }
 }

@@ -90,7 +90,7 @@ bool virt_make_fw_cfg(VirtMachine *m, GError **err)
     fw_cfg_set_u16(m->fw_cfg, FW_CFG_NB_CPUS, (uint16_t)m->parent.smp.cpus);
     fw_cfg_set_u16(m->fw_cfg, FW_CFG_MAX_CPUS, (uint16_t)m->parent.smp.max_cpus);
     fw_cfg_set_u16(m->fw_cfg, FW_CFG_NOGRAPHIC, 1);
-    fw_cfg_set_u16(m->fw_cfg, FW_CFG_BOOT_MENU, 0);
+    fw_cfg_set_u16(m->fw_cfg, FW_CFG_BOOT_MENU, m->parent.boot_menu);
     fw_cfg_set_bytes(m->fw_cfg, FW_CFG_UUID, m->parent.uuid, 16);
     return true;
 }
@@ -121,4 +121,23 @@ bool virt_offer_kernel(VirtMachine *m, GError **err)
     fw_cfg_set_u32(m->fw_cfg, FW_CFG_CMDLINE_SIZE, (uint32_t)strlen(append) + 1);
     fw_cfg_set_bytes(m->fw_cfg, FW_CFG_CMDLINE_DATA, append, strlen(append) + 1);
     return true;
+}
+
+/* In which order the firmware is to try what there is. */
+bool virt_offer_boot_order(VirtMachine *m, GError **err)
+{
+    GString *order = boot_order(m->parent.boot_strict);
+    uint16_t wait = (uint16_t)m->parent.boot_wait;
+    bool ok = true;
+    if (order->len) {
+        /* The zero that ends it is a part of it. */
+        g_autoptr(GBytes) data = g_bytes_new(order->str, order->len + 1);
+        ok = fw_cfg_add_file(m->fw_cfg, "bootorder", data, NULL, NULL, err);
+    }
+    g_string_free(order, TRUE);
+    if (ok && m->parent.boot_menu && wait) {
+        g_autoptr(GBytes) data = g_bytes_new(&wait, sizeof(wait));
+        ok = fw_cfg_add_file(m->fw_cfg, "etc/boot-menu-wait", data, NULL, NULL, err);
+    }
+    return ok;
 }

@@ -359,7 +359,7 @@ static bool virt_finish(Machine *machine, GError **err)
     if (!dtb || !arm_boot_finish_dtb(machine, &m->boot, dtb, err)) {
         return false;
     }
-    if (m->acpi && !virt_make_acpi(m, err)) {
+    if (!virt_offer_boot_order(m, err) || (m->acpi && !virt_make_acpi(m, err))) {
         return false;
     }
     if (machine->dumpdtb) {

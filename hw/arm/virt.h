@@ -87,6 +87,7 @@ bool virt_make_flash(VirtMachine *m, GError **err);
 bool virt_make_fw_cfg(VirtMachine *m, GError **err);
 bool virt_has_firmware(const VirtMachine *m);
 bool virt_offer_kernel(VirtMachine *m, GError **err);
+bool virt_offer_boot_order(VirtMachine *m, GError **err);
 /* ACPI tables of what there is, offered to firmware. */
 bool virt_make_acpi(VirtMachine *m, GError **err);
 /* The namespace: the body of the DSDT. */

@@ -388,9 +388,35 @@ static bool unplug(Bus *b, Device *dev, GError **err)
     return bus->slots->unplug(bus, (PCIDevice *)dev, err);
 }
 
-const BusType pci_bus_type = {
-    .name = "pci", .attach = attach, .detach = detach, .plugged = plugged, .unplug = unplug
-};
+static void firmware_name(const Bus *b, const Device *d, GString *path)
+{
+    static const struct {
+        uint16_t class_code;
+        const char *name;
+    } names[] = { { 0x0100, "scsi" }, { 0x0200, "ethernet" }, { 0x0604, "pci-bridge" } };
+    const PCIDevice *dev = (const PCIDevice *)d;
+    uint16_t class_code = pci_get16(dev, PCI_CLASS + 1);
+    g_autofree char *name =
+        g_strdup_printf("pci%x,%x", pci_get16(dev, PCI_VENDOR_ID), pci_get16(dev, PCI_DEVICE_ID));
+    const char *known = NULL;
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        known = names[i].class_code == class_code ? names[i].name : known;
+    }
+    if (!((const PCIBus *)b)->bridge) {
+        g_string_append(path, "/pci@i0cf8"); /* the only root, however it is reached */
+    }
+    g_string_append_printf(path, "/%s@%x", known ? known : name, dev->devfn >> 3);
+    if (dev->devfn & 7) {
+        g_string_append_printf(path, ",%x", dev->devfn & 7u);
+    }
+}
+
+const BusType pci_bus_type = { .name = "pci",
+                               .attach = attach,
+                               .detach = detach,
+                               .plugged = plugged,
+                               .unplug = unplug,
+                               .firmware_name = firmware_name };
 
 void pci_bus_set_slots(PCIBus *bus, const PCISlotOps *ops)
 {

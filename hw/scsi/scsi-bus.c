@@ -228,11 +228,20 @@ static bool unplug(Bus *b, Device *dev, GError **err)
     return true;
 }
 
+static void firmware_name(const Bus *bus, const Device *d, GString *path)
+{
+    const SCSIDevice *dev = (const SCSIDevice *)d;
+    (void)bus;
+    g_string_append_printf(path, "/channel@%x/disk@%x,%x", dev->channel, dev->id, dev->lun);
+}
+
 void scsi_bus_init(SCSIBus *bus, Device *adapter, const char *name, const SCSIBusOps *ops)
 {
-    static const BusType type = {
-        .name = "SCSI", .attach = attach, .plugged = plugged, .unplug = unplug
-    };
+    static const BusType type = { .name = "SCSI",
+                                  .attach = attach,
+                                  .plugged = plugged,
+                                  .unplug = unplug,
+                                  .firmware_name = firmware_name };
     bus_init(&bus->bus, &type, adapter, name);
     bus->bus.hotplug = true;
     bus->ops = ops;

@@ -38,6 +38,7 @@ typedef struct VirtIOBlk {
     uint16_t nb_queues, queue_size;
     uint32_t logical, physical;
     bool discard, write_zeroes, config_wce;
+    int32_t bootindex;
     bool cached; /* the write cache as it was given */
 } VirtIOBlk;
 
@@ -394,6 +395,11 @@ static const Property props[] = {
       .offset = offsetof(VirtIOBlk, config_wce),
       .preset = "on",
       .doc = "the guest may turn the write cache off and on" },
+    { .name = "bootindex",
+      .kind = PROP_I32,
+      .offset = offsetof(VirtIOBlk, bootindex),
+      .preset = "-1",
+      .doc = "its place in the boot order" },
     { .name = NULL },
 };
 

@@ -270,10 +270,26 @@ static bool attach(Bus *bus, Device *dev, GError **err)
     return true;
 }
 
+static void firmware_name(const Bus *bus, const Device *dev, GString *path)
+{
+    const Device *transport = bus->parent;
+    uint16_t id = ((const VirtIODevice *)dev)->ops->id;
+    if (transport->bus && !strcmp(transport->bus->type->name, "sysbus")) {
+        const SysBusDevice *mmio = (const SysBusDevice *)transport;
+        g_string_append_printf(path, "/virtio-mmio@%016" G_GINT64_MODIFIER "x",
+                               mmio->mmio[0]->addr);
+    }
+    g_string_append(path, id == VIRTIO_ID_BLOCK ? "/disk@0,0"
+                          : id == VIRTIO_ID_NET ? "/ethernet-phy@0"
+                                                : "");
+}
+
 void virtio_bus_init(VirtIOBus *bus, Device *transport, const char *name,
                      const VirtIOTransportOps *ops, AddressSpace *dma)
 {
-    static const BusType type = { .name = "virtio", .attach = attach, .max = 1 };
+    static const BusType type = {
+        .name = "virtio", .attach = attach, .max = 1, .firmware_name = firmware_name
+    };
     bus_init(&bus->bus, &type, transport, name);
     bus->ops = ops;
     bus->dma = dma;

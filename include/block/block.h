@@ -150,6 +150,7 @@ typedef enum BlockDebugOp {
 struct BlockDriver {
     const char *name;
     bool is_protocol;
+    bool bare;      /* an image is a file and nothing else: creation takes the file's options */
     bool is_filter; /* passes its child's content through unchanged */
     size_t state_size;
     const OptDef *open_opts; /* a name that ends with '.' takes all that begin with it */

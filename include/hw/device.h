@@ -118,6 +118,8 @@ typedef struct BusType {
     /* Asks the guest to let go of dev: device_unplugged says that it has, now or later. NULL: the
      * guest is not asked. False: *err, it cannot be asked. */
     bool (*unplug)(Bus *bus, Device *dev, GError **err);
+    /* Adds dev's part of its path as firmware writes it, "/scsi@3". NULL: it has none. */
+    void (*firmware_name)(const Bus *bus, const Device *dev, GString *path);
 } BusType;
 struct Bus {
     const BusType *type;
@@ -168,6 +170,9 @@ char *device_get_prop(const Device *dev, const char *name);
 bool device_realize(Device *dev, Bus *bus, GError **err);
 void device_delete(Device *dev); /* unrealize, off its bus, freed */
 Device *device_find(const char *id);
+/* What to boot from, by the devices' bootindex: a path a line (hw/core/bootorder.c). Empty: nobody
+ * has said. strict: nothing else. g_string_free. */
+GString *boot_order(bool strict);
 /* ---- hotplug (hw/core/hotplug.c) ---- */
 /* The machine is complete: what is added from now on is plugged in by its bus. */
 void devices_complete(void);

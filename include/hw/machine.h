@@ -52,11 +52,13 @@ struct Machine {
     unsigned ram_slots;
     unsigned nb_nodes; /* 0: memory is all the same */
     NumaNode *nodes;
-    unsigned *cpu_node; /* by CPU; NULL without nodes */
+    unsigned *cpu_node;                          /* by CPU; NULL without nodes */
     RAMBlock *ram;                               /* memory-backend=; else made by machine_ram */
     char *kernel, *initrd, *append, *dtb, *bios; /* of the command line or -machine's */
     char *dumpdtb, *memory_backend, *accel;      /* -machine's */
     bool usb, graphics;
+    bool boot_menu, boot_strict; /* -boot's */
+    uint32_t boot_wait;          /* ms that the menu waits */
     uint8_t uuid[16];
     bool has_uuid;
     const char *name;

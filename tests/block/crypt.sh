@@ -31,6 +31,24 @@ both_ways aes-128-cbc-essiv \
     "$fast,cipher-alg=aes-128,cipher-mode=cbc,ivgen-alg=essiv,ivgen-hash-alg=md5,hash-alg=sha1"
 both_ways serpent-256-cbc "$fast,cipher-alg=serpent-256,cipher-mode=cbc,hash-alg=sha512"
 
+# How much of the file is there from the start, and the old name of AES.
+for mode in off falloc full metadata; do
+    for pair in "qemu-img $img" "$img qemu-img"; do
+        read -r a b <<<"$pair"
+        have "$a" && have "$b" || { skip "preallocation=$mode: qemu-img is not installed"; continue; }
+        rm -f x.luks
+        run "luks preallocation=$mode, ${a##*/}" "$a" create $s -q -f luks -o "key-secret=s,$fast,preallocation=$mode" x.luks 1M || continue
+        run "luks preallocation=$mode, read by ${b##*/}" "$b" convert $s -O raw --image-opts "$luks" out.raw
+    done
+done
+for pair in "qemu-img $img" "$img qemu-img"; do
+    read -r a b <<<"$pair"
+    have "$a" && have "$b" || { skip "encryption=on: qemu-img is not installed"; continue; }
+    run "encryption=on, ${a##*/}" "$a" convert $s -O qcow2 -o encryption=on,encrypt.key-secret=s src.raw x.qcow2
+    run "encryption=on, read by ${b##*/}" "$b" convert $s -O raw --image-opts "$qcow" out.raw
+    run "encryption=on, the same" cmp src.raw out.raw
+done
+
 # All the rest by ourselves, and by qemu-img in one direction. Every pair only when there is time.
 some="aes-192-xts cast5-128-cbc serpent-128-ctr serpent-192-xts twofish-128-ecb twofish-256-cbc"
 all=$(for c in aes-192 cast5-128 serpent-128 serpent-192 twofish-128 twofish-192 twofish-256; do

@@ -361,6 +361,92 @@ open("d.vhdx", "wb").write(data)'
     grep -q "differencing" log || die "$name: $(cat log)"
 }
 
+# Every option that `qemu-img create -f FORMAT -o help` lists, by this table of values (b: a base
+# image; elsewhere: tests/block/crypt.sh, or a case of its own, has it): images of both, written by both, read by both.
+option_values() { # format, option
+    case $1.$2 in
+    *.size) echo 17825792 ;;
+    *.nocow) echo on off ;;
+    *.extent_size_hint) echo 0 1M ;;
+    raw.preallocation | vdi.preallocation | vpc.preallocation | vhdx.preallocation | vmdk.preallocation) echo off falloc full ;;
+    qcow2.preallocation) echo off metadata falloc full ;;
+    *.backing_file | *.backing_fmt) echo b ;;
+    *.cipher-* | *.hash-alg | *.iter-time | *.ivgen-* | *.key-secret | *encrypt.* | luks.preallocation) echo elsewhere ;;
+    qcow2.encryption) echo off ;;
+    qcow2.cluster_size) echo 512 1k 2k 4k 8k 16k 32k 64k 128k 256k 512k 1M 2M ;;
+    qcow2.compat) echo 0.10 1.1 v2 v3 ;;
+    qcow2.compression_type) echo zlib zstd ;;
+    qcow2.data_file | qcow2.data_file_raw) echo elsewhere ;;
+    qcow2.extended_l2 | qcow2.lazy_refcounts | vdi.static | vpc.force_size | vhdx.block_state_zero | vmdk.compat6 | vmdk.zeroed_grain) echo on off ;;
+    qcow2.refcount_bits) echo 1 2 4 8 16 32 64 ;;
+    vmdk.adapter_type) echo ide lsilogic buslogic legacyESX ;;
+    vmdk.hwversion) echo 4 14 ;;
+    vmdk.toolsversion) echo 2147483647 10304 ;;
+    vmdk.subformat) echo monolithicSparse monolithicFlat twoGbMaxExtentSparse twoGbMaxExtentFlat ;;
+    vpc.subformat | vhdx.subformat) echo dynamic fixed ;;
+    vhdx.block_size) echo 0 1M 8M 256M ;;
+    vhdx.log_size) echo 1M 4M ;;
+    esac
+}
+
+option_pair() { # format, option, value
+    local fmt=$1 name="$1 $2=$3" opts=$2=$3 d p size=17825792
+    rm -rf ./*
+    mkdir q l
+    requests 31 z >cmds
+    [ "$2" != size ] || size=
+    if [ "$3" = b ]; then
+        for d in q l; do
+            qemu-img create -q -f "$fmt" $d/base 16M
+            qemu-io -f "$fmt" -c "write -q -P 3 0 1M" $d/base
+        done
+        opts=backing_file=base,backing_fmt=$fmt size=
+    fi
+    for d in q l; do
+        p=$img
+        [ $d = l ] || p=qemu-img
+        # shellcheck disable=SC2086
+        (cd $d && exec "$p" create -q -f "$fmt" -o "$opts" x $size) >log 2>&1
+        echo $? >$d.status
+        cp log $d.log
+    done
+    if [ "$(cat q.status)" != 0 ]; then # what is refused there is refused here
+        [ "$(cat l.status)" != 0 ] || die "$name: made, though qemu-img says: $(cat q.log)"
+        return
+    fi
+    [ "$(cat l.status)" = 0 ] || { die "$name: $(cat l.log)"; return; }
+    for p in "qemu-io q" "$io l"; do
+        # shellcheck disable=SC2086
+        set -- $p
+        (cd "$2" && exec "$1" -f "$fmt" x <../cmds) >log 2>&1 || die "$name: $1: $(tail -1 log)"
+    done
+    for p in "$img" qemu-img; do
+        run "$name" "$p" compare -f "$fmt" -F "$fmt" q/x l/x
+        "$p" info -f "$fmt" q/x 2>&1 | sed "/disk size/d; /cid:/d; /filename:/d; /^image/d; s,: [ql]/,: D/," >q.info
+        "$p" info -f "$fmt" l/x 2>&1 | sed "/disk size/d; /cid:/d; /filename:/d; /^image/d; s,: [ql]/,: D/," >l.info
+        run "$name: info" diff q.info l.info
+        [ "$fmt" = vpc ] || [ "$fmt" = raw ] || for d in q l; do run "$name" "$p" check -f "$fmt" $d/x; done
+    done
+}
+
+options_case() { # format
+    local fmt=$1 name="$1 options" opt values v
+    ran=$((ran + 1))
+    rm -rf ./*
+    for opt in $(qemu-img create -f "$fmt" -o help x | sed -n 's/^  \([^=]*\)=.*/\1/p'); do
+        values=$(option_values "$fmt" "$opt")
+        [ -n "$values" ] || die "$name: there is no case for $opt"
+        if [ "$values" = elsewhere ]; then
+            grep -q -- "${opt#encrypt.}" "$top/tests/block/crypt.sh" || grep -q "qcow2_case.*$opt=" "$top/tests/block/matrix.sh" || die "$name: there is no case for $opt"
+            continue
+        fi
+        for v in $values; do option_pair "$fmt" "$opt" "$v"; done
+    done
+    qemu-img create -f "$fmt" -o help x | sed 's/ - .*//' >q.help
+    "$img" create -f "$fmt" -o help x | sed 's/ - .*//' >l.help
+    run "$name: the same options" diff q.help l.help
+}
+
 text_case() { # same words for the same image
     local name=text c
     ran=$((ran + 1))
@@ -453,6 +539,7 @@ for o in "" subformat=monolithicFlat subformat=twoGbMaxExtentSparse subformat=tw
     try format_case vmdk "$o" z
 done
 try stream_case
+for f in raw qcow2 vmdk vdi vpc vhdx luks; do try options_case $f; done
 try esx_case
 try parent_case
 try text_case

@@ -20,9 +20,19 @@ check-system-start: $(BUILD)/latimer-system
 check-system-registers: $(BUILD)/latimer-system
 	@$(TAP)system-registers tests/system/registers $(abspath $(BUILD)/latimer-system-aarch64)
 
+# Newer kernels, the installer, a Debian with systemd, firmware, load: two hours at most.
+check-system-real: all
+	@$(TAP)system-real timeout -s KILL 7200 tests/system/real --verbose $(BUILD) $(dir $(MACHINE_GUEST))
+
+# KVM_UNIT_TESTS=DIR is a built tree of kvm-unit-tests for arm64.
+check-kvm-unit-tests: all
+	@$(TAP)kvm-unit-tests $(if $(KVM_UNIT_TESTS),timeout -s KILL 3600 tests/system/kvm-unit-tests \
+	    $(BUILD)/latimer-system-aarch64 $(KVM_UNIT_TESTS),echo '1..0 # SKIP KVM_UNIT_TESTS= names no folder')
+
 CHECKS      += check-system-start check-system-registers check-system
-CHECKS_SLOW += check-system-slow
-.PHONY: check-system check-system-slow check-system-start check-system-registers
+CHECKS_SLOW += check-system-slow check-system-real check-kvm-unit-tests
+.PHONY: check-system check-system-slow check-system-start check-system-registers check-system-real \
+        check-kvm-unit-tests
 
 bench-system: all $(BUILD)/machine-guest ## a machine's speed, beside qemu-system-aarch64 where it is installed
 	@tests/system/bench $(abspath $(BUILD)/latimer-system-aarch64) $(MACHINE_GUEST)

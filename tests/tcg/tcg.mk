@@ -46,10 +46,11 @@ check-base: guest-programs $(if $(EMULATOR),all)
 	$(TAP)va39 $(TCG_RUN) --modes='va39 base-low' $$(in_build address dynamic-asan dynamic-tsan) || failed=1; \
 	exit $$failed
 
-# Debian's programs and the debugger, with a guest base.
+# Debian's programs and the debugger with a guest base, the former in a 39-bit address space too.
 check-base-slow: guest-programs $(GDB_TARGET) $(if $(EMULATOR),all)
 	@failed=0; emulator='$(if $(EMU),$(EMU_COMMAND) -B 0x10000000000)'; \
 	$(TAP)functional-base tests/functional/run --emulator="$$emulator" --set=quick || failed=1; \
+	$(TAP)functional-va39 tests/functional/run --emulator='$(if $(EMU),$(EMU_COMMAND) -R 512G)' --set=quick || failed=1; \
 	$(TAP)gdb-base tests/gdb/run --emulator="$$emulator" --target=$(abspath $(GDB_TARGET)) || failed=1; \
 	exit $$failed
 

@@ -128,7 +128,7 @@ static const char *memop_suffix(TCGOp *op, const char *word)
         const char *name;
         unsigned bit;
     } flags[] = {
-        { "bswap", MO_BSWAP }, { "acq", MO_ACQUIRE }, { "rel", MO_RELEASE }, { "atom", MO_ATOM16 }
+        { "bswap", MO_BSWAP }, { "acq", MO_ACQUIRE }, { "rel", MO_RELEASE }, { "pair", MO_PAIR }
     };
     int bits;
 

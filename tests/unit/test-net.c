@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "chardev/chardev.h"
+#include "net/coalesce.h"
 #include "net/filter.h"
 #include "net/net.h"
 #include "net/queue.h"
@@ -234,6 +236,171 @@ static void test_dump(void)
     net_cleanup();
 }
 
+static void add_filter(const char *type, const char *text)
+{
+    g_autoptr(Opts) opts = opts_new();
+    GError *err = NULL;
+
+    opts_parse(opts, text, NULL, NULL);
+    net_filter_add(type, opts, &err);
+    g_assert_no_error(err);
+}
+
+/* A NIC on one port of a hub, whose wire has the filters; and another that hears what gets through.
+ */
+static void filter_board(TestNic **nic, TestNic **far)
+{
+    *nic = new_nic("nic", -1);
+    *far = new_nic("far", -1);
+    g_assert_true(net_add_netdev("hubport,id=h,hubid=0", NULL));
+    g_assert_true(net_add_netdev("hubport,id=i,hubid=0", NULL));
+    net_connect(&(*nic)->nc, net_client_find("h", 0, false), NULL);
+    net_connect(&(*far)->nc, net_client_find("i", 0, false), NULL);
+    for (int i = 0; i < 2; i++) {
+        g_autofree char *text = g_strdup_printf("ringbuf,id=c%d,size=64K", i);
+        g_assert_nonnull(chardev_add(text, NULL));
+    }
+}
+
+static void filter_board_end(void)
+{
+    net_cleanup();
+    for (int i = 0; i < 2; i++) {
+        g_assert_true(chardev_remove(chardev_find(i ? "c1" : "c0"), NULL));
+    }
+}
+
+/* What a chardev has: packets, each with its length in front. */
+static void assert_framed(const char *id, const uint8_t *packet, size_t size, unsigned copies)
+{
+    GByteArray *got = chardev_ringbuf_read(chardev_find(id), 65536);
+    const uint8_t length[4] = { 0, 0, (uint8_t)(size >> 8), (uint8_t)size };
+
+    g_assert_cmpuint(got->len, ==, copies * (4 + size));
+    for (unsigned i = 0; i < copies; i++) {
+        g_assert_cmpmem(got->data + i * (4 + size), 4, length, 4);
+        g_assert_cmpmem(got->data + i * (4 + size) + 4, size, packet, size);
+    }
+    g_byte_array_free(got, TRUE);
+}
+
+static void test_mirror(void)
+{
+    TestNic *nic, *far;
+    const uint8_t packet[300] = { 1, 2, 3 };
+
+    filter_board(&nic, &far);
+    add_filter("filter-mirror", "id=m,netdev=h,queue=rx,outdev=c0");
+    net_send(&nic->nc, packet, sizeof(packet), NULL);
+    net_send(&nic->nc, packet, sizeof(packet), NULL);
+    net_send(&far->nc, packet, sizeof(packet), NULL); /* the other direction */
+    g_assert_cmpuint(far->got->len, ==, 2);
+    g_assert_cmpuint(nic->got->len, ==, 1);
+    assert_framed("c0", packet, sizeof(packet), 2);
+    filter_board_end();
+}
+
+static void test_redirector(void)
+{
+    TestNic *nic, *far;
+    const uint8_t packet[300] = { 4, 5, 6 }, back[4 + 60] = { 0, 0, 0, 60, 7, 8, 9 };
+
+    filter_board(&nic, &far);
+    add_filter("filter-redirector", "id=r,netdev=h,queue=tx,indev=c1,outdev=c0");
+    net_send(&nic->nc, packet, sizeof(packet), NULL); /* the other direction */
+    g_assert_cmpuint(far->got->len, ==, 1);
+    net_send(&far->nc, packet, sizeof(packet), NULL);
+    g_assert_cmpuint(nic->got->len, ==, 0);
+    assert_framed("c0", packet, sizeof(packet), 1);
+    for (size_t i = 0; i < sizeof(back); i++) { /* byte by byte: packets have their own limits */
+        chardev_ringbuf_write(chardev_find("c1"), back + i, 1);
+    }
+    g_assert_cmpuint(nic->got->len, ==, 1);
+    g_assert_cmpmem(g_bytes_get_data(nic->got->pdata[0], NULL), 60, back + 4, 60);
+    /* Off: as if it were not there. */
+    g_assert_true(net_filter_set_status("r", false, NULL));
+    net_send(&far->nc, packet, sizeof(packet), NULL);
+    g_assert_cmpuint(nic->got->len, ==, 2);
+    filter_board_end();
+}
+
+static void spin_until(const guint *count, guint wanted);
+
+static void test_buffer(void)
+{
+    TestNic *nic, *far;
+    const uint8_t packet[100] = { 1 };
+
+    filter_board(&nic, &far);
+    add_filter("filter-buffer", "id=b,netdev=h,interval=20000");
+    for (int i = 0; i < 5; i++) {
+        net_send(&nic->nc, packet, sizeof(packet), NULL);
+    }
+    g_assert_cmpuint(far->got->len, ==, 0);
+    spin_until(&far->got->len, 5);
+    net_send(&nic->nc, packet, sizeof(packet), NULL);
+    g_assert_true(net_filter_del("b", NULL)); /* lets go of what it has */
+    g_assert_cmpuint(far->got->len, ==, 6);
+    filter_board_end();
+}
+
+static size_t make_segment(uint8_t *p, uint32_t seq, size_t payload, uint8_t flags)
+{
+    size_t size = 54 + payload;
+
+    memset(p, 0, size);
+    p[12] = 8;
+    p[14] = 0x45;
+    p[16] = (uint8_t)((size - 14) >> 8);
+    p[17] = (uint8_t)(size - 14);
+    p[22] = 64;
+    p[23] = 6;
+    p[26] = 10;
+    p[30] = 11;
+    p[36] = 80;
+    seq = GUINT32_TO_BE(seq);
+    memcpy(p + 38, &seq, 4);
+    p[46] = 0x50;
+    p[47] = flags;
+    memset(p + 54, (int)payload, payload);
+    return size;
+}
+
+static void test_coalesce(void)
+{
+    static Coalescer c;
+    uint8_t p[2000];
+    uint32_t sum = 0;
+
+    g_assert_true(coalesce_add(&c, p, make_segment(p, 1000, 1400, 0x10)));
+    g_assert_false(coalesce_add(&c, p, make_segment(p, 2401, 1400, 0x10))); /* a gap */
+    g_assert_false(
+        coalesce_add(&c, p, make_segment(p, 2400, 1401, 0x10))); /* larger than the first */
+    g_assert_false(coalesce_add(&c, p, make_segment(p, 2400, 1400, 0x11))); /* FIN */
+    g_assert_false(coalesce_add(&c, p, 53));
+    g_assert_true(coalesce_add(&c, p, make_segment(p, 2400, 1400, 0x10)));
+    g_assert_true(coalesce_add(&c, p, make_segment(p, 3800, 7, 0x18)));
+    g_assert_false(
+        coalesce_add(&c, p, make_segment(p, 3807, 7, 0x10))); /* the last one was short */
+    coalesce_finish(&c);
+    g_assert_cmpuint(c.size, ==, 54 + 2807);
+    g_assert_cmpuint(c.header.gso_size, ==, 1400);
+    g_assert_cmpuint(c.header.gso_type, ==, VNET_GSO_TCPV4);
+    g_assert_cmpuint(c.packet[16] << 8 | c.packet[17], ==, 2847);
+    g_assert_cmphex(c.packet[47], ==, 0x18);
+    for (int i = 14; i < 34; i += 2) {
+        sum += (uint32_t)(c.packet[i] << 8 | c.packet[i + 1]);
+    }
+    g_assert_cmphex((sum & 0xffff) + (sum >> 16), ==, 0xffff);
+    c.size = 0;
+    for (uint32_t seq = 0, n = 0;; seq += 1400, n++) { /* at most 64 KiB */
+        if (!coalesce_add(&c, p, make_segment(p, seq, 1400, 0x10))) {
+            g_assert_cmpuint(n, ==, (65535 - 40) / 1400);
+            break;
+        }
+    }
+}
+
 static void spin_until(const guint *count, guint wanted)
 {
     for (int i = 0; i < 5000 && *count < wanted; i++) {
@@ -425,6 +592,10 @@ int main(int argc, char **argv)
     g_test_add_func("/net/hub", test_hub);
     g_test_add_func("/net/link", test_link);
     g_test_add_func("/net/dump", test_dump);
+    g_test_add_func("/net/mirror", test_mirror);
+    g_test_add_func("/net/redirector", test_redirector);
+    g_test_add_func("/net/buffer", test_buffer);
+    g_test_add_func("/net/coalesce", test_coalesce);
     g_test_add_func("/net/stream", test_stream);
     g_test_add_func("/net/stream-garbage", test_stream_garbage);
     g_test_add_func("/net/udp", test_udp);

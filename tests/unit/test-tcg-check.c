@@ -33,7 +33,7 @@ static const Rule rules[] = {
     { "index-shift", "ld.u8 r0, [r1 + r2 << 4]", "ld.u8 r0, [r1 + r2 << 5]", "*index shift 5*" },
     { "shift-alone", "ld.u8 r0, [r1 + r2 << 1]", "ld.u8 r0, [r1 << 1]", "*without an index*" },
     { "env-shift", "ld_env.u8 r0, #1104", "ld_env.u8 r0, << 1 #1104", "*index shift 1*" },
-    { "atom", "ldv.u128.atom v0, [r1]", "ldv.u64.atom v0, [r1]", "*MO_ATOM16*" },
+    { "pair", "ldv.u128.pair v0, [r1]", "ldv.u32.pair v0, [r1]", "*MO_PAIR*" },
     { "acquire", "ld.u8.acq r0, [r1]", "st.u8.acq r0, [r1]", "*cannot acquire*" },
     { "release", "st.u8.rel r0, [r1]", "ld.u8.rel r0, [r1]", "*cannot release*" },
     { "displacement", "ld.u8 r0, [r1 + 0x7fffffff]", "ld.u8 r0, [r1 + 0x80000000]",

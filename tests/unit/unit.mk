@@ -15,5 +15,5 @@ CHECKS_SLOW += check-fpu-slow
 
 # Tests of devices find them as the machine does, by name: everything that registers itself.
 HW_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-hw-*.c))
-$(HW_TESTS): %: %.o $(BUILD)/tests/unit/hw-harness.o $(SYSTEM_OBJS) $(BUILD)/liblatimer.a
+$(HW_TESTS): %: %.o $(BUILD)/tests/unit/hw-harness.o $(BUILD)/tests/fuzz/hw-poke.o $(SYSTEM_OBJS) $(BUILD)/liblatimer.a
 	$(CC) $(LDFLAGS_SAN) -pie -o $@ $^ $(SYSTEM_LIBS) $(TOOL_LIBS) $(NET_LIBS) $(PKG_LIBS) -lpthread -lutil -lm

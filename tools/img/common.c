@@ -114,6 +114,20 @@ void img_add_options(char **options, const char *more)
     *options = all;
 }
 
+/* Those that are not there yet. */
+static void add_options(GArray *table, const OptDef *more)
+{
+    for (; more && more->name; more++) {
+        unsigned i = 0;
+        while (i < table->len && strcmp(g_array_index(table, OptDef, i).name, more->name)) {
+            i++;
+        }
+        if (i == table->len) {
+            g_array_append_vals(table, more, 1);
+        }
+    }
+}
+
 bool img_options_help(const char *options, const char *fmt, const char *filename, bool amend)
 {
     g_auto(GStrv) words = options ? g_strsplit(options, ",", -1) : NULL;
@@ -126,15 +140,19 @@ bool img_options_help(const char *options, const char *fmt, const char *filename
         img_error("Unknown file format '%s'", fmt);
         return true;
     }
-    g_autofree char *text = opt_table_help(amend ? drv->amend_opts : drv->create_opts);
-    printf(amend ? "Amend options for '%s':\n%s" : "Supported %s options:\n%s", drv->name, text);
-    const BlockDriver *proto = filename ? block_protocol_of(filename, NULL) : NULL;
-    if (proto && proto->create_opts && !amend) {
-        g_autofree char *more = opt_table_help(proto->create_opts);
-        printf("\nSupported %s options:\n%s", proto->name, more);
-    } else if (!amend) {
-        puts("\nThe protocol level may support further options.\n"
-             "Specify the target filename to include those options.");
+    const BlockDriver *proto = filename && !amend ? block_protocol_of(filename, NULL) : NULL;
+    g_autoptr(GArray) table = g_array_new(true, false, sizeof(OptDef));
+    add_options(table, amend ? drv->amend_opts : drv->create_opts);
+    add_options(table, proto ? proto->create_opts : NULL);
+    g_autofree char *text = opt_table_help((const OptDef *)table->data);
+    if (amend) {
+        printf("Amend options for '%s':\n%s", drv->name, text);
+    } else if (proto) {
+        printf("Supported options:\n%s", text);
+    } else {
+        printf("Supported %s options:\n%s\nThe protocol level may support further options.\n"
+               "Specify the target filename to include those options.\n",
+               drv->name, text);
     }
     return true;
 }

@@ -306,6 +306,10 @@ int main(void)
     test_protected(page);
     test_straddle(page, hole);
     test_second_half(page, hole);
+    /* once others see its memory, pairs are made in another way */
+    NEED(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    test_unmapped(hole);
+    test_second_half(page, hole);
     test_values(hole);
     test_jumps(hole, page);
     test_undefined();

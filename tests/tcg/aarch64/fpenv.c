@@ -215,6 +215,66 @@ static void test_flush_flags(void)
     set_fpcr(0);
 }
 
+/* The flags of text, whose operands are in v1 to v3. */
+#define FLAGS(text, a, b, c)                                               \
+    ({                                                                     \
+        register double a_ __asm__("v1") = (a), b_ __asm__("v2") = (b);    \
+        register double c_ __asm__("v3") = (c);                            \
+        set_fpsr(0);                                                       \
+        __asm__ volatile(text : : "w"(a_), "w"(b_), "w"(c_) : "v0", "cc"); \
+        get_fpsr();                                                        \
+    })
+
+static double singles(float low, float high)
+{
+    float f[2] = { low, high };
+    double d;
+    memcpy(&d, f, 8);
+    return d;
+}
+
+/* Arm decides before rounding what is tiny: what is rounded up to the least normal number was. */
+static void test_least_normal(void)
+{
+    double odd = 0x1.0000000000001p-511, even = 0x1.ffffffffffffep-512;
+    double a = singles(1, 0x1.000002p-63f), b = singles(1, 0x1.fffffcp-64f);
+
+    EQUAL(FLAGS("fmul d0, d1, d2", odd, even, 0), FPSR_UFC | FPSR_IXC);
+    EQUAL(FLAGS("fmul d0, d1, d2", -odd, even, 0), FPSR_UFC | FPSR_IXC);
+    EQUAL(FLAGS("fmadd d0, d1, d2, d3", odd, even, 0), FPSR_UFC | FPSR_IXC);
+    EQUAL(FLAGS("fnmsub d0, d1, d2, d3", odd, even, 0), FPSR_UFC | FPSR_IXC);
+    EQUAL(FLAGS("fmul v0.2s, v1.2s, v2.2s", a, b, 0), FPSR_UFC | FPSR_IXC);
+    EQUAL(FLAGS("fmla v3.2s, v1.2s, v2.2s", a, b, 0), FPSR_UFC | FPSR_IXC);
+    EQUAL(FLAGS("fcvt s0, d1", 0x1.fffffffp-127, 0, 0), FPSR_UFC | FPSR_IXC);
+    EQUAL(FLAGS("fcvtn v0.2s, v1.2d", 0x1.fffffffp-127, 0, 0), FPSR_UFC | FPSR_IXC);
+    EQUAL(FLAGS("fcvt h0, s1", singles(0x1.fffep-15f, 0), 0, 0), FPSR_UFC | FPSR_IXC);
+    EQUAL(FLAGS("fcvtn v0.4h, v1.4s", singles(1, 0x1.fffep-15f), 0, 0), FPSR_UFC | FPSR_IXC);
+    /* exact, or well above */
+    EQUAL(FLAGS("fmul d0, d1, d2", DBL_MIN, 1, 0), 0);
+    EQUAL(FLAGS("fmul d0, d1, d2", 0x1.0000000000001p-500, even, 0), FPSR_IXC);
+    EQUAL(FLAGS("fcvt s0, d1", FLT_MIN, 0, 0), 0);
+}
+
+/* A denormal is one beside a NaN, too. */
+static void test_beside_nan(void)
+{
+    double nan = __builtin_nan("1"), denormal = 0x1p-1060;
+
+    set_fpcr(FPCR_FZ);
+    EQUAL(FLAGS("fadd d0, d1, d2", denormal, nan, 0), FPSR_IDC);
+    EQUAL(FLAGS("fmul d0, d1, d2", nan, denormal, 0), FPSR_IDC);
+    EQUAL(FLAGS("fdiv v0.2d, v1.2d, v2.2d", nan, denormal, 0) & FPSR_IDC, FPSR_IDC);
+    EQUAL(FLAGS("fmadd d0, d1, d2, d3", 1, denormal, nan), FPSR_IDC);
+    EQUAL(FLAGS("fcmp d1, d2", denormal, nan, 0), FPSR_IDC);
+    EQUAL(FLAGS("fcmp d1, d2", nan, denormal, 0), FPSR_IDC);
+    EQUAL(FLAGS("fcmeq d0, d1, d2", nan, denormal, 0), FPSR_IDC);
+    EQUAL(FLAGS("fmax d0, d1, d2", nan, denormal, 0), FPSR_IDC);
+    EQUAL(FLAGS("fmaxnm d0, d1, d2", denormal, nan, 0), FPSR_IDC);
+    EQUAL(FLAGS("fadd d0, d1, d2", 1, nan, 0), 0);
+    EQUAL(FLAGS("fcmp d1, d2", 1, nan, 0), 0);
+    set_fpcr(0);
+}
+
 int main(void)
 {
     test_rounding();
@@ -224,5 +284,7 @@ int main(void)
     test_threads();
     test_flush();
     test_flush_flags();
+    test_least_normal();
+    test_beside_nan();
     return test_end();
 }

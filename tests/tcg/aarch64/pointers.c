@@ -47,9 +47,9 @@ static void test_vectors(void)
     EQUAL(writev(fds[1], from, 2), 6);
     EQUAL(readv(fds[0], to, 2), 6);
     EQUAL(memcmp(in, "abcdef", 6), 0);
-    EQUAL(vmsplice(fds[1], from, 2, 0), 6);
-    EQUAL(read(fds[0], out, 6), 6);
-    EQUAL(memcmp(out, "abcdef", 6), 0);
+    EQUAL(vmsplice(fds[1], from, 1, 0), 3); /* a user's pipes may have room for one piece only */
+    EQUAL(read(fds[0], out, 6), 3);
+    EQUAL(memcmp(out, "abc", 3), 0);
     memset(out, 0, sizeof(out));
     long res = process_vm_readv(getpid(), &whole, 1, &remote, 1, 0);
     if (!refused(res, "process_vm_readv")) {

@@ -144,33 +144,52 @@ int64_t sys_sendmmsg(TaskState *ts, uint64_t a[MAX_ARGS])
     return many_messages(a, a[3], false);
 }
 
-int64_t sys_recvmmsg(TaskState *ts, uint64_t a[MAX_ARGS])
+/*
+ * One message by the kernel's own call, which has the timeout: it takes the time waited off the
+ * guest's timespec.
+ */
+static int64_t receive_timed(const uint64_t a[MAX_ARGS], uint64_t at, uint64_t flags)
 {
-    HostMessage hm;
-    uint32_t count = 0;
-
-    (void)ts;
-    if (!a[4]) {
-        return many_messages(a, a[3], true);
-    }
-    /* With a timeout: the kernel's own call, a message at a time. */
     struct mmsghdr one;
-    int64_t res = message_from_guest(&hm, a[1]);
+    HostMessage hm;
+    uint32_t length;
+    int64_t res = message_from_guest(&hm, at);
 
-    if (res < 0 || !a[2]) {
+    if (res < 0) {
         return res;
     }
     one = (struct mmsghdr){ .msg_hdr = hm.msg };
-    res = safe_call(__NR_recvmmsg, a[0], (uintptr_t)&one, 1, a[3], host_arg(a[4]));
+    res = safe_call(__NR_recvmmsg, a[0], (uintptr_t)&one, 1, flags, host_arg(a[4]));
     iov_free(hm.msg.msg_iov, hm.room);
     if (res <= 0) {
         return res;
     }
     hm.msg = one.msg_hdr;
-    count = one.msg_len;
-    if (!message_to_guest(a[1], &hm) ||
-        !copy_to_guest(a[1] + MMSG_LEN_OFFSET, &count, sizeof(count))) {
-        return -EFAULT;
+    length = one.msg_len;
+    return message_to_guest(at, &hm) && copy_to_guest(at + MMSG_LEN_OFFSET, &length, sizeof(length))
+               ? res
+               : -EFAULT;
+}
+
+int64_t sys_recvmmsg(TaskState *ts, uint64_t a[MAX_ARGS])
+{
+    uint64_t flags = a[3], count = MIN((uint32_t)a[2], IOV_MAX);
+    struct timespec left;
+
+    (void)ts;
+    if (!a[4]) {
+        return many_messages(a, a[3], true);
     }
-    return res;
+    for (uint64_t n = 0; n < count; n++) {
+        int64_t res = receive_timed(a, a[1] + n * MMSG_SIZE, flags);
+
+        if (res <= 0) { /* an error behind messages is left for the next call */
+            return n ? (int64_t)n : res;
+        }
+        flags |= flags & MSG_WAITFORONE ? MSG_DONTWAIT : 0;
+        if (!copy_from_guest(&left, a[4], sizeof(left)) || (!left.tv_sec && !left.tv_nsec)) {
+            return (int64_t)n + 1;
+        }
+    }
+    return (int64_t)count;
 }

@@ -26,7 +26,10 @@ check-perl: $(LINKS) ## perl's core tests, each beside native
 check-sqlite: $(LINKS) ## SQLite's fuzzcheck beside native
 	@$(TAP)sqlite tests/functional/sqlite-fuzz --emulator=$(abspath $(BUILD)/latimer-aarch64)
 
+check-openssl: $(LINKS) ## OpenSSL's self-tests
+	@$(TAP)openssl tests/functional/openssl-suite --emulator=$(abspath $(BUILD)/latimer-aarch64)
+
 CHECKS      += check-functional check-memory check-sanitizers
-CHECKS_SLOW += check-functional-slow check-debian check-python check-perl check-sqlite
+CHECKS_SLOW += check-functional-slow check-debian check-python check-perl check-sqlite check-openssl
 .PHONY: check-functional check-functional-slow check-debian check-memory check-sanitizers check-python \
-	check-perl check-sqlite
+	check-perl check-sqlite check-openssl

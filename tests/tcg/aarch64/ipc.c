@@ -110,9 +110,17 @@ static void test_ancillary(void)
         parts[n].iov_len = 8;
         memset(text[n], 0, 8);
     }
-    EQUAL(recvmmsg(dgram[1], many, 3, MSG_WAITFORONE, &brief) >= 1, 1);
-    EQUAL(many[0].msg_len, 2);
-    EQUAL(text[0][1], 'a');
+    EQUAL(recvmmsg(dgram[1], many, 3, 0, &brief), 3);
+    for (int n = 0; n < 3; n++) {
+        EQUAL(many[n].msg_len, n + 2);
+        EQUAL(text[n][n + 1], 'a' + n);
+    }
+    CHECK(brief.tv_sec < 1);
+    EQUAL(sendmmsg(dgram[0], many, 2, 0), 2);
+    brief = (struct timespec){ 1, 0 };
+    EQUAL(recvmmsg(dgram[1], many, 3, MSG_WAITFORONE, &brief), 2);
+    EQUAL(recvmmsg(dgram[1], many, 3, MSG_DONTWAIT, &brief), -1);
+    EQUAL(errno, EAGAIN);
 }
 
 static volatile int notified;

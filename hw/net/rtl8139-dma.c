@@ -29,6 +29,7 @@ enum {
     HEADER_PAM = 1 << 14,
     HEADER_MAR = 1 << 15,
     RETRY_NS = 1000000,
+    TX_BUDGET = 64 * MAX_RING, /* descriptors in one go */
 };
 
 static bool dma_read(RTL8139 *s, hwaddr addr, void *buf, size_t len)
@@ -211,9 +212,15 @@ void rtl_transmit(RTL8139 *s)
         return;
     }
     s->transmitting = true;
+    unsigned left = TX_BUDGET;
     while (continue_packet(s) && s->regs[CR] & CR_TE &&
            pci_get16(&s->parent, PCI_COMMAND) & PCI_COMMAND_MASTER) {
         if (rtl_get16(s, CPCR) & CPCR_TX ? !send_cplus(s, 1) && !send_cplus(s, 0) : !send_old(s)) {
+            break;
+        }
+        if (--left == 0) { /* a ring that is no memory would never end */
+            s->tx_poll[0] = s->tx_poll[1] = false;
+            rtl_interrupt(s, INT_TDU);
             break;
         }
     }

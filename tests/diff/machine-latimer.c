@@ -47,7 +47,9 @@ void machine_init(void)
         exit(1);
     }
     tcg_cpu_attach(cpu);
-    if (!getenv("LATIMER_PRIVATE")) {
+    if (getenv("LATIMER_PRIVATE")) {
+        tcg_fp_flags_read();
+    } else {
         tcg_fp_flags_written();
         tcg_memory_is_shared();
     }

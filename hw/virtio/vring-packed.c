@@ -126,13 +126,11 @@ static bool wants_interrupt(VirtQueue *vq)
     }
 }
 
+/* Of whatever comes, also with VIRTIO_F_EVENT_IDX: where a request wants more buffers than there
+ * are, the driver is past any place that we could name. */
 static void notification(VirtQueue *vq, bool on)
 {
-    bool by_place = on && virtio_has(vq->vdev, VIRTIO_F_EVENT_IDX);
-    if (by_place) {
-        write16(vq, &vq->used, 0, (uint16_t)(vq->last_avail | (unsigned)vq->avail_wrap << 15));
-    }
-    write16(vq, &vq->used, 2, !on ? EVENT_DISABLE : by_place ? EVENT_DESC : EVENT_ENABLE);
+    write16(vq, &vq->used, 2, on ? EVENT_ENABLE : EVENT_DISABLE);
 }
 
 const VRingOps vring_packed = { more, take, untake, use, wants_interrupt, notification };

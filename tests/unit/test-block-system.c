@@ -826,12 +826,9 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_data_func("/block/system/requests/threads", "aio=threads", test_requests);
     g_test_add_data_func("/block/system/requests/io_uring", "aio=io_uring", test_requests);
-    if (g_test_slow()) { /* a fault that is not found yet: docs/block.md, "Known faults" */
-        g_test_add_data_func("/block/system/requests/io_uring-direct", "aio=io_uring,cache=none",
-                             test_requests);
-        g_test_add_data_func("/block/system/requests/native", "aio=native,cache=none",
-                             test_requests);
-    }
+    g_test_add_data_func("/block/system/requests/io_uring-direct", "aio=io_uring,cache=none",
+                         test_requests);
+    g_test_add_data_func("/block/system/requests/native", "aio=native,cache=none", test_requests);
     g_test_add_func("/block/system/drive-options", test_drive_options);
     g_test_add_func("/block/system/snapshot-on", test_snapshot_on);
     g_test_add_func("/block/system/cache-modes", test_cache_modes);

@@ -21,7 +21,10 @@ typedef struct FileState {
     int fd;
     bool is_device;
     bool no_punch, no_zero_range; /* the file system said so once */
-    GMutex direct_lock;           /* read-modify-write of parts of an aligned block */
+    /* Held by who may change the file's length, which takes a look and a change, and with O_DIRECT
+     * by who changes parts of a block, which takes a read and a write. */
+    GMutex lock;
+    int64_t known; /* bytes that the file has for sure; written under the lock */
 } FileState;
 
 static const OptDef file_open_opts[] = {
@@ -99,7 +102,7 @@ static bool file_open(BlockNode *node, Opts *opts, GError **err)
     if (!file_check_opts(node, opts, &lock, err)) {
         return false;
     }
-    g_mutex_init(&s->direct_lock);
+    g_mutex_init(&s->lock);
     int extra = O_CLOEXEC | (node->flags & BLOCK_DIRECT ? O_DIRECT : 0);
     s->fd = open(path, (rdwr ? O_RDWR : O_RDONLY) | extra);
     if (s->fd < 0 && rdwr && node->flags & BLOCK_AUTO_RO && (errno == EACCES || errno == EROFS)) {
@@ -115,6 +118,7 @@ static bool file_open(BlockNode *node, Opts *opts, GError **err)
         goto fail;
     }
     s->is_device = S_ISBLK(st.st_mode);
+    s->known = S_ISREG(st.st_mode) ? st.st_size : INT64_MAX;
     if (!S_ISREG(st.st_mode) && !s->is_device && !S_ISCHR(st.st_mode)) {
         g_set_error(err, BLOCK_ERROR, EINVAL,
                     "Could not open '%s': '%s' is not a regular file or "
@@ -141,7 +145,7 @@ static void file_close(BlockNode *node)
 {
     FileState *s = node->state;
     close(s->fd); /* drops the locks, too */
-    g_mutex_clear(&s->direct_lock);
+    g_mutex_clear(&s->lock);
 }
 
 static int read_all(int fd, int64_t off, uint8_t *buf, int64_t len)
@@ -185,40 +189,95 @@ static int write_all(int fd, int64_t off, const uint8_t *buf, int64_t len)
     return 0;
 }
 
-static bool direct_misaligned(BlockNode *node, int64_t off, const void *buf, int64_t len)
+/* Do changes up to `end` leave the file's length as it is? */
+static bool within(const FileState *s, int64_t end)
 {
-    return node->flags & BLOCK_DIRECT && ((off | len | (intptr_t)buf) & (DIRECT_ALIGN - 1));
+    return end <= __atomic_load_n(&s->known, __ATOMIC_RELAXED);
 }
 
-/* O_DIRECT with an odd offset, length or address: through an aligned buffer. */
-static int direct_bounce(BlockNode *node, int64_t off, uint8_t *in, const uint8_t *out, int64_t len)
+static void set_known(FileState *s, int64_t bytes)
+{
+    __atomic_store_n(&s->known, bytes, __ATOMIC_RELAXED);
+}
+
+static bool misaligned(BlockNode *node, int64_t bits)
+{
+    return node->flags & BLOCK_DIRECT && bits & (DIRECT_ALIGN - 1);
+}
+
+/* Takes the lock for a change that needs it; says whether it did. */
+static bool lock_change(BlockNode *node, int64_t off, int64_t len)
+{
+    FileState *s = node->state;
+    bool locked = !within(s, off + len) || misaligned(node, off | len);
+    if (locked) {
+        g_mutex_lock(&s->lock);
+    }
+    return locked;
+}
+
+static void unlock_change(FileState *s, bool locked, int64_t end)
+{
+    if (locked) {
+        if (!within(s, end)) {
+            set_known(s, end);
+        }
+        g_mutex_unlock(&s->lock);
+    }
+}
+
+/* O_DIRECT with an odd offset, length or address: through an aligned buffer. A read that ends
+ * within a block has met the end of the file. */
+static int bounce_read(BlockNode *node, int64_t off, uint8_t *buf, int64_t len)
 {
     FileState *s = node->state;
     int64_t start = ROUND_DOWN(off, DIRECT_ALIGN), end = ROUND_UP(off + len, DIRECT_ALIGN);
-    int64_t old_end = 0;
-    void *bounce;
-    int ret;
-
-    if (posix_memalign(&bounce, DIRECT_ALIGN, end - start)) {
+    uint8_t *bounce;
+    int ret = 0;
+    if (posix_memalign((void **)&bounce, DIRECT_ALIGN, end - start)) {
         return -ENOMEM;
     }
-    if (out) {
-        g_mutex_lock(&s->direct_lock);
-        old_end = lseek(s->fd, 0, SEEK_END);
-    }
-    ret = read_all(s->fd, start, bounce, end - start);
-    if (!ret && in) {
-        memcpy(in, (uint8_t *)bounce + (off - start), len);
-    } else if (!ret) {
-        memcpy((uint8_t *)bounce + (off - start), out, len);
-        ret = write_all(s->fd, start, bounce, end - start);
-        if (!ret && old_end < end && !s->is_device &&
-            ftruncate(s->fd, MAX(old_end, off + len)) < 0) {
-            ret = -errno;
+    for (int64_t at = 0; at < end - start && !ret;) {
+        ssize_t n = pread(s->fd, bounce + at, MIN(end - start - at, 1 << 30), start + at);
+        if (n < 0) {
+            ret = errno == EINTR ? 0 : -errno;
+        } else if (!n || n & (DIRECT_ALIGN - 1)) {
+            memset(bounce + at + n, 0, end - start - at - n);
+            break;
+        } else {
+            at += n;
         }
     }
-    if (out) {
-        g_mutex_unlock(&s->direct_lock);
+    if (!ret) {
+        memcpy(buf, bounce + (off - start), len);
+    }
+    free(bounce);
+    return ret;
+}
+
+/* The same for a write, under the lock if parts of blocks or the end of the file are in it. */
+static int bounce_write(BlockNode *node, int64_t off, const uint8_t *buf, int64_t len)
+{
+    FileState *s = node->state;
+    int64_t start = ROUND_DOWN(off, DIRECT_ALIGN), end = ROUND_UP(off + len, DIRECT_ALIGN);
+    int64_t last = end - DIRECT_ALIGN, old_end = within(s, end) ? end : lseek(s->fd, 0, SEEK_END);
+    uint8_t *bounce;
+    int ret = 0;
+    if (posix_memalign((void **)&bounce, DIRECT_ALIGN, end - start)) {
+        return -ENOMEM;
+    }
+    if (off != start) {
+        ret = bounce_read(node, start, bounce, DIRECT_ALIGN);
+    }
+    if (!ret && off + len != end && (last != start || off == start)) {
+        ret = bounce_read(node, last, bounce + (last - start), DIRECT_ALIGN);
+    }
+    if (!ret) {
+        memcpy(bounce + (off - start), buf, len);
+        ret = write_all(s->fd, start, bounce, end - start);
+    }
+    if (!ret && old_end < end && ftruncate(s->fd, MAX(old_end, off + len)) < 0) {
+        ret = -errno;
     }
     free(bounce);
     return ret;
@@ -227,32 +286,34 @@ static int direct_bounce(BlockNode *node, int64_t off, uint8_t *in, const uint8_
 static int file_pread(BlockNode *node, int64_t off, void *buf, int64_t len)
 {
     FileState *s = node->state;
-    if (direct_misaligned(node, off, buf, len)) {
-        return direct_bounce(node, off, buf, NULL, len);
-    }
-    return read_all(s->fd, off, buf, len);
+    return misaligned(node, off | len | (intptr_t)buf) ? bounce_read(node, off, buf, len)
+                                                       : read_all(s->fd, off, buf, len);
 }
 
 static int file_pwrite(BlockNode *node, int64_t off, const void *buf, int64_t len)
 {
     FileState *s = node->state;
-    if (direct_misaligned(node, off, buf, len)) {
-        return direct_bounce(node, off, NULL, buf, len);
+    bool locked = lock_change(node, off, len);
+    int ret = misaligned(node, off | len | (intptr_t)buf) ? bounce_write(node, off, buf, len)
+                                                          : write_all(s->fd, off, buf, len);
+    unlock_change(s, locked, ret ? 0 : off + len);
+    return ret;
+}
+
+static bool iov_misaligned(BlockNode *node, int64_t off, const struct iovec *iov, int niov)
+{
+    bool odd = false;
+    for (int i = 0; i < niov && !odd; i++) {
+        odd = misaligned(node, off | iov[i].iov_len | (intptr_t)iov[i].iov_base);
     }
-    return write_all(s->fd, off, buf, len);
+    return odd;
 }
 
 /* In one call of the kernel where that does it all, else piece by piece. */
-static int file_rwv(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len,
+static int file_rwv(FileState *s, int64_t off, const struct iovec *iov, int niov, int64_t len,
                     bool write)
 {
-    FileState *s = node->state;
     int ret = 0;
-    for (int i = 0; i < niov; i++) {
-        if (direct_misaligned(node, off, iov[i].iov_base, iov[i].iov_len)) {
-            return -ENOTSUP;
-        }
-    }
     if (niov <= IOV_MAX &&
         (write ? pwritev(s->fd, iov, niov, off) : preadv(s->fd, iov, niov, off)) == len) {
         return 0;
@@ -266,20 +327,30 @@ static int file_rwv(BlockNode *node, int64_t off, const struct iovec *iov, int n
 
 static int file_preadv(BlockNode *node, int64_t off, const struct iovec *iov, int niov, int64_t len)
 {
-    return file_rwv(node, off, iov, niov, len, false);
+    return iov_misaligned(node, off, iov, niov) ? -ENOTSUP
+                                                : file_rwv(node->state, off, iov, niov, len, false);
 }
 
 static int file_pwritev(BlockNode *node, int64_t off, const struct iovec *iov, int niov,
                         int64_t len)
 {
-    return file_rwv(node, off, iov, niov, len, true);
+    if (iov_misaligned(node, off, iov, niov)) {
+        return -ENOTSUP;
+    }
+    bool locked = lock_change(node, off, len);
+    int ret = file_rwv(node->state, off, iov, niov, len, true);
+    unlock_change(node->state, locked, ret ? 0 : off + len);
+    return ret;
 }
 
 static int file_copy_range(BlockNode *from, int64_t from_off, BlockNode *to, int64_t to_off,
                            int64_t len)
 {
     int in = ((FileState *)from->state)->fd, out = ((FileState *)to->state)->fd;
-    while (len) {
+    int64_t end = to_off + len;
+    int ret = 0;
+    bool locked = lock_change(to, to_off, len);
+    while (len && !ret) {
         off_t a = from_off, b = to_off;
         ssize_t n = copy_file_range(in, &a, out, &b, len, 0);
         if (n < 0 && errno == EINTR) {
@@ -287,14 +358,16 @@ static int file_copy_range(BlockNode *from, int64_t from_off, BlockNode *to, int
         }
         if (n <= 0) {
             /* Other file systems, or kinds of files, or past the end: the ordinary way knows. */
-            return n < 0 && (errno == ENOSPC || errno == EIO || errno == EDQUOT) ? -errno
-                                                                                 : -ENOTSUP;
+            bool fatal = n < 0 && (errno == ENOSPC || errno == EIO || errno == EDQUOT);
+            ret = fatal ? -errno : -ENOTSUP;
+        } else {
+            from_off += n;
+            to_off += n;
+            len -= n;
         }
-        from_off += n;
-        to_off += n;
-        len -= n;
     }
-    return 0;
+    unlock_change(to->state, locked, ret ? 0 : end);
+    return ret;
 }
 
 static bool file_submit(BlockNode *node, AioRequest *r)
@@ -306,10 +379,12 @@ static bool file_submit(BlockNode *node, AioRequest *r)
     if (!aio) {
         return false;
     }
+    int64_t len = 0;
     for (int i = 0; i < r->niov; i++) {
-        if (direct_misaligned(node, r->off, r->iov[i].iov_base, r->iov[i].iov_len)) {
-            return false;
-        }
+        len += r->iov[i].iov_len;
+    }
+    if (iov_misaligned(node, r->off, r->iov, r->niov) || (r->write && !within(s, r->off + len))) {
+        return false;
     }
     r->fd = s->fd;
     return r->niov <= IOV_MAX && block_aio_submit(aio, r);
@@ -327,9 +402,8 @@ static int do_fallocate(int fd, int mode, int64_t off, int64_t len)
     return errno == EOPNOTSUPP || errno == ENOSYS ? -ENOTSUP : -errno;
 }
 
-static int file_discard(BlockNode *node, int64_t off, int64_t len)
+static int punch(FileState *s, int64_t off, int64_t len)
 {
-    FileState *s = node->state;
     if (s->is_device) {
         uint64_t range[2] = { off, len };
         return ioctl(s->fd, BLKDISCARD, range) < 0 ? (errno == EOPNOTSUPP ? -ENOTSUP : -errno) : 0;
@@ -342,9 +416,16 @@ static int file_discard(BlockNode *node, int64_t off, int64_t len)
     return ret;
 }
 
-static int file_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned flags)
+static int file_discard(BlockNode *node, int64_t off, int64_t len)
 {
-    FileState *s = node->state;
+    bool locked = lock_change(node, off, len);
+    int ret = punch(node->state, off, len);
+    unlock_change(node->state, locked, 0);
+    return ret;
+}
+
+static int zero(FileState *s, int64_t off, int64_t len, unsigned flags)
+{
     int ret;
     if (s->is_device) {
         uint64_t range[2] = { off, len };
@@ -361,13 +442,21 @@ static int file_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned
             }
         }
         int64_t n = MIN(off + len, end) - off;
-        return n > 0 ? file_discard(node, off, n) : 0;
+        return n > 0 ? punch(s, off, n) : 0;
     }
     if (s->no_zero_range) {
         return -ENOTSUP;
     }
     ret = do_fallocate(s->fd, FALLOC_FL_ZERO_RANGE, off, len);
     s->no_zero_range = ret == -ENOTSUP;
+    return ret;
+}
+
+static int file_write_zeroes(BlockNode *node, int64_t off, int64_t len, unsigned flags)
+{
+    bool locked = lock_change(node, off, len);
+    int ret = zero(node->state, off, len, flags);
+    unlock_change(node->state, locked, ret ? 0 : off + len);
     return ret;
 }
 
@@ -383,8 +472,11 @@ static int file_flush(BlockNode *node)
 static int64_t file_getlength(BlockNode *node)
 {
     FileState *s = node->state;
+    g_mutex_lock(&s->lock);
     int64_t end = lseek(s->fd, 0, SEEK_END);
-    return end < 0 ? -errno : end;
+    int64_t ret = end < 0 ? -errno : end;
+    g_mutex_unlock(&s->lock);
+    return ret;
 }
 
 static int64_t file_allocated_size(BlockNode *node)
@@ -428,13 +520,24 @@ static int preallocate(int fd, int64_t from, int64_t to, BlockPrealloc mode)
         ret = posix_fallocate(fd, from, to - from);
         return ret == EINTR || ret == EOPNOTSUPP ? 0 : -ret;
     }
-    g_autofree uint8_t *zeroes = g_malloc0(1 << 20);
-    while (from < to && !ret) {
-        int64_t n = MIN(to - from, 1 << 20);
+    /* By whole blocks, as O_DIRECT wants it; what is too much of them is cut off. */
+    int64_t end = ROUND_UP(to, DIRECT_ALIGN);
+    if (from & (DIRECT_ALIGN - 1) && (ret = posix_fallocate(fd, from, DIRECT_ALIGN))) {
+        return -ret;
+    }
+    from = ROUND_UP(from, DIRECT_ALIGN);
+    void *zeroes;
+    if (posix_memalign(&zeroes, DIRECT_ALIGN, 1 << 20)) {
+        return -ENOMEM;
+    }
+    memset(zeroes, 0, 1 << 20);
+    while (from < end && !ret) {
+        int64_t n = MIN(end - from, 1 << 20);
         ret = write_all(fd, from, zeroes, n);
         from += n;
     }
-    return ret ? ret : (fsync(fd) < 0 ? -errno : 0);
+    free(zeroes);
+    return ret ? ret : (ftruncate(fd, to) < 0 || fsync(fd) < 0 ? -errno : 0);
 }
 
 static bool file_truncate(BlockNode *node, int64_t size, BlockPrealloc prealloc, GError **err)
@@ -458,11 +561,14 @@ static bool file_truncate(BlockNode *node, int64_t size, BlockPrealloc prealloc,
         g_set_error(err, BLOCK_ERROR, ENOTSUP, "Preallocation can't be used for shrinking files");
         return false;
     }
+    g_mutex_lock(&s->lock);
     if (prealloc != BLOCK_PREALLOC_OFF && size > old) {
         ret = preallocate(s->fd, old, size, prealloc);
     } else if (ftruncate(s->fd, size) < 0) {
         ret = -errno;
     }
+    set_known(s, ret ? MIN(size, old) : size);
+    g_mutex_unlock(&s->lock);
     if (ret) {
         g_set_error(err, BLOCK_ERROR, -ret, "Could not resize '%s': %s", node->filename,
                     g_strerror(-ret));

@@ -68,6 +68,7 @@ typedef struct CodeRegion {
 struct ThreadCode {
     TCGCodeRegion code; /* first: TCGContext.code points here */
     CodeRegion *region; /* while translating; else perhaps lost to another thread */
+    int settling;       /* instructions, + 1, to be run one by one before what asks is heard */
     uint32_t tb_flags;  /* those that the jump cache and the return stack were filled under */
     /*
      * While guest code is read for a translation. It may go meanwhile: unmapped by another thread,

@@ -44,6 +44,12 @@ struct TranslationBlock {
     uint32_t flags;   /* TargetOps.tb_flags */
     uint32_t cflags;  /* CF_* */
     uint16_t nb_insns;
+    /*
+     * Globals that are dead where the block begins may be stale there. Who comes from outside
+     * (a signal, an interrupt, a debugger) finds them exact after this many instructions have been
+     * run one by one. 0: all is exact.
+     */
+    uint16_t unsettled;
     uint16_t nb_ranges;
     bool invalid;
     struct {

@@ -31,6 +31,7 @@ struct DisasContext {
     bool system;      /* a whole machine's CPU, at exception level el; false: user mode, el is 0 */
     int el;
     uint32_t insn;   /* being translated */
+    bool alone;      /* the block is one instruction: nothing behind it is read */
     bool cc_written; /* the block has written the flags before this point */
     int nb_side_exits;
     vaddr code_end; /* where the straight run of code read so far ends */

@@ -129,16 +129,6 @@ void tcg_memory_is_shared(void)
     want_cflags(CF_SHARED);
 }
 
-void tcg_fp_flags_read(void)
-{
-    want_cflags(CF_FP_EXACT);
-}
-
-void tcg_fp_flags_written(void)
-{
-    want_cflags(CF_FP_EXACT | CF_FP_TININESS);
-}
-
 /* ---- asking for an exit
  * ---------------------------------------------------------------------------------- */
 
@@ -209,20 +199,18 @@ static void quiet_point(CPUState *cpu)
 
 /*
  * The first CPU that sees something new wanted drops all blocks: those made before are never looked
- * up again. Each CPU forgets what it knew of them, and masks its traps if results are checked.
+ * up again. Each CPU forgets what it knew of them, and masks what need not trap any more.
  */
 static void follow_wanted_cflags(CPUState *cpu)
 {
     uint32_t wanted = engine.wanted_cflags;
-    uint32_t now = wanted & CF_FP_CHECK ? wanted : wanted & ~(uint32_t)CF_FP_EXACT;
 
     cpu->cflags_seen = wanted;
-    if (now & ~atomic_fetch_or(&engine.cflags, now)) {
+    if (wanted & ~atomic_fetch_or(&engine.cflags, wanted)) {
         persist_save(); /* the next run begins without */
         tb_flush_all();
     }
-    tcg_backend_set_fp_mode(cpu); /* takes the flags as what they are without checks */
-    cpu->fp_checked = now & CF_FP_CHECK;
+    cpu->fp_cflags = wanted & (CF_FP_CHECK | CF_FP_TININESS);
     jump_cache_clear(cpu);
     tcg_backend_reset_ret_stack(cpu);
     tcg_backend_set_fp_mode(cpu);

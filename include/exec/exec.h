@@ -90,13 +90,6 @@ void tcg_fork_child(
  */
 void tcg_memory_is_shared(void);
 
-/*
- * The guest's program reads its floating flags, or writes them, itself. From a write on, at the end
- * of its block, all of them are exact. Reads alone are not worth what that costs: libm saves them.
- */
-void tcg_fp_flags_read(void);
-void tcg_fp_flags_written(void);
-
 /* -d items (log.h) print through this. */
 typedef struct TCGStats {
     uint64_t tbs, guest_insns, host_bytes, flushes, invalidations, fp_traps, faults;

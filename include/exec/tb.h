@@ -11,9 +11,9 @@ enum {
         2, /* one instruction; floating point by fpu/, addresses masked as the guest would */
     CF_SINGLE = 4,       /* one instruction, then EXCP_DEBUG */
     CF_INTERP = 8,       /* keep the ops, emit nothing */
-    CF_FP_EXACT = 32,    /* with FP_CHECK: where denormals are flushed, fpu/ for its exact flags */
+    CF_FP_EXACT = 32,    /* with FP_CHECK: where denormals are flushed, all is done by fpu/ */
     CF_FP_CHECK = 16,    /* floating results checked inline, host traps masked (docs/tcg.md) */
-    CF_FP_TININESS = 64, /* results that were rounded up to the least normal number are found */
+    CF_FP_TININESS = 64, /* results compared with the least normal number, no trap for tiny ones */
     CF_ICOUNT = 256,     /* ends at its first way out, so that what ran can be counted */
     CF_SHARED = 128,     /* others see the guest's memory: 16-byte accesses where it can tell */
 };
@@ -65,7 +65,8 @@ struct TranslationBlock {
 
     TBSlot *slots; /* nb_slots of them */
     uint16_t nb_slots;
-    TBSlot *incoming; /* slots of other blocks that jump here */
+    uint32_t consts_size; /* of tc_size, at its end: no code; 0 if not known (cache) */
+    TBSlot *incoming;     /* slots of other blocks that jump here */
 
     struct TBMoves *moves; /* to keep it for another process; NULL: it is not to be kept */
 

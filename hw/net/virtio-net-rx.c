@@ -152,9 +152,7 @@ static NetResult store(VirtIONet *s, VirtQueue *rx, const struct iovec *iov, uns
     }
     h->num_buffers = (uint16_t)count;
     iov_from_buf(chains[0]->in, chains[0]->in_num, 0, h, hlen);
-    for (unsigned i = 0; i < count; i++) {
-        virtq_push(rx, chains[i], written[i]);
-    }
+    virtq_push_together(rx, chains, written, count); /* 5.1.6.4.1: num_buffers of them, or none */
     return (NetResult)(len + skip);
 }
 

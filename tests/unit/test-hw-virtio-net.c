@@ -176,6 +176,34 @@ static void test_never(void)
     stop();
 }
 
+/* A packet in two buffers is there with both, or not at all, at whatever time the driver looks. */
+static gpointer watcher(gpointer stop)
+{
+    unsigned odd = 0;
+    while (!__atomic_load_n((bool *)stop, __ATOMIC_ACQUIRE)) {
+        odd += used() & 1;
+    }
+    return GUINT_TO_POINTER(odd);
+}
+
+static void test_together(void)
+{
+    unsigned seen = 0;
+    bool stopped = false;
+    start("virtio-net-device,netdev=w", 1ull << VIRTIO_F_EVENT_IDX | 1ull << MRG_RXBUF);
+    GThread *thread = g_thread_new("watcher", watcher, &stopped);
+    for (unsigned i = 0; i < 50000; i++) {
+        add(BUFFER);
+        add(BUFFER);
+        take_kicks(&seen);
+        send_packet();
+    }
+    __atomic_store_n(&stopped, true, __ATOMIC_RELEASE);
+    g_assert_cmpuint(GPOINTER_TO_UINT(g_thread_join(thread)), ==, 0);
+    g_assert_cmpuint(wire->nc.peer->stats.packets, ==, 50000);
+    stop();
+}
+
 enum { ROUNDS = 20000 };
 
 static gpointer driver(G_GNUC_UNUSED gpointer opaque)
@@ -219,6 +247,7 @@ int main(int argc, char **argv)
     board_init();
     g_test_add_func("/virtio-net/one-by-one", test_one_by_one);
     g_test_add_func("/virtio-net/never", test_never);
+    g_test_add_func("/virtio-net/together", test_together);
     g_test_add_func("/virtio-net/race", test_race);
     return g_test_run();
 }

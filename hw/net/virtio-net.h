@@ -40,6 +40,7 @@ enum {
     STATUS_LINK_UP = 1,
     STATUS_ANNOUNCE = 2,
     MAX_MACS = 64,
+    MAX_CHAINS = 128, /* that one packet may be spread over */
     MAX_VLANS = 4096,
     MAX_RSS_TABLE = 128,
     /* IPv4, TCPv4, UDPv4, IPv6, TCPv6, UDPv6, 5.1.6.4.3 */

@@ -211,7 +211,6 @@ static bool tcg_init(const TargetOps *target, const char *guest, const char *tex
         return false;
     }
     o.config.icount = o.icount.shift != NO_ICOUNT;
-    o.config.no_chain |= o.config.icount;
     o.config.cache_dir = tcg_cache_dir(o.cache);
     if (!tcg_exec_init(target, &o.config, err)) {
         return false;
@@ -306,7 +305,7 @@ static void *round_robin_thread(G_GNUC_UNUSED void *arg)
             vcpu_set_current(v);
             v->thread_id = gettid();
             if (icount_enabled()) {
-                icount_begin_turn();
+                icount_begin_turn(v->cpu);
             }
             if (vcpu_enter(v, false)) {
                 atomic_store(&tcg.turn, v);

@@ -23,8 +23,8 @@ enum {
 
 static struct {
     bool on, sleep, align, adjust; /* adjust: shift=auto */
-    CPUState *_Atomic cpu;  /* whose turn it is, or was last; NULL: there was none */
-    _Atomic uint64_t others; /* instructions so far = others + cpu->insns */
+    CPUState *_Atomic cpu;         /* whose turn it is, or was last; NULL: there was none */
+    _Atomic uint64_t others;       /* instructions so far = others + cpu->insns */
     /* ns = base + ((instructions - base_count) << shift); all change together, which readers see by
      * the sequence */
     _Atomic unsigned sequence, shift;

@@ -15,7 +15,16 @@ enum {
     PMCR_WRITABLE = 0xf9 & ~2,
     PMCR_N_SHIFT = 11,
 };
-enum { EVENT_SW_INCR = 0x00, EVENT_INST_RETIRED = 0x08, EVENT_CPU_CYCLES = 0x11, NO_EVENT = -1 };
+/* The last two do not happen here: no cycle is known to be one of a stall. */
+enum {
+    EVENT_SW_INCR = 0x00,
+    EVENT_INST_RETIRED = 0x08,
+    EVENT_CPU_CYCLES = 0x11,
+    EVENT_CHAIN = 0x1e,
+    EVENT_STALL_FRONTEND = 0x23,
+    EVENT_STALL_BACKEND = 0x24,
+    NO_EVENT = -1
+};
 enum { USERENR_EN = 1, USERENR_SW = 2, USERENR_CR = 4, USERENR_ER = 8 };
 enum { CYCLE = 31 }; /* the cycle counter's number in masks */
 #define FILTER_EL1 (1u << 31)
@@ -68,8 +77,15 @@ static bool is_long(const ARMPMU *p, int n)
     return n == CYCLE && p->pmcr & PMCR_LC;
 }
 
-static void add(ARMPMU *p, int n, uint64_t count)
+/* Counter n + 1 is the upper half of n. */
+static bool is_chained(CPUArmState *env, int n)
 {
+    return n % 2 == 0 && n + 1 < ARM_PMU_COUNTERS && event_of(env, n + 1) == EVENT_CHAIN;
+}
+
+static void add(CPUArmState *env, int n, uint64_t count)
+{
+    ARMPMU *p = &env->board->pmu;
     uint64_t *c = counter(p, n), old = *c;
 
     *c += count;
@@ -79,6 +95,9 @@ static void add(ARMPMU *p, int n, uint64_t count)
     }
     if (wrapped) {
         p->overflow |= 1ull << n;
+        if (is_chained(env, n)) {
+            add(env, n + 1, MAX(1, (old + count) >> 32));
+        }
     }
 }
 
@@ -95,7 +114,7 @@ static void count_to(CPUArmState *env, uint64_t insns)
         int event = event_of(env, n);
 
         if (event == EVENT_CPU_CYCLES || event == EVENT_INST_RETIRED) {
-            add(p, n, event == EVENT_CPU_CYCLES ? passed : done);
+            add(env, n, event == EVENT_CPU_CYCLES ? passed : done);
         }
     }
 }
@@ -122,11 +141,17 @@ static void update(CPUArmState *env)
         int event = event_of(env, n);
         uint64_t c = *counter(p, n), left = is_long(p, n) ? -c : 0x100000000ull - (uint32_t)c;
 
+        bool wanted = p->int_enabled >> n & 1;
+
+        if (is_chained(env, n) && !wanted && p->int_enabled >> (n + 1) & 1) {
+            left += (uint64_t)(uint32_t)~p->counters[n + 1] << 32;
+            wanted = true;
+        }
         p->filtered |= is_enabled(p, n) && *type_of(p, n) & (FILTER_EL0 | FILTER_EL1);
         p->counts_insns |= event == EVENT_INST_RETIRED;
-        if (p->int_enabled >> n & 1 && event == EVENT_CPU_CYCLES) {
+        if (wanted && event == EVENT_CPU_CYCLES) {
             cycles = MIN(cycles, left);
-        } else if (p->int_enabled >> n & 1 && event == EVENT_INST_RETIRED) {
+        } else if (wanted && event == EVENT_INST_RETIRED) {
             insns = MIN(insns, left);
         }
     }
@@ -235,12 +260,10 @@ static void clear_bits(CPUState *cpu, const ARMSysReg *r, uint64_t val, G_GNUC_U
 static void write_swinc(CPUState *cpu, G_GNUC_UNUSED const ARMSysReg *r, uint64_t val,
                         G_GNUC_UNUSED void *opaque)
 {
-    ARMPMU *p = pmu_of(cpu);
-
     synchronize(arm_env(cpu));
     for (int n = 0; n < ARM_PMU_COUNTERS; n++) {
         if (val >> n & 1 && event_of(arm_env(cpu), n) == EVENT_SW_INCR) {
-            add(p, n, 1);
+            add(arm_env(cpu), n, 1);
         }
     }
     update(arm_env(cpu));
@@ -381,9 +404,11 @@ static const ARMSysReg rows[] = {
     PMU("PMSELR_EL0", (3, 3, 9, 12, 5), ARM_RW0, .mask = offsetof(ARMPMU, selr), .read = read_plain,
         .write = write_selr, .trap = trap_selr),
     { "PMCEID0_EL0", ARM_SYSREG(3, 3, 9, 12, 6), ARM_R0, ARM_REG_FEAT | ARM_REG_CONST, ARM_FEAT_PMU,
-      .reset = 1 << EVENT_CPU_CYCLES | 1 << EVENT_INST_RETIRED | 1 << EVENT_SW_INCR,
+      .reset =
+          1 << EVENT_CPU_CYCLES | 1 << EVENT_INST_RETIRED | 1 << EVENT_SW_INCR | 1 << EVENT_CHAIN,
       .trap = trap_en },
     { "PMCEID1_EL0", ARM_SYSREG(3, 3, 9, 12, 7), ARM_R0, ARM_REG_FEAT | ARM_REG_CONST, ARM_FEAT_PMU,
+      .reset = 1 << (EVENT_STALL_FRONTEND - 32) | 1 << (EVENT_STALL_BACKEND - 32),
       .trap = trap_en },
     PMU("PMCCNTR_EL0", (3, 3, 9, 13, 0), ARM_RW0, .mask = CYCLE, .read = read_counter,
         .write = write_counter, .trap = trap_cycles),

@@ -2,7 +2,7 @@
 /* Instructions retired (PMUv3's event 0x08, DDI 0487 D13.11): counted one by one. */
 #include "system.h"
 
-enum { SW_INCR = 0x00, INST_RETIRED = 0x08, CPU_CYCLES = 0x11 };
+enum { SW_INCR = 0x00, INST_RETIRED = 0x08, CHAIN = 0x1e };
 #define NOT_EL1 (1u << 31)
 #define NOT_EL0 (1u << 30)
 
@@ -127,9 +127,19 @@ static void overflow(void)
     is(read_reg(pmevcntr0_el0), over, "it stands still");
 }
 
+static void chain(void)
+{
+    start(INST_RETIRED, CHAIN);
+    write_reg(pmevcntr0_el0, 0xfffffff0);
+    is(read_reg(pmevcntr1_el0), 0, "a chained counter waits for the one below");
+    for (volatile int i = 0; i < 10; i++) {
+    }
+    is(read_reg(pmevcntr1_el0), 1, "and counts its overflow");
+}
+
 void test(void)
 {
-    plan(21);
+    plan(23);
     mmu_on();
     irq_handler = count_irq;
     irq_enable(23);
@@ -137,4 +147,5 @@ void test(void)
     exceptions_too();
     filters();
     overflow();
+    chain();
 }

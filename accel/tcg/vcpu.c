@@ -284,6 +284,9 @@ static void *vcpu_thread(void *arg)
 {
     VCPU *v = arg;
 
+    g_autofree char *name = g_strdup_printf("CPU %d/TCG", v->index);
+
+    pthread_setname_np(pthread_self(), name);
     vcpu_set_current(v);
     v->thread_id = gettid();
     for (;;) {
@@ -295,6 +298,7 @@ static void *vcpu_thread(void *arg)
 
 static void *round_robin_thread(G_GNUC_UNUSED void *arg)
 {
+    pthread_setname_np(pthread_self(), "ALL CPUs/TCG");
     for (;;) {
         bool any = false;
 

@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "icount.h"
 #include "softmmu.h"
 #include "util/log.h"
 
@@ -87,6 +86,7 @@ void tcg_cpu_attach(CPUState *cpu)
     cpu->tcg->backend = tcg_backend_context_new(cpu->tcg);
     tcg_backend_thread_init();
     cpu->exception_index = EXCP_NONE;
+    cpu->insns_limit = cpu->insns_event = UINT64_MAX;
     map_cpu_memory(cpu);
     resume_polls(cpu);
     tcg_backend_reset_ret_stack(cpu);
@@ -315,16 +315,10 @@ static TBSlot *enter_known(CPUState *cpu, const void *code)
     return slot;
 }
 
-/* -icount: the block that was under way has ended; before its end if something is to be done. */
-static void count_insns(CPUState *cpu)
+static inline void count(CPUState *cpu, bool to_the_end)
 {
-    ThreadCode *tc = thread_code(cpu);
-    const TranslationBlock *tb = tc->counted;
-    bool to_the_end = cpu->exception_index == EXCP_NONE && !cpu->cflags_next;
-
-    tc->counted = NULL;
-    if (tb && icount_ran(cpu, tb, to_the_end)) {
-        atomic_store((_Atomic bool *)&cpu->interrupt_request, true);
+    if (cpu->insns_pending || cpu->insns >= *(volatile uint64_t *)&cpu->insns_limit) {
+        count_left(cpu, to_the_end);
     }
 }
 
@@ -370,11 +364,7 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
             remember_jump(cpu, tb);
         }
     }
-    thread_code(cpu)->counted = engine.config.icount ? tb : NULL;
     last = run_tb(cpu, tb);
-    if (engine.config.icount) {
-        count_insns(cpu);
-    }
     if (tb->cflags & CF_CAREFUL) {
         tcg_backend_set_fp_mode(cpu); /* which flags are set may decide what traps */
     }
@@ -426,6 +416,7 @@ static bool settled(CPUState *cpu)
     }
     cpu->cflags_next |= CF_SINGLE;
     exec_once(cpu, NULL);
+    count(cpu, cpu->exception_index == EXCP_NONE && !cpu->cflags_next);
     return false;
 }
 
@@ -437,9 +428,7 @@ int cpu_exec(CPUState *cpu)
     if (sigsetjmp(cpu->jmp_env, 0)) {
         thread_code(cpu)->running = false;
         verify_left();
-        if (engine.config.icount) {
-            count_insns(cpu);
-        }
+        count(cpu, false);
         tcg_backend_reset_ret_stack(cpu);
         last = NULL;
     }
@@ -482,6 +471,7 @@ int cpu_exec(CPUState *cpu)
         thread_code(cpu)->settling = 0;
         const void *code = cpu->mmu && !last ? known_code(cpu) : NULL;
         last = code ? enter_known(cpu, code) : exec_once(cpu, last);
+        count(cpu, cpu->exception_index == EXCP_NONE && !cpu->cflags_next);
     }
     atomic_store_explicit((_Atomic bool *)&cpu->in_code, false, memory_order_release);
     return excp;

@@ -96,6 +96,7 @@ enum {
 typedef struct RTL8139 {
     PCIDevice parent;
     uint8_t preset_mac[6];
+    int32_t bootindex;
     NetClient *peer;
     bool cplus;
 

@@ -95,6 +95,8 @@ typedef struct TargetSystemOps {
      * exception and returns true, or false: it does not count now. NULL: there are none.
      */
     bool (*debug_hit)(CPUState *cpu, vaddr addr, MMUAccess access);
+    /* CPUState.insns has come to what cpu_set_insns_event asked for. On the CPU's thread. */
+    void (*insns_event)(CPUState *cpu);
 } TargetSystemOps;
 
 /* ---- for targets ------------------------------------------------------------------------------

@@ -31,8 +31,15 @@ static int stack_of(uint32_t pstate)
 static void set_pstate(CPUArmState *env, uint32_t pstate)
 {
     int old = stack_of(env->pstate), new = stack_of(pstate);
+    bool other_el = (env->pstate ^ pstate) & ARM_PSTATE_EL && env->board->pmu.filtered;
 
+    if (other_el) {
+        arm_pmu_leave_el(env);
+    }
     env->pstate = pstate;
+    if (other_el) {
+        arm_pmu_enter_el(env);
+    }
     if (old != new) {
         env->sys.sp_el[old] = env->x[31];
         env->x[31] = env->sys.sp_el[new];

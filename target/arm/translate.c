@@ -624,12 +624,21 @@ static void translate_insn(DisasContext *s)
     }
 }
 
+/* MRS and MSR see counts that are exact, being the first of their blocks. */
+static bool counts_exactly(uint32_t insn)
+{
+    return (insn & 0xffd00000) == 0xd5100000;
+}
+
 /* Moves on to next_pc; false when the block has to end before it. */
 static bool go_on(DisasContext *s)
 {
     vaddr next = s->next_pc;
 
     if ((next != s->code_end || !(next & (PAGE - 1))) && !fetchable(s, next)) {
+        return false;
+    }
+    if (s->counted && (next != s->code_end || counts_exactly(fetch(s, next)))) {
         return false;
     }
     if (stops_at(next) || !add_range(s->tb, next, next + 4)) {
@@ -648,6 +657,7 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
         .env = (CPUArmState *)tcg->cpu,
         .pc = tb->pc,
         .code_end = tb->pc + 4,
+        .counted = tb->cflags & CF_ICOUNT || tb->flags & ARM_TBF_COUNT,
         .careful = tb->cflags & CF_CAREFUL,
         .system = tb->flags & ARM_TBF_SYSTEM,
         .el = (tb->flags & ARM_TBF_EL_MASK) >> ARM_TBF_EL_SHIFT,
@@ -676,7 +686,7 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
         tcg_gen_insn_start(tcg, s.pc);
         check_btype(&s, s.pc);
     }
-    int max_exits = tb->cflags & CF_ICOUNT ? 1 : MAX_SIDE_EXITS;
+    int max_exits = s.counted ? 1 : MAX_SIDE_EXITS;
     for (;;) {
         translate_insn(&s);
         if (s.done) {

@@ -26,6 +26,7 @@ struct DisasContext {
     vaddr pc;         /* of the instruction being translated */
     vaddr next_pc;    /* where translation goes on after it; pc + 4 unless a branch is followed */
     bool done;        /* the block has ended */
+    bool counted;     /* the block counts its instructions (accel/tcg/count.c) */
     bool careful;     /* CF_CAREFUL: addresses masked (TBI), alignment checked */
     bool fp_soft;     /* FPCR asks for what only fpu/ does, or careful */
     bool system;      /* a whole machine's CPU, at exception level el; false: user mode, el is 0 */

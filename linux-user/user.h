@@ -309,8 +309,13 @@ const char *translate_path(const char *path, char *buf);
 /* Opens one of the files of /proc/self that must show the guest: a descriptor, -errno, or -ENOSYS.
  */
 int64_t proc_self_open(const char *path, int flags);
-/* True when path is the link /proc/self/exe in one of its spellings. */
-bool proc_self_is_exe(const char *path);
+/*
+ * What the link /proc/PID/exe leads to, if path is one of this process (in any spelling) or of
+ * another one of this emulator's; NULL if it is anything else. buf has PATH_MAX bytes.
+ */
+const char *proc_exe(const char *path, char *buf);
+/* Tells the kernel where the guest's code, arguments and environment are, once they are there. */
+void proc_self_publish(void);
 
 /* ---- sys-fd.c: descriptors of our own, which the guest does not see
  * -------------------------------------------------------------------------- */

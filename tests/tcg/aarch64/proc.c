@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -97,8 +98,11 @@ static void test_maps(void)
     munmap(page, 8192);
 }
 
+static pid_t meet_tid;
+
 static void *meet(void *arg)
 {
+    meet_tid = gettid();
     pthread_barrier_wait(arg);
     pthread_barrier_wait(arg);
     return NULL;
@@ -108,14 +112,63 @@ static void test_threads(void)
 {
     pthread_barrier_t barrier;
     pthread_t thread;
+    char name[64];
 
     EQUAL(count_entries("/proc/self/task"), 1);
     pthread_barrier_init(&barrier, NULL, 2);
     pthread_create(&thread, NULL, meet, &barrier);
     pthread_barrier_wait(&barrier);
     EQUAL(count_entries("/proc/self/task"), 2);
+    snprintf(name, sizeof(name), "/proc/self/task/%d/stat", meet_tid);
+    EQUAL(atoi(read_file(name)), meet_tid);
+    EQUAL(atoi(read_file("/proc/self/stat")), getpid());
+    EQUAL(atoi(read_file("/proc/thread-self/stat")), gettid());
     pthread_barrier_wait(&barrier);
     pthread_join(thread, NULL);
+    for (int n = 0; n < 1000 && access(name, F_OK) == 0; n++) { /* it ends after it is joined */
+        usleep(10000);
+    }
+    EQUAL(open(name, O_RDONLY), -1);
+    EQUAL(errno, ENOENT);
+}
+
+/* What other processes, ps for one, see of this one. */
+static void test_seen_by_others(char **argv)
+{
+    char name[64], exe[2][4096] = { "" };
+    struct stat st[2];
+    int status;
+    pid_t child;
+
+    if (access("/proc/sys/kernel/ns_last_pid", F_OK) < 0) {
+        left_out("the command line that others see: the kernel has no CONFIG_CHECKPOINT_RESTORE");
+        return;
+    }
+    argv[0][0] ^= 1; /* in place, as those do that show what they are at */
+    child = fork();
+    if (child == 0) {
+        argv[0][0] ^= 1;
+        snprintf(name, sizeof(name), "/proc/%d/cmdline", getppid());
+        EQUAL(strcmp(read_file(name) + 1, argv[0] + 1), 0);
+        EQUAL(read_file(name)[0], argv[0][0] ^ 1);
+        EQUAL(read_file("/proc/self/cmdline")[0], argv[0][0]);
+        snprintf(name, sizeof(name), "/proc/%d/comm", getppid());
+        EQUAL(strncmp(read_file(name), "proc", 4), 0);
+        snprintf(name, sizeof(name), "/proc/%d/exe", getppid());
+        CHECK(readlink(name, exe[0], sizeof(exe[0]) - 1) > 0);
+        CHECK(readlink("/proc/self/exe", exe[1], sizeof(exe[1]) - 1) > 0);
+        EQUAL(strcmp(exe[0], exe[1]), 0);
+        EQUAL(stat(name, &st[0]), 0);
+        EQUAL(stat(argv[0], &st[1]), 0);
+        EQUAL(st[0].st_ino, st[1].st_ino);
+        EQUAL(lstat(name, &st[0]), 0);
+        CHECK(S_ISLNK(st[0].st_mode));
+        EQUAL(stat("/proc/1/exe", &st[0]) == 0 && st[0].st_ino == st[1].st_ino, false);
+        _exit(test_end());
+    }
+    EQUAL(waitpid(child, &status, 0), child);
+    EQUAL(status, 0);
+    argv[0][0] ^= 1;
 }
 
 /* After unshare the emulator holds its own file open, for an execve where it cannot be named. */
@@ -248,6 +301,7 @@ int main(int argc, char **argv)
     test_status();
     test_maps();
     test_threads();
+    test_seen_by_others(argv);
     test_descriptors();
     test_chroot(argv[0]);
     test_limits();

@@ -297,6 +297,9 @@ static int64_t dispatch(TaskState *ts, const SyscallDesc *desc, const uint64_t a
             res = convert_results(desc, args, &sc);
         }
     }
+    if (G_UNLIKELY(res == -EMFILE) && own_fd_give_way()) {
+        return dispatch(ts, desc, args);
+    }
     return res;
 }
 

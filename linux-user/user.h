@@ -322,6 +322,11 @@ void proc_self_publish(void);
 
 typedef enum OwnFd { OWN_FD_SELF, OWN_FD_TEXT, OWN_FD_GDB, OWN_FD_GDB_EVENT, NB_OWN_FDS } OwnFd;
 extern bool own_fds_any; /* for a quick no */
+/*
+ * The guest has used up its limit: moves one of ours out of it, or closes one that can be spared.
+ * False: nothing was gained.
+ */
+bool own_fd_give_way(void);
 int own_fd(OwnFd which); /* -1 if there is none */
 bool own_fd_is(int fd);
 /* A copy of fd with a number where the guest does not miss it; -1: none is free. */

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -128,6 +129,13 @@ static bool means_link(const SyscallDesc *desc, const uint64_t a[MAX_ARGS])
             (desc->kinds[n] == K_OPENFLAGS && host_open_flags(a[n]) & O_NOFOLLOW)) {
             return true;
         }
+    }
+    if (desc->fn == sys_openat2) {
+        struct open_how how;
+
+        return copy_from_guest(&how, a[2], sizeof(how)) &&
+               (host_open_flags(how.flags) & O_NOFOLLOW ||
+                how.resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS));
     }
     return false;
 }

@@ -3,6 +3,7 @@
 #include "test.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
@@ -130,6 +131,21 @@ static void test_threads(void)
     }
     EQUAL(open(name, O_RDONLY), -1);
     EQUAL(errno, ENOENT);
+}
+
+/* openat2 as its caller wants links to be treated. */
+static void test_magic_links(void)
+{
+    struct open_how how = { .flags = O_RDONLY };
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, "/proc/self/exe", &how, sizeof(how));
+
+    CHECK(fd >= 0);
+    close(fd);
+    how.resolve = RESOLVE_NO_MAGICLINKS;
+    EQUAL(syscall(SYS_openat2, AT_FDCWD, "/proc/self/exe", &how, sizeof(how)), -1);
+    EQUAL(errno, ELOOP);
+    EQUAL(open("/proc/self/exe", O_RDONLY | O_NOFOLLOW), -1);
+    EQUAL(errno, ELOOP);
 }
 
 /* What other processes, ps for one, see of this one. */
@@ -319,6 +335,7 @@ int main(int argc, char **argv)
     test_status();
     test_maps();
     test_threads();
+    test_magic_links();
     test_seen_by_others(argv);
     test_all_descriptors(argv[0], 950, 1020);
     test_all_descriptors(argv[0], 950, 950);

@@ -2,6 +2,7 @@
 /* /proc/self shows the program and not the emulator; none of its descriptors or threads; limits. */
 #include "test.h"
 #include <dirent.h>
+#include <drm/drm.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <net/if.h>
@@ -287,6 +288,19 @@ static void test_ioctl(void)
     EQUAL(errno, EFAULT);
     EQUAL(ioctl(fd, 0x8912, (void *)0x7fffffffe000), -1);
     EQUAL(errno, EFAULT);
+    close(fd);
+    fd = open("/dev/null", O_RDWR); /* which the kernel says is no display */
+    struct drm_version version = { .name = (char *)0x7fffffffe000 };
+    EQUAL(ioctl(fd, DRM_IOCTL_VERSION, &version), -1);
+    EQUAL(errno, EFAULT);
+    version.name = NULL;
+    EQUAL(ioctl(fd, DRM_IOCTL_VERSION, &version), -1);
+    EQUAL(errno, ENOTTY);
+    struct drm_mode_atomic atomic = { .prop_values_ptr = 0x555555554000 };
+    EQUAL(ioctl(fd, DRM_IOCTL_MODE_ATOMIC, &atomic), -1);
+    EQUAL(errno, EFAULT);
+    EQUAL(ioctl(fd, DRM_IOCTL_SET_MASTER, 0), -1);
+    EQUAL(errno, ENOTTY);
     close(fd);
 }
 

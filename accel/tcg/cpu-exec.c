@@ -129,6 +129,33 @@ void tcg_memory_is_shared(void)
     want_cflags(CF_SHARED);
 }
 
+bool tcg_count_stores(void)
+{
+    pthread_mutex_lock(&engine.lock);
+    bool alone = !engine.cpus->next_cpu;
+    pthread_mutex_unlock(&engine.lock);
+    if (!alone) {
+        want_cflags(CF_STORES_COUNTED);
+    }
+    return !alone;
+}
+
+bool tcg_stores_counted(void)
+{
+    if (engine.stores_counted || !(engine.wanted_cflags & CF_STORES_COUNTED)) {
+        return engine.stores_counted;
+    }
+    bool all = true;
+    pthread_mutex_lock(&engine.lock);
+    for (CPUState *cpu = engine.cpus; cpu; cpu = cpu->next_cpu) {
+        all &= atomic_load((_Atomic uint32_t *)&cpu->cflags_seen) & CF_STORES_COUNTED ||
+               !atomic_load((_Atomic bool *)&cpu->in_code);
+    }
+    pthread_mutex_unlock(&engine.lock);
+    engine.stores_counted = all;
+    return all;
+}
+
 /* ---- asking for an exit
  * ---------------------------------------------------------------------------------- */
 

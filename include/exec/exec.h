@@ -92,6 +92,13 @@ void tcg_fork_child(
  */
 void tcg_memory_is_shared(void);
 
+/*
+ * From now on all blocks are CF_STORES_COUNTED; false: there is one CPU only, and nothing was done.
+ * tcg_stores_counted: they are, and no CPU runs any other.
+ */
+bool tcg_count_stores(void);
+bool tcg_stores_counted(void);
+
 /* -d items (log.h) print through this. */
 typedef struct TCGStats {
     uint64_t tbs, guest_insns, host_bytes, flushes, invalidations, fp_traps, faults;

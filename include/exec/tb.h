@@ -15,7 +15,8 @@ enum {
     CF_FP_CHECK = 16,    /* floating results checked inline, host traps masked (docs/tcg.md) */
     CF_FP_TININESS = 64, /* results compared with the least normal number, no trap for tiny ones */
     CF_ICOUNT = 256,     /* counts its instructions (accel/tcg/count.c) */
-    CF_SHARED = 128,     /* others see the guest's memory: 16-byte accesses where it can tell */
+    CF_STORES_COUNTED = 512, /* the front end guards stores (tcg_count_stores) */
+    CF_SHARED = 128,         /* others see the guest's memory: 16-byte accesses where it can tell */
 };
 
 enum { TB_MAX_RANGES = 4 };

@@ -666,6 +666,7 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
 
     tcg->fp_soft = s.fp_soft;
     tcg->mem_flags = 0;
+    tcg->store_guard = arm_store_guard(tb);
     tcg->fp_flush = tb->flags & ARM_TBF_FP_FZ;
     tcg->fp_default_nan = tb->flags & ARM_TBF_FP_DN;
     bool single = tb->cflags & (CF_CAREFUL | CF_SINGLE) || tb->flags & ARM_TBF_STEP;

@@ -37,6 +37,9 @@ static void reserved(DisasContext *s)
  */
 static bool is_watched(const DisasContext *s)
 {
+    if (s->system || s->tb->cflags & (CF_SINGLE | CF_CAREFUL)) {
+        return false; /* it is our doing that the two are apart */
+    }
     for (int i = s->ops_at_reserve; s->ops_at_reserve && i < s->tcg->nb_ops; i++) {
         switch (s->tcg->ops[i].opc) {
         case TCG_OP_ld:
@@ -115,7 +118,7 @@ static void store_if_same(DisasContext *s, unsigned sz, TCGv_i64 failed, TCGv_i6
 bool trans_stxr(DisasContext *s, arg_stxr *a)
 {
     int label;
-    bool watched = !s->system && is_watched(s);
+    bool watched = is_watched(s);
     TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 1 << a->sz);
     TCGv_i64 failed = begin_store(s, &addr, a->sz, &label, watched);
 
@@ -189,7 +192,7 @@ bool trans_ldxp(DisasContext *s, arg_ldxp *a)
 bool trans_stxp(DisasContext *s, arg_stxp *a)
 {
     int label;
-    bool watched = !s->system && is_watched(s);
+    bool watched = is_watched(s);
     TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 8 << a->sz);
     TCGv_i64 failed = begin_store(s, &addr, MO_64, &label, watched);
 

@@ -13,6 +13,7 @@
 enum {
     MAX_INSNS = 64,
     MAX_SIDE_EXITS = 8,
+    MORE_INSNS = 8,   /* and exits: from a load-exclusive to its store-exclusive */
     LOOK_AHEAD = 16,  /* instructions that the search for dead flags reads */
     NEAR_RANGE = 256, /* bytes by which the look-ahead may widen a range rather than open one */
     PAGE = 4096,
@@ -693,8 +694,10 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
         if (s.done) {
             return;
         }
-        if (tb->nb_insns == max_insns || s.nb_side_exits >= max_exits || tcg->overflow ||
-            !go_on(&s)) {
+        bool held = s.ops_at_reserve && max_insns == MAX_INSNS && !s.counted;
+        int more = held ? MORE_INSNS : 0;
+        if (tb->nb_insns >= max_insns + more || s.nb_side_exits >= max_exits + more ||
+            tcg->overflow || !go_on(&s)) {
             gen_jump(&s, s.next_pc);
             return;
         }

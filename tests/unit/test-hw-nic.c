@@ -710,6 +710,13 @@ static void test_rtl_old(void)
     wr(BUFFERS, 0, 4);
     give(p, 542);
     g_assert_cmphex(rd(BUFFERS, 4), ==, 0x4001 | (542 + 4) << 16);
+    /* Acknowledged, and not taken: it is reminded. */
+    rtl_set(R_ISR, 1, 2);
+    g_assert_cmphex(rtl(R_ISR, 2), ==, 0);
+    for (unsigned i = 0; i < 1000 && !rtl(R_ISR, 2); i++) {
+        board_settle(10);
+    }
+    g_assert_cmphex(rtl(R_ISR, 2), ==, 1);
     rtl_set(R_CR, 0x10, 1);
     g_assert_cmphex(rtl(R_CR, 1) & 0x1c, ==, 0);
     unplug();

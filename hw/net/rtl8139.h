@@ -98,6 +98,7 @@ enum { RETRY_NS = 1000000 };
 typedef struct RTL8139 {
     PCIDevice parent;
     uint8_t preset_mac[6];
+    int32_t bootindex;
     NetClient *peer;
     bool cplus;
 

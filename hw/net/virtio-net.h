@@ -97,6 +97,7 @@ struct VirtIONet {
     NetClient *peer;
     uint8_t preset_mac[6], mac[6];
     uint16_t rx_size, tx_size, mtu;
+    int32_t bootindex;
     uint32_t speed;
     int duplex;
     bool wanted[NB_SWITCHES];

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "hw/net/e1000-regs.h"
 #include "hw/net/eth.h"
+#include "hw/timer.h"
 #include "hw/pci/gpex.h"
 #include "net/net.h"
 #include "tests/unit/hw-harness.h"

@@ -46,6 +46,8 @@ int cpu_exec(CPUState *cpu);
 void cpu_request_exit(CPUState *cpu);
 
 /* From a helper, with the guest state exact (a helper without NO_RG): cpu_exec returns excp. */
+/* The target's insns_event is to be called when CPUState.insns has come to `at`. On the CPU's thread. */
+void cpu_set_insns_event(CPUState *cpu, uint64_t at);
 G_NORETURN void cpu_loop_exit(CPUState *cpu, int excp);
 
 /*
@@ -89,13 +91,6 @@ void tcg_fork_child(
  * called before they can. Clears memory_is_private of all CPUs; a new CPU has it cleared.
  */
 void tcg_memory_is_shared(void);
-
-/*
- * The guest's program reads its floating flags, or writes them, itself. From a write on, at the end
- * of its block, all of them are exact. Reads alone are not worth what that costs: libm saves them.
- */
-void tcg_fp_flags_read(void);
-void tcg_fp_flags_written(void);
 
 /* -d items (log.h) print through this. */
 typedef struct TCGStats {

@@ -100,7 +100,6 @@ struct VirtIONet {
     uint8_t preset_mac[6], mac[6];
     int32_t bootindex;
     uint16_t rx_size, tx_size, mtu;
-    int32_t bootindex;
     uint32_t speed;
     int duplex;
     bool wanted[NB_SWITCHES];

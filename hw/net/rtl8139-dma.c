@@ -28,7 +28,6 @@ enum {
     HEADER_BAR = 1 << 13,
     HEADER_PAM = 1 << 14,
     HEADER_MAR = 1 << 15,
-    RETRY_NS = 1000000,
     TX_BUDGET = 64 * MAX_RING, /* descriptors in one go */
 };
 

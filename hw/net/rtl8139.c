@@ -52,13 +52,25 @@ static void timer_fired(void *opaque)
     arm_timer(s);
 }
 
-/* A packet waits, and descriptors become free without anybody telling us. */
+/* A packet waits, and descriptors become free without anybody telling us. Or the driver has stopped
+ * in the middle of the ring and acknowledged what lies there, as Linux' 8139too does when its time
+ * is up: on a busy wire the next packet reminds it, on a quiet one nobody would. */
 static void retry(void *opaque)
 {
     RTL8139 *s = opaque;
     if (s->starved) {
         s->starved = false;
         net_client_ready(s->nc);
+    }
+    if (!rtl_ring_empty(s)) {
+        rtl_interrupt(s, INT_ROK);
+    }
+}
+
+static void acknowledged(RTL8139 *s)
+{
+    if (!rtl_ring_empty(s) && !timer_pending(&s->retry)) {
+        timer_mod(&s->retry, clock_get_ns(CLOCK_VIRTUAL) + RETRY_NS);
     }
 }
 
@@ -270,6 +282,9 @@ static void rtl_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
     if (touches(offset, size, IMR, 4)) {
         update_irq(s);
     }
+    if (touches(offset, size, ISR, 2)) {
+        acknowledged(s);
+    }
     if (touches(offset, size, TCTR, 4)) {
         s->counting_since = clock_get_ns(CLOCK_VIRTUAL);
     }
@@ -432,6 +447,7 @@ static bool rtl8139_post_load(Device *dev, GError **err)
     }
     set_link(s);
     arm_timer(s);
+    acknowledged(s);
     return true;
 }
 

@@ -93,6 +93,8 @@ enum {
     CPCR_RXVLAN = 0x40,
 };
 
+enum { RETRY_NS = 1000000 };
+
 typedef struct RTL8139 {
     PCIDevice parent;
     uint8_t preset_mac[6];

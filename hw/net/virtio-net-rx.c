@@ -233,7 +233,9 @@ void virtio_net_rx_kicked(VirtIODevice *vdev, VirtQueue *vq)
     VirtIONet *s = (VirtIONet *)vdev;
     for (unsigned i = 0; i < s->nb_pairs; i++) {
         VirtIONIC *nic = s->nics[i];
-        if (nic && (nic->starved == vq || nic->rx == vq)) {
+        if (nic && nic->rx == vq && vhost_net_running(nic->vhost)) {
+            vhost_net_kick(nic->vhost, vq);
+        } else if (nic && (nic->starved == vq || nic->rx == vq)) {
             nic->starved = NULL;
             net_client_ready(&nic->nc);
         }

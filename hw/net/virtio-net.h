@@ -4,6 +4,7 @@
 #define HW_NET_VIRTIO_NET_H
 
 #include "hw/net/eth.h"
+#include "hw/net/vhost-net.h"
 #include "hw/virtio/virtio.h"
 #include "net/net.h"
 
@@ -76,6 +77,7 @@ typedef struct VirtIONIC {
     VirtIONet *dev;
     unsigned pair;
     VirtQueue *rx, *tx;
+    VhostNet *vhost;    /* NULL: we do it */
     VirtChain *sending; /* the peer has not taken it yet */
     VirtQueue *starved; /* what came here waits for buffers of that queue */
     bool notify;        /* the driver has not been told of what is in rx */
@@ -136,5 +138,9 @@ void virtio_net_ctrl_reset(VirtIONet *s);
 void virtio_net_apply_offloads(VirtIONet *s, uint64_t features);
 void virtio_net_use_pairs(VirtIONet *s, unsigned pairs);
 void virtio_net_rx_filter(NetClient *nc, NetRxFilter *out);
+
+/* ---- virtio-net.c ---- */
+/* Starts and stops the kernel's part where there is one. */
+void virtio_net_update_vhost(VirtIONet *s);
 
 #endif

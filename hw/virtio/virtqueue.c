@@ -262,12 +262,26 @@ void virtq_drop(void *chain)
     g_free(chain);
 }
 
+void virtq_interrupt(VirtQueue *vq)
+{
+    vq->vdev->isr |= 1;
+    vq->vdev->transport_ops->notify_queue(vq->vdev->transport, vq);
+}
+
+void virtq_take_back(VirtQueue *vq, uint16_t last_avail)
+{
+    vq->last_avail = last_avail;
+    if (virtq_map(vq)) {
+        memcpy(&vq->used_idx, vq->used.host + 2, sizeof(vq->used_idx));
+    }
+    vq->signalled_valid = false;
+}
+
 void virtq_notify(VirtQueue *vq)
 {
     atomic_thread_fence(memory_order_seq_cst);
     if (virtq_map(vq) && ring(vq)->wants_interrupt(vq)) {
-        vq->vdev->isr |= 1;
-        vq->vdev->transport_ops->notify_queue(vq->vdev->transport, vq);
+        virtq_interrupt(vq);
     }
 }
 

@@ -18,11 +18,6 @@ bool tcg_exec_init(const TargetOps *target, const TCGConfig *config, GError **er
         .softmmu = config->softmmu,
     };
 
-    if (config->softmmu && config->verify) {
-        g_set_error(err, g_quark_from_static_string("tcg"), 0,
-                    "not implemented: -accel tcg,verify=on for a whole machine");
-        return false;
-    }
     engine.config = *config;
     guest_base = config->guest_base;
     tci_init(guest_base);
@@ -114,6 +109,7 @@ void tcg_cpu_detach(CPUState *cpu)
     pthread_mutex_unlock(&engine.lock);
     munmap(cpu->ret_stack - 4096, 4096 + RET_STACK_SIZE + JUMP_CACHE_SIZE * sizeof(JumpCacheEntry));
     tcg_backend_context_free(cpu->tcg->backend);
+    verify_free(cpu);
     g_free(thread_code(cpu));
     tcg_context_free(cpu->tcg);
     cpu->tcg = NULL;

@@ -78,6 +78,7 @@ struct ThreadCode {
     sigjmp_buf read_failed;
     bool running; /* compiled code or the interpreter is under way: its faults are the guest's */
     bool careful; /* the block is a CF_CAREFUL one */
+    struct Verify *verify; /* verify.c's own */
 };
 
 static inline ThreadCode *thread_code(const CPUState *cpu)
@@ -193,7 +194,8 @@ bool tb_counts(const TranslationBlock *tb);
 /* The ops at such a block's top; count_end, once it is known how many instructions it has. */
 int count_begin(TCGContext *s, const TranslationBlock *tb);
 void count_end(TCGContext *s, const TranslationBlock *tb, int size);
-/* Compiled code was left, with the CPU's state exact; to_the_end: by a way out, else wherever pc is.
+/* Compiled code was left, with the CPU's state exact; to_the_end: by a way out, else wherever pc
+ * is.
  */
 void count_left(CPUState *cpu, bool to_the_end);
 
@@ -218,6 +220,7 @@ void perfmap_add(const TranslationBlock *tb);
 
 /* ---- verify.c ---- */
 TBSlot *verify_run(CPUState *cpu, TranslationBlock *tb);
+void verify_free(CPUState *cpu);
 /* After a way out of it by cpu_loop_exit, and in a fork's child. */
 void verify_left(void);
 void verify_fork_child(void);

@@ -4,27 +4,33 @@
  * stores kept in a journal; then by the host code for real; then both results are compared. Blocks
  * that call helpers with side effects, touch memory atomically, or fault are run once only. A
  * difference counts only if memory that was loaded has changed by nothing but the block's own
- * stores: another process may have written it, or the block itself by another address of the same
- * page.
+ * stores: another process or a device may have written it, or the block itself by another address
+ * of the same page.
+ *
+ * In system mode memory is what the software TLB knows as RAM and takes without its slow path; a
+ * block that touches anything else (a page not yet filled in, a device, two pages at once) is run
+ * once only.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "disas.h"
 #include "internal.h"
+#include "softmmu.h"
 #include "util/log.h"
 
 enum { JOURNAL_MAX = 512, LOADS_MAX = 2048 };
 
 typedef struct Journal {
+    const CPUState *cpu;
     struct {
-        vaddr addr;
+        uint8_t *at;
         uint8_t size;
         uint8_t data[16];
     } entry[JOURNAL_MAX];
     int nb;
     struct {
-        vaddr addr;
+        uint8_t *at;
         uint8_t size;
         uint8_t data[16]; /* as it was in memory */
     } load[LOADS_MAX];
@@ -37,53 +43,79 @@ static uint8_t *host(vaddr addr)
     return (uint8_t *)(uintptr_t)(addr + engine.config.guest_base);
 }
 
-static void require(Journal *j, vaddr addr, unsigned size, int flag)
+/* System mode: where compiled code would find it without the slow path; NULL: it would not. */
+static uint8_t *find_in_tlb(const CPUState *cpu, vaddr addr, unsigned memop, unsigned size,
+                            MMUAccess kind)
 {
-    if (guest_page_flags &&
-        (!(guest_page_flags(addr) & flag) || !(guest_page_flags(addr + size - 1) & flag))) {
-        siglongjmp(j->give_up, 1);
-    }
+    const TLBDesc *tlb = &cpu->tlb[MO_GET_MODE(memop)];
+    const TLBEntry *e = (const TLBEntry *)((const char *)tlb->table + (addr >> (TLB_PAGE_BITS - 5) &
+                                                                       tlb->mask & ~(uint64_t)31));
+    vaddr page = addr & TLB_PAGE_MASK;
+
+    return e->cmp[kind] == page && ((addr + size - 1) & TLB_PAGE_MASK) == page
+               ? (uint8_t *)(addr + e->addend)
+               : NULL;
 }
 
-static void overlay(const Journal *j, vaddr addr, uint8_t *buf, unsigned size)
+/* Gives up if the access may fail. */
+static uint8_t *find(Journal *j, vaddr addr, unsigned memop, unsigned size, MMUAccess kind)
+{
+    int flag = kind == MMU_STORE ? GUEST_PAGE_WRITE : GUEST_PAGE_READ;
+    uint8_t *at = host(addr);
+    bool good;
+
+    if (j->cpu->mmu) {
+        at = find_in_tlb(j->cpu, addr, memop, size, kind);
+        good = at;
+    } else {
+        good = !guest_page_flags ||
+               (guest_page_flags(addr) & flag && guest_page_flags(addr + size - 1) & flag);
+    }
+    if (!good) {
+        siglongjmp(j->give_up, 1);
+    }
+    return at;
+}
+
+static void overlay(const Journal *j, const uint8_t *at, uint8_t *buf, unsigned size)
 {
     for (int n = 0; n < j->nb; n++) {
         for (unsigned b = 0; b < size; b++) {
-            vaddr at = addr + b - j->entry[n].addr;
-            if (at < j->entry[n].size) {
-                buf[b] = j->entry[n].data[at];
+            size_t in_entry = (size_t)(at + b - j->entry[n].at);
+            if (in_entry < j->entry[n].size) {
+                buf[b] = j->entry[n].data[in_entry];
             }
         }
     }
 }
 
 /* Memory as it would be: what is there, overlaid with the journal in order. */
-static void journal_load(void *opaque, vaddr addr, void *buf, unsigned size)
+static void journal_load(void *opaque, vaddr addr, unsigned memop, void *buf, unsigned size)
 {
     Journal *j = opaque;
+    uint8_t *at = find(j, addr, memop, size, MMU_LOAD);
 
-    require(j, addr, size, GUEST_PAGE_READ);
     if (j->nb_loads == LOADS_MAX) {
         siglongjmp(j->give_up, 1);
     }
     code_read_guard = &j->give_up; /* the page may be behind the end of its file */
-    memcpy(buf, host(addr), size);
+    memcpy(buf, at, size);
     code_read_guard = NULL;
-    j->load[j->nb_loads].addr = addr;
+    j->load[j->nb_loads].at = at;
     j->load[j->nb_loads].size = size;
     memcpy(j->load[j->nb_loads++].data, buf, size);
-    overlay(j, addr, buf, size);
+    overlay(j, at, buf, size);
 }
 
-static void journal_store(void *opaque, vaddr addr, const void *buf, unsigned size)
+static void journal_store(void *opaque, vaddr addr, unsigned memop, const void *buf, unsigned size)
 {
     Journal *j = opaque;
+    uint8_t *at = find(j, addr, memop, size, MMU_STORE);
 
-    require(j, addr, size, GUEST_PAGE_WRITE);
     if (j->nb == JOURNAL_MAX) {
         siglongjmp(j->give_up, 1);
     }
-    j->entry[j->nb].addr = addr;
+    j->entry[j->nb].at = at;
     j->entry[j->nb].size = size;
     memcpy(j->entry[j->nb].data, buf, size);
     j->nb++;
@@ -162,9 +194,12 @@ static void report(CPUState *before, CPUState *interp, CPUState *real, const Tra
     fprintf(f, "state before:\n");
     engine.target->dump_state(before, f);
     fprintf(f, "guest code:\n");
+    const uint8_t *code = tb->guest;
     for (int r = 0; r < tb->nb_ranges; r++) {
-        disas_guest(f, engine.target, tb->ranges[r].start, host(tb->ranges[r].start),
-                    tb->ranges[r].end - tb->ranges[r].start);
+        size_t size = tb->ranges[r].end - tb->ranges[r].start;
+
+        disas_guest(f, engine.target, tb->ranges[r].start, code ?: host(tb->ranges[r].start), size);
+        code = code ? code + size : NULL;
     }
     fprintf(f, "ops:\n");
     TCGContext *s = real->tcg;
@@ -187,8 +222,8 @@ static bool stores_match(const Journal *j)
     uint8_t now[16];
 
     for (int n = 0; n < j->nb; n++) {
-        overlay(j, j->entry[n].addr, now, j->entry[n].size);
-        if (memcmp(now, host(j->entry[n].addr), j->entry[n].size)) {
+        overlay(j, j->entry[n].at, now, j->entry[n].size);
+        if (memcmp(now, j->entry[n].at, j->entry[n].size)) {
             return false;
         }
     }
@@ -202,9 +237,9 @@ static bool loads_still_true(const Journal *j)
         uint8_t was[16], now[16];
 
         memcpy(was, j->load[n].data, j->load[n].size);
-        memcpy(now, host(j->load[n].addr), j->load[n].size);
-        overlay(j, j->load[n].addr, was, j->load[n].size);
-        overlay(j, j->load[n].addr, now, j->load[n].size);
+        memcpy(now, j->load[n].at, j->load[n].size);
+        overlay(j, j->load[n].at, was, j->load[n].size);
+        overlay(j, j->load[n].at, now, j->load[n].size);
         if (memcmp(was, now, j->load[n].size)) {
             return false;
         }
@@ -235,6 +270,17 @@ static bool same_state(const TranslationBlock *tb, CPUState *interp, CPUState *r
     return true;
 }
 
+/*
+ * Did the host code go all the way, and was it told nothing meanwhile? Code that unmasks interrupts
+ * looks for them, code that counts looks at its limit.
+ */
+static bool finished(const CPUState *cpu, const CPUState *before)
+{
+    return cpu->exception_index != EXCP_FAULT && !(cpu->cflags_next & CF_CAREFUL) &&
+           atomic_load(&cpu->interrupts) == atomic_load(&before->interrupts) &&
+           *(const volatile uint64_t *)&cpu->insns_limit == before->insns_limit;
+}
+
 /* One thread at a time: what another one stores meanwhile would be a difference. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static __thread bool has_turn;
@@ -252,40 +298,66 @@ void verify_fork_child(void)
     pthread_mutex_init(&turn, NULL);
 }
 
+/* What a thread needs for it, made once. */
+typedef struct Verify {
+    Journal journal;
+    CPUState *interp, *before;
+} Verify;
+
+static Verify *verify_of(CPUState *cpu)
+{
+    ThreadCode *tc = thread_code(cpu);
+    size_t size = ROUND_UP(engine.target->cpu_size, 64);
+
+    if (!tc->verify) {
+        tc->verify = g_new(Verify, 1);
+        tc->verify->interp = aligned_alloc(64, size);
+        tc->verify->before = aligned_alloc(64, size);
+    }
+    return tc->verify;
+}
+
+void verify_free(CPUState *cpu)
+{
+    Verify *v = thread_code(cpu)->verify;
+
+    if (v) {
+        free(v->interp);
+        free(v->before);
+        g_free(v);
+    }
+}
+
 TBSlot *verify_run(CPUState *cpu, TranslationBlock *tb)
 {
     pthread_mutex_lock(&turn);
     has_turn = true;
 
     size_t size = engine.target->cpu_size;
-    g_autofree Journal *j = g_new(Journal, 1);
+    Verify *v = verify_of(cpu);
+    Journal *j = &v->journal;
     TCIMemory memory = { journal_load, journal_store, journal_atomic, j };
-    CPUState *volatile interp = NULL, *volatile before = NULL;
     TBSlot *volatile expected = NULL;
+    volatile bool compare = false;
 
     j->nb = j->nb_loads = 0;
+    j->cpu = cpu;
     if (tb->tc && can_verify(tb)) {
-        interp = aligned_alloc(64, ROUND_UP(size, 64));
-        before = aligned_alloc(64, ROUND_UP(size, 64));
-        memcpy(interp, cpu, size);
-        memcpy(before, cpu, size);
+        memcpy(v->interp, cpu, size);
+        memcpy(v->before, cpu, size);
         if (!sigsetjmp(j->give_up, 0)) {
-            expected = tci_run(interp, tb, &memory);
-        } else {
-            free(interp);
-            interp = NULL;
+            expected = tci_run(v->interp, tb, &memory);
+            compare = true;
         }
     }
     TBSlot *slot = tb->tc ? tcg_enter(cpu, tb->tc) : tci_run(cpu, tb, NULL);
-    if (interp && cpu->exception_index != EXCP_FAULT && !(cpu->cflags_next & CF_CAREFUL)) {
-        if ((!same_exit(interp, cpu, expected, slot) || !same_state(tb, interp, cpu) ||
+    if (compare && finished(cpu, v->before)) {
+        if ((!same_exit(v->interp, cpu, expected, slot) || !same_state(tb, v->interp, cpu) ||
              !stores_match(j)) &&
             loads_still_true(j)) {
-            report(before, interp, cpu, tb, j);
+            report(v->before, v->interp, cpu, tb, j);
         }
     }
-    free(interp);
-    free(before);
     verify_left();
     return slot;
 }

@@ -162,8 +162,8 @@ extern TCGEvalFn *const tcg_eval_fn[TCG_OP_COUNT]; /* NULL: control, memory, env
 
 /* How the interpreter touches guest memory; verify mode puts a journal between. */
 typedef struct TCIMemory {
-    void (*load)(void *opaque, vaddr addr, void *buf, unsigned size);
-    void (*store)(void *opaque, vaddr addr, const void *buf, unsigned size);
+    void (*load)(void *opaque, vaddr addr, unsigned memop, void *buf, unsigned size);
+    void (*store)(void *opaque, vaddr addr, unsigned memop, const void *buf, unsigned size);
     /* old = *addr; may store by desired(); atomic against other threads where the journal is none
      */
     void (*atomic)(void *opaque, const TCGOp *op, vaddr addr, TCGValue *args);

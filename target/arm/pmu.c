@@ -77,6 +77,16 @@ static bool is_long(const ARMPMU *p, int n)
     return n == CYCLE && p->pmcr & PMCR_LC;
 }
 
+static uint64_t until_overflow(ARMPMU *p, int n)
+{
+    uint64_t c = *counter(p, n);
+
+    if (is_long(p, n)) {
+        return c ? -c : UINT64_MAX;
+    }
+    return 0x100000000ull - (uint32_t)c;
+}
+
 /* Counter n + 1 is the upper half of n. */
 static bool is_chained(CPUArmState *env, int n)
 {
@@ -139,7 +149,7 @@ static void update(CPUArmState *env)
     p->counts_insns = p->filtered = false;
     for (int n = 0; n <= CYCLE; n = next_counter(n)) {
         int event = event_of(env, n);
-        uint64_t c = *counter(p, n), left = is_long(p, n) ? -c : 0x100000000ull - (uint32_t)c;
+        uint64_t left = until_overflow(p, n);
 
         bool wanted = p->int_enabled >> n & 1;
 

@@ -115,7 +115,7 @@ static void load(const Interp *in, const TCGOp *op)
     TCGValue v = { 0 };
 
     if (in->mem) {
-        in->mem->load(in->mem->opaque, addr, &v, 1 << op->sz);
+        in->mem->load(in->mem->opaque, addr, op->memop, &v, 1 << op->sz);
         v = tci_extend(tci_bswap(v, op->memop), op->memop);
     } else {
         v = tci_load(guest(addr), op->memop);
@@ -130,7 +130,7 @@ static void store(const Interp *in, const TCGOp *op)
 
     if (in->mem) {
         v = tci_bswap(v, op->memop);
-        in->mem->store(in->mem->opaque, addr, &v, 1 << op->sz);
+        in->mem->store(in->mem->opaque, addr, op->memop, &v, 1 << op->sz);
     } else {
         tci_store(guest(addr), op->memop, v);
     }
@@ -195,7 +195,7 @@ static void env_access(const Interp *in, const TCGOp *op)
 
 static void access_memory(const Interp *in, const TCGOp *op)
 {
-    if (in->cpu->mmu) {
+    if (in->cpu->mmu && !in->mem) {
         soft_access(in, op);
     } else if (op->opc == TCG_OP_ld || op->opc == TCG_OP_ldv) {
         load(in, op);

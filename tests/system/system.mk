@@ -24,9 +24,9 @@ check-system-options: $(BUILD)/latimer-system
 check-system-registers: $(BUILD)/latimer-system
 	@$(TAP)system-registers tests/system/registers $(abspath $(BUILD)/latimer-system-aarch64)
 
-# Newer kernels, the installer, a Debian with systemd, firmware, load: two hours at most.
+# Newer kernels, the installer, a Debian with systemd, firmware, load: three hours at most.
 check-system-real: all
-	@$(TAP)system-real timeout -s KILL 7200 tests/system/real --verbose $(BUILD) $(dir $(MACHINE_GUEST))
+	@$(TAP)system-real timeout -s KILL 10800 tests/system/real --verbose $(BUILD) $(dir $(MACHINE_GUEST))
 
 # KVM_UNIT_TESTS=DIR is a built tree of kvm-unit-tests for arm64.
 check-kvm-unit-tests: all
@@ -38,6 +38,6 @@ CHECKS_SLOW += check-system-slow check-system-real check-kvm-unit-tests
 .PHONY: check-system check-system-slow check-system-start check-system-options check-system-registers check-system-real \
         check-kvm-unit-tests
 
-bench-system: all $(BUILD)/machine-guest ## a machine's speed, beside qemu-system-aarch64 where it is installed
-	@tests/system/bench $(abspath $(BUILD)/latimer-system-aarch64) $(MACHINE_GUEST)
+bench-system: all bench-programs $(BUILD)/machine-guest ## a machine's speed, beside qemu-system-aarch64 where it is installed
+	@tests/system/bench $(abspath $(BUILD)/latimer-system-aarch64) $(MACHINE_GUEST) $(BUILD)/bench/aarch64
 .PHONY: bench-system

@@ -16,4 +16,11 @@ SYSTEM_EMU ?= $(BUILD)/latimer-system-aarch64
 check-tcg-system: $(SYSTEM_PROGRAMS) $(if $(SYSTEM),all)
 	@$(TAP)tcg-system tests/tcg/run-system --emulator='$(SYSTEM_EMU)' $(SYSTEM_PROGRAMS)
 
-CHECKS += check-tcg-system
+# The same, each block compared with what the interpreter makes of it, and with counted blocks
+# (there WFE only ends the CPU's turn).
+check-tcg-system-modes: $(SYSTEM_PROGRAMS) $(if $(SYSTEM),all)
+	@$(TAP)tcg-system-verify tests/tcg/run-system --emulator='$(SYSTEM_EMU) -accel tcg,verify=on' $(SYSTEM_PROGRAMS)
+	@$(TAP)tcg-system-icount tests/tcg/run-system --emulator='$(SYSTEM_EMU) -icount shift=2' $(filter-out %/wfe,$(SYSTEM_PROGRAMS))
+
+CHECKS += check-tcg-system check-tcg-system-modes
+.PHONY: check-tcg-system check-tcg-system-modes

@@ -97,6 +97,9 @@ static void command(Chardev *c, uint8_t byte)
         say(c, "\r\nlatimer: terminated by C-a x\r\n");
         system_shutdown_request("host-ui", 0);
         break;
+    case 's':
+        say(c, "\r\nlatimer: not implemented: C-a s; block-commit brings -snapshot's writes home\r\n");
+        break;
     case 'b':
         focus_event(c, CHAR_EVENT_BREAK);
         break;

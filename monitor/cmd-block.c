@@ -41,9 +41,14 @@ static JsonNode *pass_on(const Command *self, JsonObject *args, GError **err)
 static JsonNode *drive_add(G_GNUC_UNUSED const Command *self, JsonObject *args, GError **err)
 {
     BlockSystem *sys = drives(err);
+    const char *opts = arg_str(args, "opts"), *space = strchr(opts, ' ');
 
+    /* People write the address of a PCI slot first, which with if=none means nothing. */
+    if (space && !memchr(opts, '=', (size_t)(space - opts))) {
+        opts = space + strspn(space, " ");
+    }
     if (sys) {
-        block_system_drive_add(sys, arg_str(args, "opts"), err);
+        block_system_drive_add(sys, opts, err);
     }
     return NULL;
 }

@@ -2,6 +2,7 @@
 /* The options of latimer-system: one table for parsing, -help and the manual page. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include "hw/device.h"
 #include "hw/machine.h"
 #include "system/config.h"
@@ -194,6 +195,26 @@ static bool opt_data_dir(SystemConfig *c, const char *arg, GError **err)
     return true;
 }
 
+static bool opt_name(SystemConfig *c, const char *arg, GError **err)
+{
+    static const OptDef rows[] = { { "guest", OPT_STR, NULL, "the machine's name" },
+                                   { "process", OPT_STR, NULL, "the emulator's, as ps shows it" },
+                                   { "debug-threads", OPT_BOOL, "on", "threads have names" },
+                                   { NULL, 0, NULL, NULL } };
+    g_autoptr(Opts) opts = opts_new();
+    if (!opts_parse(opts, arg, "guest", err) || !opts_check(opts, rows, err)) {
+        g_prefix_error(err, "-name %s: ", arg);
+        return false;
+    }
+    if (opts_has(opts, "guest")) {
+        c->name = g_strdup(opts_get(opts, "guest"));
+    }
+    if (opts_has(opts, "process")) {
+        prctl(PR_SET_NAME, opts_get(opts, "process"));
+    }
+    return true;
+}
+
 static bool opt_readconfig(SystemConfig *c, const char *arg, GError **err);
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -233,7 +254,7 @@ static const Option options[] = {
       .doc = "memory-backend-ram, memory-backend-memfd, memory-backend-file" },
     { "rtc", "[base=utc|localtime|DATE][,clock=host|vm]", TEXT(rtc), .doc = "what the clock says" },
     { "uuid", "UUID", TEXT(uuid), .doc = "the machine's UUID" },
-    { "name", "TEXT", TEXT(name), .doc = "the machine's name" },
+    { "name", "[guest=]TEXT[,process=TEXT][,debug-threads=on|off]", opt_name, .doc = "the machine's name" },
     { "boot", "[order=…][,menu=on|off][,strict=on|off]", TEXT(boot), .doc = "boot order for firmware" },
     { "nodefaults", NULL, FLAG(nodefaults), .doc = "no devices that were not asked for" },
     { "global", "TYPE.PROPERTY=VALUE", LIST(globals), .doc = "another default of devices of this type" },

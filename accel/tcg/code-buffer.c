@@ -134,6 +134,10 @@ static void region_clear(CodeRegion *region)
     region->state = REGION_FREE;
 }
 
+/*
+ * The epoch begins only when the caller has retired all that it wants to: a CPU that has seen it
+ * cannot have looked a block up meanwhile that was still to be unlinked.
+ */
 static void region_retire(CodeRegion *region)
 {
     uint32_t n = atomic_load(&region->nb_tbs);
@@ -142,7 +146,7 @@ static void region_retire(CodeRegion *region)
         tb_invalidate_locked(region->tbs[n]);
     }
     region->state = REGION_RETIRED;
-    region->retired_epoch = engine.epoch;
+    region->retired_epoch = engine.epoch + 1;
 }
 
 static bool all_cpus_saw(uint64_t epoch)
@@ -192,7 +196,6 @@ static void retire_oldest(void)
     g_autofree CodeRegion **full = g_new(CodeRegion *, engine.nb_regions);
     int n = 0;
 
-    engine.epoch++;
     for (int i = 0; i < engine.nb_regions; i++) {
         if (engine.regions[i].state == REGION_FULL) {
             full[n++] = &engine.regions[i];
@@ -202,12 +205,12 @@ static void retire_oldest(void)
     for (int i = 0; i < (n + 1) / 2; i++) {
         region_retire(full[i]);
     }
+    engine.epoch++;
     engine.stats.flushes++;
 }
 
 void code_buffer_retire_all(void)
 {
-    engine.epoch++;
     for (int n = 0; n < engine.nb_regions; n++) {
         CodeRegion *region = &engine.regions[n];
         if (region->state == REGION_FULL || region->state == REGION_IDLE) {
@@ -219,6 +222,7 @@ void code_buffer_retire_all(void)
             }
         }
     }
+    engine.epoch++;
     engine.stats.flushes++;
 }
 

@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "icount.h"
 #include "softmmu.h"
 #include "util/log.h"
 
@@ -87,6 +86,7 @@ void tcg_cpu_attach(CPUState *cpu)
     cpu->tcg->backend = tcg_backend_context_new(cpu->tcg);
     tcg_backend_thread_init();
     cpu->exception_index = EXCP_NONE;
+    cpu->insns_limit = cpu->insns_event = UINT64_MAX;
     map_cpu_memory(cpu);
     resume_polls(cpu);
     tcg_backend_reset_ret_stack(cpu);
@@ -342,28 +342,20 @@ static TBSlot *enter_known(CPUState *cpu, const void *code)
     return slot;
 }
 
-/* -icount: the block that was under way has ended; before its end if something is to be done. */
-static void count_insns(CPUState *cpu)
+static inline void count(CPUState *cpu, bool to_the_end)
 {
-    ThreadCode *tc = thread_code(cpu);
-    const TranslationBlock *tb = tc->counted;
-    bool to_the_end = cpu->exception_index == EXCP_NONE && !cpu->cflags_next;
-
-    tc->counted = NULL;
-    if (tb && icount_ran(cpu, tb, to_the_end)) {
-        atomic_store((_Atomic bool *)&cpu->interrupt_request, true);
+    if (cpu->insns_pending || cpu->insns >= *(volatile uint64_t *)&cpu->insns_limit) {
+        count_left(cpu, to_the_end);
     }
 }
 
-/* One turn: runs blocks chained to each other from the current pc. `last`: the way out taken
- * before. */
-static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
+/* The block at the current pc; NULL: there can be none, an exception is recorded. */
+static TranslationBlock *current_tb(CPUState *cpu)
 {
     uint32_t cflags = engine.cflags | cpu->cflags_next | (cpu->single_step ? CF_SINGLE : 0);
     uint32_t flags = current_tb_flags(cpu);
     vaddr pc = cpu_get_pc(cpu);
     uint64_t phys = 0;
-    bool plain = true;
 
     if (cpu->mmu) {
         cpu->tcg->code_page = code_page_enter(cpu, pc, flags, &phys);
@@ -371,35 +363,35 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
             return NULL;
         }
     }
-
-    if (log_enabled(LOG_EXEC | LOG_CPU)) {
+    if (cflags & (CF_CAREFUL | CF_SINGLE) || log_enabled(LOG_EXEC | LOG_CPU)) {
         cflags |= CF_NO_CHAIN;
     }
-    if (cflags & (CF_CAREFUL | CF_SINGLE)) {
-        cflags |= CF_NO_CHAIN;
-        plain = false;
+    TranslationBlock *tb = tb_lookup(pc, phys, flags, cflags);
+    return tb ? tb : tb_gen_code(cpu, pc, phys, flags, cflags);
+}
+
+/* One turn: runs blocks chained to each other from the current pc. `last`: the way out taken
+ * before. */
+static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
+{
+    uint64_t epoch = cpu->epoch;
+    TranslationBlock *tb = current_tb(cpu);
+
+    if (!tb) {
+        return NULL;
+    }
+    if (cpu->epoch != epoch) {
+        last = NULL;
     }
     cpu->cflags_next = 0;
-    TranslationBlock *tb = tb_lookup(pc, phys, flags, cflags);
-    if (!tb) {
-        uint64_t epoch = cpu->epoch;
-        tb = tb_gen_code(cpu, pc, phys, flags, cflags);
-        if (cpu->epoch != epoch) {
-            last = NULL;
-        }
-    }
-    if (plain && !(cflags & (CF_NO_CHAIN | CF_INTERP))) {
-        if (last && last->pc == pc) {
+    if (!(tb->cflags & (CF_NO_CHAIN | CF_INTERP))) {
+        if (last && last->pc == tb->pc) {
             tb_link(last, tb);
         } else if (!last) {
             remember_jump(cpu, tb);
         }
     }
-    thread_code(cpu)->counted = engine.config.icount ? tb : NULL;
     last = run_tb(cpu, tb);
-    if (engine.config.icount) {
-        count_insns(cpu);
-    }
     if (tb->cflags & CF_CAREFUL) {
         tcg_backend_set_fp_mode(cpu); /* which flags are set may decide what traps */
     }
@@ -425,11 +417,34 @@ static bool take_exception(CPUState *cpu, int excp)
     return true;
 }
 
-static bool take_interrupt(CPUState *cpu)
+static bool interrupt_due(CPUState *cpu)
 {
-    uint32_t wanted = atomic_load(&cpu->interrupts);
+    return atomic_load(&cpu->interrupts) && !cpu->single_step &&
+           cpu->target->system->interrupt_due(cpu);
+}
 
-    return wanted && !cpu->single_step && cpu->target->system->exec_interrupt(cpu, wanted);
+/*
+ * What comes from outside is to see an exact state: is it that? If not, runs the next instruction
+ * by itself, after which the same is to be asked again.
+ */
+static bool settled(CPUState *cpu)
+{
+    ThreadCode *tc = thread_code(cpu);
+
+    if (!tc->settling) {
+        const TranslationBlock *tb = current_tb(cpu);
+        if (!tb) {
+            return false;
+        }
+        tc->settling = tb->unsettled + 1;
+    }
+    if (--tc->settling == 0) {
+        return true;
+    }
+    cpu->cflags_next |= CF_SINGLE;
+    exec_once(cpu, NULL);
+    count(cpu, cpu->exception_index == EXCP_NONE && !cpu->cflags_next);
+    return false;
 }
 
 int cpu_exec(CPUState *cpu)
@@ -440,9 +455,7 @@ int cpu_exec(CPUState *cpu)
     if (sigsetjmp(cpu->jmp_env, 0)) {
         thread_code(cpu)->running = false;
         verify_left();
-        if (engine.config.icount) {
-            count_insns(cpu);
-        }
+        count(cpu, false);
         tcg_backend_reset_ret_stack(cpu);
         last = NULL;
     }
@@ -461,23 +474,31 @@ int cpu_exec(CPUState *cpu)
         if (cpu->exception_index != EXCP_NONE) {
             excp = cpu->exception_index;
             cpu->exception_index = EXCP_NONE;
+            thread_code(cpu)->settling = 0;
             if (cpu->mmu && take_exception(cpu, excp)) {
                 last = NULL;
                 continue;
             }
             break;
         }
-        if (atomic_load((_Atomic bool *)&cpu->interrupt_request)) {
-            atomic_store((_Atomic bool *)&cpu->interrupt_request, false);
-            excp = EXCP_INTERRUPT;
-            break;
-        }
-        if (cpu->mmu && take_interrupt(cpu)) {
+        bool asked = atomic_load((_Atomic bool *)&cpu->interrupt_request);
+        if (asked || (cpu->mmu && interrupt_due(cpu))) {
             last = NULL;
+            if (!settled(cpu)) {
+                continue;
+            }
+            if (asked) {
+                atomic_store((_Atomic bool *)&cpu->interrupt_request, false);
+                excp = EXCP_INTERRUPT;
+                break;
+            }
+            cpu->target->system->exec_interrupt(cpu, atomic_load(&cpu->interrupts));
             continue;
         }
+        thread_code(cpu)->settling = 0;
         const void *code = cpu->mmu && !last ? known_code(cpu) : NULL;
         last = code ? enter_known(cpu, code) : exec_once(cpu, last);
+        count(cpu, cpu->exception_index == EXCP_NONE && !cpu->cflags_next);
     }
     atomic_store_explicit((_Atomic bool *)&cpu->in_code, false, memory_order_release);
     return excp;

@@ -4,8 +4,8 @@
  * and also fires the timers of that clock, each at its own instruction, so that two runs with the
  * same input do the same.
  *
- * Blocks are not chained and end at their first way out (CF_ICOUNT), so that cpu_exec can tell from
- * the pc how far one went. The clock stands within a block: timers are late by one block at most.
+ * Blocks count what they do (count.c) and leave when the turn's limit is reached. The clock stands
+ * within a block: timers are late by one block at most.
  */
 #include "icount.h"
 
@@ -23,9 +23,10 @@ enum {
 
 static struct {
     bool on, sleep, align, adjust; /* adjust: shift=auto */
-    _Atomic uint64_t count, limit; /* instructions so far; those at which cpu_exec comes back */
-    /* ns = base + ((count - base_count) << shift); all change together, which readers see by the
-     * sequence */
+    CPUState *_Atomic cpu;         /* whose turn it is, or was last; NULL: there was none */
+    _Atomic uint64_t others;       /* instructions so far = others + cpu->insns */
+    /* ns = base + ((instructions - base_count) << shift); all change together, which readers see by
+     * the sequence */
     _Atomic unsigned sequence, shift;
     _Atomic int64_t base;
     _Atomic uint64_t base_count;
@@ -37,6 +38,13 @@ bool icount_enabled(void)
     return icount.on;
 }
 
+static uint64_t count(void)
+{
+    const CPUState *cpu = atomic_load(&icount.cpu);
+
+    return atomic_load(&icount.others) + (cpu ? *(const volatile uint64_t *)&cpu->insns : 0);
+}
+
 static int64_t read_clock(void)
 {
     unsigned sequence;
@@ -45,8 +53,7 @@ static int64_t read_clock(void)
     do {
         sequence = atomic_load(&icount.sequence);
         ns = atomic_load(&icount.base) +
-             (int64_t)((atomic_load(&icount.count) - atomic_load(&icount.base_count))
-                       << atomic_load(&icount.shift));
+             (int64_t)((count() - atomic_load(&icount.base_count)) << atomic_load(&icount.shift));
     } while (sequence & 1 || sequence != atomic_load(&icount.sequence));
     return ns;
 }
@@ -58,7 +65,7 @@ static void change(int64_t warp, unsigned shift)
 
     atomic_fetch_add(&icount.sequence, 1);
     atomic_store(&icount.base, now + warp);
-    atomic_store(&icount.base_count, atomic_load(&icount.count));
+    atomic_store(&icount.base_count, count());
     atomic_store(&icount.shift, shift);
     atomic_fetch_add(&icount.sequence, 1);
 }
@@ -66,7 +73,11 @@ static void change(int64_t warp, unsigned shift)
 /* A timer was armed that is earlier than all others. */
 static void earlier_timer(void)
 {
-    atomic_store(&icount.limit, 0);
+    CPUState *cpu = atomic_load(&icount.cpu);
+
+    if (cpu) {
+        *(volatile uint64_t *)&cpu->insns_limit = 0;
+    }
 }
 
 void icount_init(const IcountConfig *config)
@@ -77,14 +88,6 @@ void icount_init(const IcountConfig *config)
     icount.adjust = config->shift == ICOUNT_AUTO;
     icount.shift = icount.adjust ? 3 : (unsigned)config->shift;
     clock_set_virtual_source(read_clock, earlier_timer);
-}
-
-bool icount_ran(const CPUState *cpu, const TranslationBlock *tb, bool to_the_end)
-{
-    uint64_t size = (uint64_t)cpu->target->max_insn_len, far = cpu_get_pc(cpu) - tb->pc;
-    uint64_t n = !to_the_end && far < tb->nb_insns * size ? far / size : tb->nb_insns;
-
-    return atomic_fetch_add(&icount.count, n) + n >= atomic_load(&icount.limit);
 }
 
 /* ---- between the turns ---- */
@@ -128,23 +131,36 @@ static void look_at_host(void)
     }
 }
 
-void icount_begin_turn(void)
+static void whose_turn(CPUState *cpu)
 {
+    uint64_t others = count() - cpu->insns;
+
+    atomic_fetch_add(&icount.sequence, 1);
+    atomic_store(&icount.others, others);
+    atomic_store(&icount.cpu, cpu);
+    atomic_fetch_add(&icount.sequence, 1);
+}
+
+void icount_begin_turn(CPUState *cpu)
+{
+    volatile uint64_t *limit = &cpu->insns_limit;
     int64_t left;
     uint64_t now;
+
+    whose_turn(cpu);
 
     fire_timers();
     if (icount.adjust || icount.align) {
         look_at_host();
     }
     /* first the slice, so that a timer that comes now is not overwritten */
-    now = atomic_load(&icount.count);
-    atomic_store(&icount.limit, now + SLICE);
+    now = cpu->insns;
+    *limit = MIN(now + SLICE, cpu->insns_event);
     left = clock_virtual_deadline();
     if (left >= 0) {
         uint64_t insns = ((uint64_t)left >> atomic_load(&icount.shift)) + 1;
 
-        atomic_store(&icount.limit, MIN(atomic_load(&icount.limit), now + insns));
+        *limit = MIN(*limit, now + insns);
     }
 }
 

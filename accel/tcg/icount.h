@@ -15,13 +15,8 @@ typedef struct IcountConfig {
 
 void icount_init(const IcountConfig *config);
 bool icount_enabled(void);
-/*
- * The block was left, with the CPU's state exact; to_the_end: by its last way out, else wherever pc
- * is. True: the turn is over.
- */
-bool icount_ran(const CPUState *cpu, const TranslationBlock *tb, bool to_the_end);
-/* Fires what is due and sets the end of the turn that begins. */
-void icount_begin_turn(void);
+/* Fires what is due and sets the end of this CPU's turn, which begins. */
+void icount_begin_turn(CPUState *cpu);
 /* No vCPU has anything to do. */
 void icount_idle(void);
 

@@ -68,6 +68,7 @@ typedef struct CodeRegion {
 struct ThreadCode {
     TCGCodeRegion code; /* first: TCGContext.code points here */
     CodeRegion *region; /* while translating; else perhaps lost to another thread */
+    int settling;       /* instructions, + 1, to be run one by one before what asks is heard */
     uint32_t tb_flags;  /* those that the jump cache and the return stack were filled under */
     /*
      * While guest code is read for a translation. It may go meanwhile: unmapped by another thread,
@@ -77,7 +78,6 @@ struct ThreadCode {
     sigjmp_buf read_failed;
     bool running; /* compiled code or the interpreter is under way: its faults are the guest's */
     bool careful; /* the block is a CF_CAREFUL one */
-    const TranslationBlock *counted; /* -icount: under way */
 };
 
 static inline ThreadCode *thread_code(const CPUState *cpu)
@@ -187,6 +187,15 @@ void persist_new_block(TCGContext *s, TranslationBlock *tb);
 void persist_fork_prepare(void);
 void persist_fork_parent(void);
 void persist_fork_child(void);
+
+/* ---- count.c ---- */
+bool tb_counts(const TranslationBlock *tb);
+/* The ops at such a block's top; count_end, once it is known how many instructions it has. */
+int count_begin(TCGContext *s, const TranslationBlock *tb);
+void count_end(TCGContext *s, const TranslationBlock *tb, int size);
+/* Compiled code was left, with the CPU's state exact; to_the_end: by a way out, else wherever pc is.
+ */
+void count_left(CPUState *cpu, bool to_the_end);
 
 /* ---- cpu-exec.c ---- */
 /* The CPU is at a quiet point: it forgets every address of code that may be gone. */

@@ -75,11 +75,15 @@ static bool make_ops(TCGContext *s, TranslationBlock *tb, int max_insns)
 {
     tcg_context_start(s, tb);
     s->fp_soft = tb->cflags & CF_CAREFUL;
+    int size = tb_counts(tb) ? count_begin(s, tb) : -1;
     if (breakpoint_at(tb->pc)) {
         gen_breakpoint(s, tb->pc);
     }
     s->fp_flush = s->fp_default_nan = false;
     engine.target->translate(s, tb, max_insns);
+    if (size >= 0) {
+        count_end(s, tb, size);
+    }
     s->fp_soft |= s->fp_flush && tb->cflags & CF_FP_EXACT;
     if (s->overflow) {
         return false;

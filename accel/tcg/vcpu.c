@@ -211,7 +211,6 @@ static bool tcg_init(const TargetOps *target, const char *guest, const char *tex
         return false;
     }
     o.config.icount = o.icount.shift != NO_ICOUNT;
-    o.config.no_chain |= o.config.icount;
     o.config.cache_dir = tcg_cache_dir(o.cache);
     if (!tcg_exec_init(target, &o.config, err)) {
         return false;
@@ -285,6 +284,9 @@ static void *vcpu_thread(void *arg)
 {
     VCPU *v = arg;
 
+    g_autofree char *name = g_strdup_printf("CPU %d/TCG", v->index);
+
+    pthread_setname_np(pthread_self(), name);
     vcpu_set_current(v);
     v->thread_id = gettid();
     for (;;) {
@@ -296,6 +298,7 @@ static void *vcpu_thread(void *arg)
 
 static void *round_robin_thread(G_GNUC_UNUSED void *arg)
 {
+    pthread_setname_np(pthread_self(), "ALL CPUs/TCG");
     for (;;) {
         bool any = false;
 
@@ -306,7 +309,7 @@ static void *round_robin_thread(G_GNUC_UNUSED void *arg)
             vcpu_set_current(v);
             v->thread_id = gettid();
             if (icount_enabled()) {
-                icount_begin_turn();
+                icount_begin_turn(v->cpu);
             }
             if (vcpu_enter(v, false)) {
                 atomic_store(&tcg.turn, v);

@@ -393,6 +393,11 @@ const Property e1000_props[] = {
       .kind = PROP_MAC,
       .offset = offsetof(E1000, preset_mac),
       .doc = "its address; made up if not given" },
+    { .name = "bootindex",
+      .kind = PROP_I32,
+      .offset = offsetof(E1000, bootindex),
+      .preset = "-1",
+      .doc = "its place in the boot order" },
     { .name = NULL },
 };
 

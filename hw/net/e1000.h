@@ -57,6 +57,7 @@ struct E1000 {
     PCIDevice parent;
     const E1000Model *model;
     uint8_t preset_mac[6];
+    int32_t bootindex;
     NetClient *peer;
 
     NetClient *nc;

@@ -75,12 +75,18 @@ static void set_link(RTL8139 *s)
     rtl_put16(s, CSCR, up ? CSCR_LINK_OK : 0);
 }
 
+/* Where the first packet goes: CAPR is 16 behind where software reads. */
+static void rewind_ring(RTL8139 *s)
+{
+    rtl_put16(s, CAPR, 0xfff0);
+    rtl_put16(s, CBR, 0);
+}
+
 /* CR.RST: what is under way is forgotten; the address stays. */
 static void reset_engine(RTL8139 *s)
 {
     s->regs[CR] = 0;
-    rtl_put16(s, CAPR, 0xfff0);
-    rtl_put16(s, CBR, 0);
+    rewind_ring(s);
     rtl_put16(s, IMR, 0);
     rtl_put16(s, ISR, 0);
     rtl_put32(s, TCR, s->cplus ? TCR_VERSION_CPLUS : TCR_VERSION_C);
@@ -191,13 +197,18 @@ static void write_eeprom_lines(RTL8139 *s, uint8_t val)
     s->regs[CR9346] = val;
 }
 
+/* Linux' 8139too gets rid of a packet that it cannot stand by turning the receiver off and on, and
+ * then reads from the ring's start. */
 static void write_command(RTL8139 *s, uint8_t val)
 {
     if (val & CR_RST) {
         reset_engine(s);
-    } else {
-        s->regs[CR] = val & (CR_TE | CR_RE);
+        return;
     }
+    if (s->regs[CR] & ~val & CR_RE) {
+        rewind_ring(s);
+    }
+    s->regs[CR] = val & (CR_TE | CR_RE);
 }
 
 /* One byte, with what must happen byte by byte. */
@@ -383,6 +394,11 @@ static const Property props[] = {
       .kind = PROP_MAC,
       .offset = offsetof(RTL8139, preset_mac),
       .doc = "its address; made up if not given" },
+    { .name = "bootindex",
+      .kind = PROP_I32,
+      .offset = offsetof(RTL8139, bootindex),
+      .preset = "-1",
+      .doc = "its place in the boot order" },
     { .name = "cplus",
       .kind = PROP_BOOL,
       .offset = offsetof(RTL8139, cplus),

@@ -15,7 +15,7 @@
 #include "hw/timer.h"
 #include "net/net.h"
 
-/* Offsets, DS 6 "Register descriptions". */
+/* Offsets, DS "Register Descriptions". */
 enum {
     IDR = 0x00,   /* own address */
     MAR = 0x08,   /* group addresses, 64 bits of hash */
@@ -96,6 +96,7 @@ enum {
 typedef struct RTL8139 {
     PCIDevice parent;
     uint8_t preset_mac[6];
+    int32_t bootindex;
     NetClient *peer;
     bool cplus;
 

@@ -40,6 +40,7 @@ enum {
     STATUS_LINK_UP = 1,
     STATUS_ANNOUNCE = 2,
     MAX_MACS = 64,
+    MAX_CHAINS = 128, /* that one packet may be spread over */
     MAX_VLANS = 4096,
     MAX_RSS_TABLE = 128,
     /* IPv4, TCPv4, UDPv4, IPv6, TCPv6, UDPv6, 5.1.6.4.3 */
@@ -95,6 +96,7 @@ struct VirtIONet {
     VirtIODevice parent;
     NetClient *peer;
     uint8_t preset_mac[6], mac[6];
+    int32_t bootindex;
     uint16_t rx_size, tx_size, mtu;
     uint32_t speed;
     int duplex;

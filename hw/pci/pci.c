@@ -409,6 +409,9 @@ static void firmware_name(const Bus *b, const Device *d, GString *path)
     if (dev->devfn & 7) {
         g_string_append_printf(path, ",%x", dev->devfn & 7u);
     }
+    if (class_code == 0x0200 && !d->inner) { /* what a transport carries says so itself */
+        g_string_append(path, "/ethernet-phy@0");
+    }
 }
 
 const BusType pci_bus_type = { .name = "pci",

@@ -84,7 +84,8 @@ typedef struct VRingOps {
     /* Reads the next chain into b; false: broken. */
     bool (*take)(VirtQueue *vq, VirtChainBuilder *b);
     void (*untake)(VirtQueue *vq, const VirtChain *c);
-    void (*use)(VirtQueue *vq, uint32_t head, uint32_t count, uint32_t written);
+    /* Gives chains back; the driver sees none before all are there. */
+    void (*use)(VirtQueue *vq, const VirtDone *done, unsigned n);
     bool (*wants_interrupt)(VirtQueue *vq);
     void (*notification)(VirtQueue *vq, bool on);
 } VRingOps;

@@ -73,6 +73,14 @@ struct CPUState {
     const void *slow_frame;              /* the backend's, while softmmu_run_op runs */
     /* Not 0: one thread alone sees the guest's memory, so that atomics need no bus lock. */
     volatile uint32_t memory_is_private;
+    /*
+     * Instructions (accel/tcg/count.c), while blocks that count run: those done before the block
+     * that is under way; how many it has, and where it begins; and the number from which on no
+     * further block is begun.
+     */
+    uint64_t insns, insns_pending;
+    vaddr insns_start;
+    uint64_t insns_limit;
     uint64_t scratch[64]; /* the backend's: spilled temps and operands of evaluated ops */
 
     FloatStatus fp_status; /* modes and flags of fpu/; round_mode mirrors the host's */
@@ -94,6 +102,7 @@ struct CPUState {
     vaddr careful_addr;     /* CF_CAREFUL blocks store each data address here before they use it */
     bool single_step;       /* one instruction for each cpu_exec, then EXCP_DEBUG */
     uint32_t cflags_next;   /* CF_* for the next block only */
+    uint64_t insns_event;   /* the target's insns_event is called when `insns` has come so far */
     sigjmp_buf jmp_env;     /* cpu_loop_exit */
     uint64_t epoch;         /* of the code buffer, last seen at a quiet point */
     CPUState *next_cpu;     /* list of all; accel/tcg's lock */
@@ -139,6 +148,8 @@ struct TargetOps {
     uint32_t pc_offset; /* of the 64-bit pc */
     int jc_shift;       /* log2 of the instruction alignment: 2 for Arm */
     int max_insn_len;   /* bytes */
+    uint32_t
+        count_flag; /* of tb_flags: the block counts its instructions; these are of one length */
     FloatNaNRule nan_rule;
     int cs_arch, cs_mode; /* capstone's, for -d in_asm */
 

@@ -14,7 +14,7 @@ enum {
     CF_FP_EXACT = 32,    /* with FP_CHECK: where denormals are flushed, all is done by fpu/ */
     CF_FP_CHECK = 16,    /* floating results checked inline, host traps masked (docs/tcg.md) */
     CF_FP_TININESS = 64, /* results compared with the least normal number, no trap for tiny ones */
-    CF_ICOUNT = 256,     /* ends at its first way out, so that what ran can be counted */
+    CF_ICOUNT = 256,     /* counts its instructions (accel/tcg/count.c) */
     CF_STORES_COUNTED = 512, /* the front end guards stores (tcg_count_stores) */
     CF_SHARED = 128,         /* others see the guest's memory: 16-byte accesses where it can tell */
 };
@@ -45,6 +45,12 @@ struct TranslationBlock {
     uint32_t flags;   /* TargetOps.tb_flags */
     uint32_t cflags;  /* CF_* */
     uint16_t nb_insns;
+    /*
+     * Globals that are dead where the block begins may be stale there. Who comes from outside
+     * (a signal, an interrupt, a debugger) finds them exact after this many instructions have been
+     * run one by one. 0: all is exact.
+     */
+    uint16_t unsettled;
     uint16_t nb_ranges;
     bool invalid;
     struct {

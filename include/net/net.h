@@ -202,6 +202,8 @@ bool net_check(FILE *f);
 void net_cleanup(void);
 /* `info network` */
 char *net_describe(void);
+/* Packets that the client did not get, for whatever reason. */
+uint64_t net_dropped(const NetClient *nc);
 
 extern const NetClientInfo *const net_client_types[]; /* of -netdev; NULL at the end */
 

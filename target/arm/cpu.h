@@ -123,6 +123,7 @@ enum {
     ARM_TBF_ZVA_TRAP = 1 << 22,  /* DC ZVA at EL0 is trapped */
     ARM_TBF_NO_MOPS = 1 << 23,   /* CPY and SET at EL0 are undefined */
     ARM_TBF_STEP_SOON = 1 << 24, /* software step begins when PSTATE.D lets it */
+    ARM_TBF_COUNT = 1 << 25,     /* instructions are counted */
     ARM_TBF_FP_FZ = 1 << 26,     /* FPCR.FZ */
     ARM_TBF_FP_DN = 1 << 27,     /* FPCR.DN */
 };
@@ -177,7 +178,7 @@ void arm_dump_state(const CPUState *cpu, FILE *f);
     .name = "aarch64", .globals = arm_globals, .nb_globals = ARM_NB_GLOBALS,               \
     .cc_global = ARM_G_CC, .cpu_size = sizeof(CPUArmState),                                \
     .env_bias = offsetof(CPUArmState, x) + 128, .pc_offset = offsetof(CPUArmState, pc),    \
-    .jc_shift = 2, .max_insn_len = 4, .nan_rule = FLOAT_NAN_ARM, .cs_arch = CS_ARCH_ARM64, \
+    .jc_shift = 2, .max_insn_len = 4, .count_flag = ARM_TBF_COUNT, .nan_rule = FLOAT_NAN_ARM, .cs_arch = CS_ARCH_ARM64, \
     .cs_mode = CS_MODE_ARM, .list_models = arm_list_models, .translate = arm_translate
 
 static inline bool arm_feature(const CPUArmState *env, ARMFeature f)

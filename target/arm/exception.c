@@ -31,8 +31,15 @@ static int stack_of(uint32_t pstate)
 static void set_pstate(CPUArmState *env, uint32_t pstate)
 {
     int old = stack_of(env->pstate), new = stack_of(pstate);
+    bool other_el = (env->pstate ^ pstate) & ARM_PSTATE_EL && env->board->pmu.filtered;
 
+    if (other_el) {
+        arm_pmu_leave_el(env);
+    }
     env->pstate = pstate;
+    if (other_el) {
+        arm_pmu_enter_el(env);
+    }
     if (old != new) {
         env->sys.sp_el[old] = env->x[31];
         env->x[31] = env->sys.sp_el[new];
@@ -221,10 +228,12 @@ bool arm_exec_interrupt(CPUState *cpu, uint32_t interrupts)
 }
 
 /* WFE does not wake for what is masked (D1.6.1), unlike WFI. */
-bool arm_interrupt_unmasked(const CPUArmState *env)
+bool arm_interrupt_due(const CPUState *cpu)
 {
+    const CPUArmState *env = arm_env(cpu);
+
     for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        if (env->parent.interrupts & kinds[i].interrupt && !(env->pstate & kinds[i].mask)) {
+        if (cpu->interrupts & kinds[i].interrupt && !(env->pstate & kinds[i].mask)) {
             return true;
         }
     }
@@ -238,7 +247,7 @@ bool arm_has_work(const CPUState *cpu)
     if (arm_vcpu(env)->powered_off) {
         return false;
     }
-    return env->sys.event || (env->sys.wfe ? arm_interrupt_unmasked(env) : cpu->interrupts != 0);
+    return env->sys.event || (env->sys.wfe ? arm_interrupt_due(cpu) : cpu->interrupts != 0);
 }
 
 /* ---- return

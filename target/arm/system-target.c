@@ -190,6 +190,7 @@ static uint32_t system_tb_flags(const CPUState *cpu)
     uint32_t pac = (sctlr & SCTLR_EnIA ? 1 : 0) | (sctlr & SCTLR_EnIB ? 2 : 0) |
                    (sctlr & SCTLR_EnDA ? 4 : 0) | (sctlr & SCTLR_EnDB ? 8 : 0);
     flags |= pac << ARM_TBF_PAC_SHIFT;
+    flags |= env->board->pmu.counts_insns ? ARM_TBF_COUNT : 0;
     flags |= !el && !(sctlr & SCTLR_DZE) ? ARM_TBF_ZVA_TRAP : 0;
     flags |= !el && !(sctlr & SCTLR_MSCEn) ? ARM_TBF_NO_MOPS : 0;
     return flags;
@@ -214,10 +215,12 @@ static const TargetSystemOps system_ops = {
     .bus_error = arm_bus_error,
     .unaligned = arm_unaligned,
     .do_interrupt = arm_do_interrupt,
+    .interrupt_due = arm_interrupt_due,
     .exec_interrupt = arm_exec_interrupt,
     .has_work = arm_has_work,
     .debug_translate = arm_debug_translate,
     .debug_hit = arm_debug_hit,
+    .insns_event = arm_pmu_overflow,
     .code_key = arm_code_key,
 };
 

@@ -69,7 +69,10 @@ typedef struct ARMPMU {
      */
     uint64_t cycles, counters[ARM_PMU_COUNTERS];
     int64_t since;
-    Timer timer; /* the next overflow */
+    uint64_t insns_since; /* the same in instructions */
+    bool counts_insns;    /* some counter does, at this exception level */
+    bool filtered;        /* some counter counts at one exception level only */
+    Timer timer;          /* the next overflow of cycles */
 } ARMPMU;
 
 typedef struct ARMPlugin {
@@ -197,6 +200,10 @@ int64_t arm_counter_to_ns(const CPUArmState *env, uint64_t count);
 /* ---- pmu.c ---- */
 void arm_pmu_init(CPUArmState *env);
 void arm_pmu_reset(CPUArmState *env);
+void arm_pmu_overflow(CPUState *cpu); /* TargetSystemOps.insns_event */
+/* Around a change of the exception level, if ARMPMU.filtered. */
+void arm_pmu_leave_el(CPUArmState *env);
+void arm_pmu_enter_el(CPUArmState *env);
 
 /* ---- debug.c ---- */
 /* Whether debug exceptions of this EL reach EL1 (D2.9, AArch64.GenerateDebugExceptions). */
@@ -210,7 +217,7 @@ uint64_t arm_sysreg_id(const ARMSysReg *r);
 const ARMSysReg *arm_sysreg_by_id(uint64_t id);
 /* TargetSystemOps.code_key */
 uint64_t arm_code_key(const CPUState *cpu);
-bool arm_interrupt_unmasked(const CPUArmState *env);
+bool arm_interrupt_due(const CPUState *cpu);
 bool arm_breakpoint_at(const CPUArmState *env, vaddr pc);
 bool arm_breakpoints_enabled(const CPUArmState *env);
 

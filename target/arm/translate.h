@@ -26,11 +26,13 @@ struct DisasContext {
     vaddr pc;         /* of the instruction being translated */
     vaddr next_pc;    /* where translation goes on after it; pc + 4 unless a branch is followed */
     bool done;        /* the block has ended */
+    bool counted;     /* the block counts its instructions (accel/tcg/count.c) */
     bool careful;     /* CF_CAREFUL: addresses masked (TBI), alignment checked */
     bool fp_soft;     /* FPCR asks for what only fpu/ does, or careful */
     bool system;      /* a whole machine's CPU, at exception level el; false: user mode, el is 0 */
     int el;
     uint32_t insn;   /* being translated */
+    bool alone;      /* the block is one instruction: nothing behind it is read */
     bool cc_written; /* the block has written the flags before this point */
     int nb_side_exits;
     int ops_at_reserve; /* how many ops the block had behind its last load-exclusive, or 0 */

@@ -16,6 +16,10 @@ check-system-slow: all $(BUILD)/machine-guest
 check-system-start: $(BUILD)/latimer-system
 	@$(TAP)system-start tests/system/start $(BUILD)/latimer-system
 
+# What is about the emulator itself.
+check-system-options: $(BUILD)/latimer-system
+	@$(TAP)system-options tests/system/options $(BUILD)/latimer-system-aarch64
+
 # Devices by their registers (-accel qtest): no guest.
 check-system-registers: $(BUILD)/latimer-system
 	@$(TAP)system-registers tests/system/registers $(abspath $(BUILD)/latimer-system-aarch64)
@@ -29,9 +33,9 @@ check-kvm-unit-tests: all
 	@$(TAP)kvm-unit-tests $(if $(KVM_UNIT_TESTS),timeout -s KILL 3600 tests/system/kvm-unit-tests \
 	    $(BUILD)/latimer-system-aarch64 $(KVM_UNIT_TESTS),echo '1..0 # SKIP KVM_UNIT_TESTS= names no folder')
 
-CHECKS      += check-system-start check-system-registers check-system
+CHECKS      += check-system-start check-system-options check-system-registers check-system
 CHECKS_SLOW += check-system-slow check-system-real check-kvm-unit-tests
-.PHONY: check-system check-system-slow check-system-start check-system-registers check-system-real \
+.PHONY: check-system check-system-slow check-system-start check-system-options check-system-registers check-system-real \
         check-kvm-unit-tests
 
 bench-system: all $(BUILD)/machine-guest ## a machine's speed, beside qemu-system-aarch64 where it is installed

@@ -700,6 +700,16 @@ static void test_rtl_old(void)
     make_packet(p, other, ETH_PROTO_UDP, 500);
     give(p, 542);
     g_assert_true(rtl(R_CR, 1) & 1);
+    /* The receiver off and on: the ring begins anew. */
+    make_packet(p, own, ETH_PROTO_UDP, 500);
+    give(p, 542);
+    g_assert_false(rtl(R_CR, 1) & 1);
+    rtl_set(R_CR, 0x04, 1);
+    rtl_set(R_CR, 0x0c, 1);
+    g_assert_true(rtl(R_CR, 1) & 1);
+    wr(BUFFERS, 0, 4);
+    give(p, 542);
+    g_assert_cmphex(rd(BUFFERS, 4), ==, 0x4001 | (542 + 4) << 16);
     rtl_set(R_CR, 0x10, 1);
     g_assert_cmphex(rtl(R_CR, 1) & 0x1c, ==, 0);
     unplug();

@@ -40,6 +40,17 @@ check-diff: $(DIFF_BUILD)/runner-latimer
 check-models: $(DIFF_BUILD)/runner-latimer
 	@$(TAP)models tests/diff/models.py $(BUILD)
 
+# All values of bits 31:10: what is unallocated or reserved is SIGILL.
+$(DIFF_BUILD)/encodings: tests/diff/encodings.c
+	@mkdir -p $(@D)
+	$(DIFF_CC) -O1 -static -Wall -Wextra -o $@ $<
+
+check-encodings: $(BUILD)/latimer-aarch64 $(DIFF_BUILD)/encodings
+	@$(TAP)encodings tests/diff/allocated.py check $(BUILD)/latimer-aarch64 $(DIFF_BUILD)/encodings 0x382
+
+check-encodings-more: $(BUILD)/latimer-aarch64 $(DIFF_BUILD)/encodings
+	@$(TAP)encodings-more tests/diff/allocated.py check $(BUILD)/latimer-aarch64 $(DIFF_BUILD)/encodings 0x3ff
+
 record-diff: $(DIFF_BUILD)/runner-latimer $(DIFF_RUNNER) ## write those answers anew: AGAINST='qemu-aarch64 -cpu max'
 	tests/diff/answers.py record $(BUILD) '$(AGAINST)'
 
@@ -49,5 +60,6 @@ coverage-isa: $(DIFF_BUILD)/runner-latimer $(BUILD)/latimer-aarch64 guest-progra
 	    > $(BUILD)/coverage-isa.txt; status=$$?; tail -3 $(BUILD)/coverage-isa.txt; \
 	echo "the table: $(BUILD)/coverage-isa.txt"; exit $$status
 
-CHECKS += check-diff check-models
-.PHONY: diff diff-long check-diff check-models record-diff coverage-isa
+CHECKS += check-diff check-models check-encodings
+CHECKS_SLOW += check-encodings-more
+.PHONY: diff diff-long check-diff check-models check-encodings check-encodings-more record-diff coverage-isa

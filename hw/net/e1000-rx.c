@@ -231,8 +231,8 @@ static E1000Ring receive_ring(E1000 *s, unsigned queue)
     return r;
 }
 
-/* False: there are not enough. */
-static bool store(E1000 *s, const uint8_t *data, size_t len, RxInfo *info)
+/* 0: there are not enough descriptors; negative: there could never be, or they are no memory. */
+static NetResult store(E1000 *s, const uint8_t *data, size_t len, RxInfo *info)
 {
     E1000Ring r = receive_ring(s, info->queue);
     MemTxAttrs attrs = { .requester = pci_requester(&s->parent) };
@@ -241,22 +241,22 @@ static bool store(E1000 *s, const uint8_t *data, size_t len, RxInfo *info)
     uint64_t per_desc = 0, desc[4];
     uint32_t left = free_descs(&r);
     if (!left) {
-        return false;
+        return 0;
     }
     while (done < len) {
         RxBuffers b;
         uint16_t used[4] = { 0 };
         hwaddr at = r.base + (hwaddr)*r.head * size;
         if (address_space_read(pci_dma(&s->parent), at, &attrs, desc, size)) {
-            return true; /* and it is lost */
+            return -1;
         }
         read_buffers(s, desc, &b);
         if (!per_desc) {
             for (unsigned i = 0; i < b.n; i++) {
                 per_desc += b.size[i];
             }
-            if (!per_desc || (uint64_t)left * per_desc < len) {
-                return false;
+            if (!per_desc || left * per_desc < len) {
+                return (r.count - 1) * per_desc < len ? -1 : 0;
             }
         }
         done += fill(s, &b, data + done, len - done, used);
@@ -270,7 +270,7 @@ static bool store(E1000 *s, const uint8_t *data, size_t len, RxInfo *info)
         address_space_write(pci_dma(&s->parent), at, &attrs, desc, size);
         *r.head = (*r.head + 1) % r.count;
     }
-    return true;
+    return 1;
 }
 
 /* ---- the way in ---------------------------------------------------------------------------- */
@@ -365,10 +365,11 @@ NetResult e1000_receive(NetClient *nc, const struct iovec *iov, int iovcnt)
         info.status |= RX_VP;
         in_memory = eth_remove_tag(packet, in_memory);
     }
-    if (!store(s, packet, in_memory, &info)) {
+    NetResult stored = store(s, packet, in_memory, &info);
+    if (stored <= 0) {
         e1000_count(s, RNBC, 1);
         e1000_cause(s, INT_RXO);
-        return 0;
+        return stored;
     }
     count_received(s, packet, len);
     raise_causes(s, info.queue);

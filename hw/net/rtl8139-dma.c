@@ -319,12 +319,12 @@ static uint32_t checksum_bits(const EthHeaders *h, const uint8_t *packet)
     return bits;
 }
 
-/* How many descriptors from rx_index on it takes; 0: they are not there. */
-static unsigned needed_descs(RTL8139 *s, uint32_t len)
+/* How many descriptors from rx_index on it takes; 0: they are not there; -1: nor could they be. */
+static int needed_descs(RTL8139 *s, uint32_t len)
 {
     hwaddr base = rtl_get64(s, RDSAR) & ~255ull;
     uint32_t index = s->rx_index, room = 0;
-    for (unsigned n = 1; n <= MAX_RING; n++) {
+    for (int n = 1; n <= MAX_RING; n++) {
         uint32_t word;
         if (!dma_read(s, base + 16 * index, &word, 4) || !(word & DESC_OWN)) {
             return 0;
@@ -334,8 +334,11 @@ static unsigned needed_descs(RTL8139 *s, uint32_t len)
             return n;
         }
         index = word & DESC_EOR || index == MAX_RING - 1 ? 0 : index + 1;
+        if (index == s->rx_index) {
+            break;
+        }
     }
-    return 0;
+    return -1;
 }
 
 static NetResult store_cplus(RTL8139 *s, uint8_t *data, uint32_t len, RxKind kind)
@@ -350,14 +353,16 @@ static NetResult store_cplus(RTL8139 *s, uint8_t *data, uint32_t len, RxKind kin
         tag = RX_TAGGED | GUINT16_SWAP_LE_BE(h.tci);
         len = (uint32_t)eth_remove_tag(data, len);
     }
-    unsigned n = len <= 0x1fff ? needed_descs(s, len) : 0;
-    if (!n) {
-        s->starved = true;
-        timer_mod(&s->retry, clock_get_ns(CLOCK_VIRTUAL) + RETRY_NS);
+    int n = len <= 0x1fff ? needed_descs(s, len) : -1;
+    if (n <= 0) {
+        s->starved = n == 0;
+        if (n == 0) {
+            timer_mod(&s->retry, clock_get_ns(CLOCK_VIRTUAL) + RETRY_NS);
+        }
         rtl_interrupt(s, INT_RXOVW);
-        return len <= 0x1fff ? 0 : -1;
+        return n;
     }
-    for (unsigned i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++) {
         hwaddr at = base + 16 * s->rx_index;
         uint32_t desc[4];
         dma_read(s, at, desc, sizeof(desc));

@@ -12,6 +12,7 @@
 
 #include "hw/memory.h"
 #include "hw/net/virtio-net.h"
+#include "hw/runstate.h"
 #include "hw/virtio/virtqueue.h"
 #include "net/fdwatch.h"
 
@@ -104,13 +105,28 @@ static void map_changed(MemoryListener *l, AddressSpace *as, const FlatView *old
     }
 }
 
-static void listen_to_map(void)
+/* The kernel stops when the machine does. (Who cannot go on is no longer in the list.) */
+static void state_changed(G_GNUC_UNUSED void *opaque, G_GNUC_UNUSED RunState state)
+{
+    g_autoptr(GPtrArray) devices = g_ptr_array_new();
+    for (VhostNet *v = all; v; v = v->next) {
+        if (!g_ptr_array_find(devices, v->vdev, NULL)) {
+            g_ptr_array_add(devices, v->vdev);
+        }
+    }
+    for (guint i = 0; i < devices->len; i++) {
+        virtio_net_update_vhost(devices->pdata[i]);
+    }
+}
+
+static void listen(void)
 {
     static MemoryListener listener = { .commit = map_changed };
     static bool listening;
     if (!listening) {
         listening = true;
         memory_listener_register(&listener);
+        run_state_add_listener(state_changed, NULL);
     }
 }
 
@@ -190,7 +206,7 @@ VhostNet *vhost_net_new(VirtIODevice *vdev, int fd, int tap, GError **err)
         g_free(v);
         return NULL;
     }
-    listen_to_map();
+    listen();
     all = v;
     return v;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hw/net/virtio-net.h"
+#include "hw/vcpu.h"
 #include "hw/virtio/virtio-pci.h"
 
 /* ---- features ------------------------------------------------------------------------------ */
@@ -202,9 +203,9 @@ static bool kernel_may(const VirtIONIC *nic)
 {
     const NetClient *nc = &nic->nc;
     VirtIODevice *vdev = &nic->dev->parent;
-    return virtio_running(vdev) && nic->pair < nic->dev->pairs_used && nc->peer && !nc->link_down &&
-           !nc->peer->link_down && virtq_regs(vdev, 2 * nic->pair)->enabled &&
-           virtq_regs(vdev, 2 * nic->pair + 1)->enabled;
+    return run_state_get() == RUN_STATE_RUNNING && virtio_running(vdev) &&
+           nic->pair < nic->dev->pairs_used && nc->peer && !nc->link_down && !nc->peer->link_down &&
+           virtq_regs(vdev, 2 * nic->pair)->enabled && virtq_regs(vdev, 2 * nic->pair + 1)->enabled;
 }
 
 /* What waits for buffers comes first, or not at all: there is no other way for it any more. */

@@ -800,6 +800,33 @@ static void test_rtl_cplus(void)
     unplug();
 }
 
+/* What the whole ring has no room for is dropped and counted, and what is behind it comes. */
+static void test_never(void)
+{
+    uint8_t p[6000];
+    plug("e1000", 0);
+    set(CTRL, CTRL_SLU);
+    rx_start(RCTL_SECRC | RCTL_LPE | 3 << 16); /* 256 bytes a buffer */
+    size_t len = make_packet(p, own, ETH_PROTO_UDP, 5000);
+    give(p, len);
+    g_assert_cmpuint(wire->nc.peer->stats.dropped_self, ==, 1);
+    give(p, make_packet(p, own, ETH_PROTO_UDP, 1000));
+    g_assert_cmpuint(reg(RDH), ==, 5);
+    unplug();
+    plug("rtl8139", 1);
+    rtl_set(R_CPCR, 3, 2);
+    rtl_set(R_RDSAR, RX_RING, 4);
+    rtl_desc(RX_RING, 1u << 31 | 512, 0, BUFFERS);
+    rtl_desc(RX_RING + 16, 3u << 30 | 512, 0, BUFFERS + 512);
+    rtl_set(R_RCR, 0x8f, 4);
+    rtl_set(R_CR, 0x0c, 1);
+    give(p, make_packet(p, own, ETH_PROTO_UDP, 1400));
+    g_assert_cmpuint(wire->nc.peer->stats.dropped_self, ==, 1);
+    give(p, make_packet(p, own, ETH_PROTO_UDP, 100));
+    g_assert_cmphex(rd(RX_RING, 4) >> 28, ==, 3);
+    unplug();
+}
+
 /* ---- nonsense ------------------------------------------------------------------------------ */
 
 static GRand *rng;
@@ -959,6 +986,7 @@ int main(int argc, char **argv)
     g_test_add_func("/nic/e1000/identity", test_e1000_identity);
     g_test_add_func("/nic/e1000/transmit", test_e1000_transmit);
     g_test_add_func("/nic/e1000/receive", test_e1000_receive);
+    g_test_add_func("/nic/never", test_never);
     g_test_add_func("/nic/e1000/fuzz", test_fuzz_e1000);
     g_test_add_func("/nic/e1000e/identity", test_e1000e_identity);
     g_test_add_func("/nic/e1000e/queues", test_e1000e_queues);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "hw/net/vhost-net.h"
+#include "hw/vcpu.h"
 #include "hw/virtio/virtio.h"
 #include "net/net.h"
 #include "tests/unit/hw-harness.h"
@@ -399,6 +400,24 @@ static void test_stop_and_go(void)
     unplug();
 }
 
+/* While the machine stands still, nobody writes into its memory. */
+static void test_machine_stops(void)
+{
+    uint8_t packet[HEADER + 60] = { 0 };
+    new_kernel();
+    g_assert_nonnull(plug(NULL));
+    driver_ok(V1);
+    add(1, packet, sizeof(packet));
+    g_assert_true(serve(1, NULL, 0));
+    vm_stop(RUN_STATE_PAUSED);
+    g_assert_cmpint(kernel.ring[0].backend, ==, -1);
+    g_assert_false(wire->lent);
+    vm_start();
+    g_assert_cmpint(kernel.ring[0].backend, ==, WIRE_FD);
+    g_assert_cmpuint(kernel.ring[1].avail, ==, 1);
+    unplug();
+}
+
 /* A change of the memory map is told while it runs. */
 static void test_memory(void)
 {
@@ -463,8 +482,10 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     board_init();
+    vm_start();
     g_test_add_func("/vhost/traffic", test_traffic);
     g_test_add_func("/vhost/stop-and-go", test_stop_and_go);
+    g_test_add_func("/vhost/machine-stops", test_machine_stops);
     g_test_add_func("/vhost/memory", test_memory);
     g_test_add_func("/vhost/refused", test_refused);
     g_test_add_func("/vhost/gone", test_gone);

@@ -211,7 +211,9 @@ static int64_t exec_path(TaskState *ts, const char *path, uint64_t argv, uint64_
 
 static const char *exec_name(const char *path, char *buf)
 {
-    return proc_self_is_exe(path) ? proc.exe_path : translate_path(path, buf);
+    const char *exe = proc_exe(path, buf);
+
+    return exe ? exe : translate_path(path, buf);
 }
 
 /*

@@ -601,6 +601,7 @@ int main(int argc, char **argv)
     if (!setup_stack(&prog, cpu, &err)) {
         fatal(126, "%s", err->message);
     }
+    proc_self_publish();
     ts = task_new(cpu, proc.arch, sighand_copy(NULL));
     ts->tid = getpid();
     tasks_add(ts);

@@ -84,6 +84,36 @@ void own_fd_close(OwnFd which)
     }
 }
 
+bool own_fd_give_way(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return false;
+    }
+    for (OwnFd which = OWN_FD_SELF; which <= OWN_FD_TEXT; which++) {
+        int fd = own_fds[which], moved;
+
+        if (fd < 0 || (rlim_t)fd >= limit.rlim_cur) {
+            continue;
+        }
+        moved = own_fd_move(fd);
+        if (moved >= 0 && (rlim_t)moved >= limit.rlim_cur) {
+            own_fds[which] = moved;
+            close(fd);
+            return true;
+        }
+        if (moved >= 0) {
+            close(moved);
+        }
+        if (which == OWN_FD_TEXT) { /* then others may write to the program while it runs */
+            own_fd_close(which);
+            return true;
+        }
+    }
+    return false;
+}
+
 int64_t sys_dup3(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     (void)ts;

@@ -65,18 +65,20 @@ int64_t sys_readlinkat(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     char path[PATH_MAX], other[PATH_MAX];
     long len = copy_string_from_guest(path, a[1], sizeof(path));
+    const char *exe;
 
     (void)ts;
     if (len < 0) {
         return len;
     }
-    if (proc_self_is_exe(path)) {
-        size_t n = MIN(strlen(proc.exe_path), a[3]);
+    exe = proc_exe(path, other);
+    if (exe) {
+        size_t n = MIN(strlen(exe), a[3]);
 
         if ((int)a[3] <= 0) {
             return -EINVAL;
         }
-        return copy_to_guest(a[2], proc.exe_path, n) ? (int64_t)n : -EFAULT;
+        return copy_to_guest(a[2], exe, n) ? (int64_t)n : -EFAULT;
     }
     return safe_call(__NR_readlinkat, a[0], (uintptr_t)translate_path(path, other), host_arg(a[2]),
                      a[3]);

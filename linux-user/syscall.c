@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -120,7 +121,27 @@ typedef struct Scratch {
     int nb_paths;
 } Scratch;
 
-static int convert_path(uint64_t *arg, Scratch *sc)
+/* Is a link at the path's end what is meant, and not what it leads to? */
+static bool means_link(const SyscallDesc *desc, const uint64_t a[MAX_ARGS])
+{
+    for (int n = 0; n < MAX_ARGS && desc->kinds[n]; n++) {
+        if ((desc->kinds[n] == K_ATFLAGS && a[n] & AT_SYMLINK_NOFOLLOW) ||
+            (desc->kinds[n] == K_OPENFLAGS && host_open_flags(a[n]) & O_NOFOLLOW)) {
+            return true;
+        }
+    }
+    if (desc->fn == sys_openat2) {
+        struct open_how how;
+
+        return copy_from_guest(&how, a[2], sizeof(how)) &&
+               (host_open_flags(how.flags) & O_NOFOLLOW ||
+                how.resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS));
+    }
+    return false;
+}
+
+static int convert_path(const SyscallDesc *desc, const uint64_t a[MAX_ARGS], uint64_t *arg,
+                        Scratch *sc)
 {
     char *buf = sc->path[sc->nb_paths++];
     long len;
@@ -135,7 +156,8 @@ static int convert_path(uint64_t *arg, Scratch *sc)
     *arg = (uintptr_t)buf;
     if (buf[0] == '/') {
         char other[PATH_MAX];
-        const char *real = proc_self_is_exe(buf) ? proc.exe_path : translate_path(buf, other);
+        const char *exe = means_link(desc, a) ? NULL : proc_exe(buf, other);
+        const char *real = exe ? exe : translate_path(buf, other);
 
         if (real != buf) {
             g_strlcpy(buf, real, PATH_MAX);
@@ -188,7 +210,7 @@ static int convert_args(const SyscallDesc *desc, uint64_t a[MAX_ARGS], Scratch *
                       : -EFAULT;
             break;
         case K_PATH:
-            res = convert_path(&a[n], sc);
+            res = convert_path(desc, a, &a[n], sc);
             break;
         case K_OPENFLAGS:
             a[n] = host_open_flags(a[n]);
@@ -282,6 +304,9 @@ static int64_t dispatch(TaskState *ts, const SyscallDesc *desc, const uint64_t a
         if (res == 0) {
             res = convert_results(desc, args, &sc);
         }
+    }
+    if (G_UNLIKELY(res == -EMFILE) && own_fd_give_way()) {
+        return dispatch(ts, desc, args);
     }
     return res;
 }

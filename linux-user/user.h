@@ -309,14 +309,24 @@ const char *translate_path(const char *path, char *buf);
 /* Opens one of the files of /proc/self that must show the guest: a descriptor, -errno, or -ENOSYS.
  */
 int64_t proc_self_open(const char *path, int flags);
-/* True when path is the link /proc/self/exe in one of its spellings. */
-bool proc_self_is_exe(const char *path);
+/*
+ * What the link /proc/PID/exe leads to, if path is one of this process (in any spelling) or of
+ * another one of this emulator's; NULL if it is anything else. buf has PATH_MAX bytes.
+ */
+const char *proc_exe(const char *path, char *buf);
+/* Tells the kernel where the guest's code, arguments and environment are, once they are there. */
+void proc_self_publish(void);
 
 /* ---- sys-fd.c: descriptors of our own, which the guest does not see
  * -------------------------------------------------------------------------- */
 
 typedef enum OwnFd { OWN_FD_SELF, OWN_FD_TEXT, OWN_FD_GDB, OWN_FD_GDB_EVENT, NB_OWN_FDS } OwnFd;
 extern bool own_fds_any; /* for a quick no */
+/*
+ * The guest has used up its limit: moves one of ours out of it, or closes one that can be spared.
+ * False: nothing was gained.
+ */
+bool own_fd_give_way(void);
 int own_fd(OwnFd which); /* -1 if there is none */
 bool own_fd_is(int fd);
 /* A copy of fd with a number where the guest does not miss it; -1: none is free. */

@@ -5,10 +5,20 @@
 #include <string.h>
 
 extern const Command machine_commands[], device_commands[], memory_commands[], cpu_commands[],
-    chardev_commands[], block_commands[], net_commands[], monitor_commands[], balloon_commands[];
+    chardev_commands[], block_commands[], net_commands[], monitor_commands[], balloon_commands[],
+    object_commands[];
 const Command *const command_tables[] = {
-    machine_commands, device_commands, memory_commands,  cpu_commands, chardev_commands,
-    block_commands,   net_commands,    monitor_commands, balloon_commands, NULL,
+    machine_commands,
+    device_commands,
+    memory_commands,
+    cpu_commands,
+    chardev_commands,
+    block_commands,
+    net_commands,
+    monitor_commands,
+    balloon_commands,
+    object_commands,
+    NULL,
 };
 
 void command_foreach(void (*fn)(const Command *c, void *opaque), void *opaque)

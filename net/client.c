@@ -53,6 +53,10 @@ void net_client_delete(NetClient *nc)
 {
     NetClient *peer = nc->peer;
 
+    if (peer) {
+        net_filters_forget(peer, nc);
+        net_filters_forget(nc, peer);
+    }
     net_filters_drop(nc);
     if (peer) {
         net_queue_purge(peer->incoming, nc);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "net/filter.h"
+#include "net/queue.h"
 
 typedef struct Kept {
     struct Kept *next;
@@ -16,6 +17,8 @@ typedef struct BufferFilter {
     NetFilter f;
     guint timer;
     Kept *head, **tail;
+    uint64_t count, bytes; /* kept now */
+    uint64_t lost;         /* found no room */
 } BufferFilter;
 
 static const OptDef buffer_opts[] = {
@@ -29,6 +32,7 @@ static void release(BufferFilter *b)
 
     b->head = NULL;
     b->tail = &b->head;
+    b->count = b->bytes = 0;
     while (k) {
         Kept *next = k->next;
         struct iovec iov = { k->data, k->size };
@@ -68,6 +72,12 @@ static bool buffer_packet(NetFilter *f, NetClient *sender, G_GNUC_UNUSED NetDire
     for (int i = 0; i < iovcnt; i++) {
         size += iov[i].iov_len;
     }
+    if (b->bytes + size > NET_QUEUE_BYTES) {
+        b->lost++;
+        return true;
+    }
+    b->count++;
+    b->bytes += size;
     Kept *k = g_malloc(sizeof(*k) + size);
     *k = (Kept){ .sender = sender, .size = size };
     size = 0;
@@ -83,6 +93,36 @@ static bool buffer_packet(NetFilter *f, NetClient *sender, G_GNUC_UNUSED NetDire
 static void buffer_status_changed(NetFilter *f)
 {
     release((BufferFilter *)f);
+}
+
+static unsigned buffer_forget(NetFilter *f, NetClient *sender)
+{
+    BufferFilter *b = (BufferFilter *)f;
+    unsigned dropped = 0;
+
+    b->tail = &b->head;
+    for (Kept *k = b->head, *next; k; k = next) {
+        next = k->next;
+        if (k->sender != sender) {
+            *b->tail = k;
+            b->tail = &k->next;
+            continue;
+        }
+        b->count--;
+        b->bytes -= k->size;
+        dropped++;
+        g_free(k);
+    }
+    *b->tail = NULL;
+    return dropped;
+}
+
+static void buffer_describe(NetFilter *f, GString *out)
+{
+    BufferFilter *b = (BufferFilter *)f;
+
+    g_string_append_printf(out, "; keeps %" G_GUINT64_FORMAT ", lost %" G_GUINT64_FORMAT, b->count,
+                           b->lost);
 }
 
 static void buffer_cleanup(NetFilter *f)
@@ -102,4 +142,6 @@ const NetFilterInfo net_filter_buffer_info = {
     .packet = buffer_packet,
     .status_changed = buffer_status_changed,
     .cleanup = buffer_cleanup,
+    .forget = buffer_forget,
+    .describe = buffer_describe,
 };

@@ -186,6 +186,13 @@ static bool connect_end(CharFrontend *fe, const Opts *opts, const char *key, con
     return true;
 }
 
+static void char_describe(NetFilter *f, GString *out)
+{
+    CharFilter *c = (CharFilter *)f;
+
+    g_string_append_printf(out, "; lost %" G_GUINT64_FORMAT, c->lost);
+}
+
 static void char_cleanup(NetFilter *f)
 {
     CharFilter *c = (CharFilter *)f;
@@ -248,6 +255,7 @@ const NetFilterInfo net_filter_mirror_info = {
     .create = mirror_create,
     .packet = char_packet,
     .cleanup = char_cleanup,
+    .describe = char_describe,
 };
 const NetFilterInfo net_filter_redirector_info = {
     .type = "filter-redirector",
@@ -257,4 +265,5 @@ const NetFilterInfo net_filter_redirector_info = {
     .create = redirector_create,
     .packet = char_packet,
     .cleanup = char_cleanup,
+    .describe = char_describe,
 };

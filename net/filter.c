@@ -20,7 +20,7 @@ static const OptDef common_opts[] = {
     { 0 },
 };
 
-static NetFilter *find(const char *id)
+NetFilter *net_filter_find(const char *id)
 {
     for (guint i = 0; filters && i < filters->len; i++) {
         NetFilter *f = filters->pdata[i];
@@ -108,12 +108,18 @@ bool net_filter_add(const char *type, const Opts *opts, GError **err)
                     id ? "netdev" : "id");
         return false;
     }
-    if (find(id)) {
+    if (net_filter_find(id)) {
         g_set_error(err, OPTS_ERROR, EEXIST, "-object %s: id=%s is taken", type, id);
         return false;
     }
     if (!(nc = net_client_find(netdev, 0, false))) {
         g_set_error(err, OPTS_ERROR, ENODEV, "-object %s: netdev=%s: there is no such netdev", type,
+                    netdev);
+        return false;
+    }
+    if (net_client_find(netdev, 1, false)) {
+        g_set_error(err, OPTS_ERROR, ENOTSUP,
+                    "-object %s: netdev=%s: not implemented: a filter of several queues", type,
                     netdev);
         return false;
     }
@@ -147,7 +153,7 @@ bool net_filter_add(const char *type, const Opts *opts, GError **err)
 
 bool net_filter_del(const char *id, GError **err)
 {
-    NetFilter *f = find(id);
+    NetFilter *f = net_filter_find(id);
 
     if (!f) {
         g_set_error(err, OPTS_ERROR, ENOENT, "there is no filter '%s'", id);
@@ -159,7 +165,7 @@ bool net_filter_del(const char *id, GError **err)
 
 bool net_filter_set_status(const char *id, bool on, GError **err)
 {
-    NetFilter *f = find(id);
+    NetFilter *f = net_filter_find(id);
 
     if (!f) {
         g_set_error(err, OPTS_ERROR, ENOENT, "there is no filter '%s'", id);
@@ -181,6 +187,33 @@ void net_filters_drop(NetClient *nc)
     }
 }
 
+void net_filters_forget(NetClient *nc, NetClient *sender)
+{
+    for (guint i = 0; i < nc->filters->len; i++) {
+        NetFilter *f = nc->filters->pdata[i];
+
+        if (f->info->forget) {
+            sender->peer->stats.dropped_purged += f->info->forget(f, sender);
+        }
+    }
+}
+
+void net_filters_describe(NetClient *nc, GString *out, const char *indent)
+{
+    for (guint i = 0; i < nc->filters->len; i++) {
+        NetFilter *f = nc->filters->pdata[i];
+
+        g_string_append_printf(out, "%s  filter %s: type=%s,queue=%s,status=%s", indent, f->id,
+                               f->info->type, direction_names[f->direction], f->on ? "on" : "off");
+        if (f->info->describe) {
+            f->info->describe(f, out);
+        }
+        g_string_append_printf(out,
+                               "; saw %" G_GUINT64_FORMAT " packets, took %" G_GUINT64_FORMAT "\n",
+                               f->packets, f->taken);
+    }
+}
+
 /* ---- the way of a packet
  * ------------------------------------------------------------------------------ Out of the sender
  * through its filters from first to last, into the receiver through its own from last to first.
@@ -193,7 +226,9 @@ static bool one(NetFilter *f, NetClient *sender, NetDirection dir, const struct 
         return false;
     }
     f->packets++;
-    return f->info->packet(f, sender, dir, iov, iovcnt);
+    bool taken = f->info->packet(f, sender, dir, iov, iovcnt);
+    f->taken += taken;
+    return taken;
 }
 
 static bool run_out(NetClient *sender, guint from, const struct iovec *iov, int iovcnt)

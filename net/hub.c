@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "net/filter.h"
 #include "net/net.h"
 #include "net/queue.h"
 
@@ -166,7 +167,11 @@ void net_hub_describe(GString *out)
                 g_string_append_printf(out, ": %s: type=%s", port->peer->name,
                                        port->peer->info->type);
             }
-            g_string_append_c(out, '\n');
+            g_string_append_printf(
+                out,
+                "; received %" G_GUINT64_FORMAT ", waiting %u, dropped %" G_GUINT64_FORMAT "\n",
+                port->stats.packets, net_queue_length(port->incoming), net_dropped(port));
+            net_filters_describe(port, out, "  ");
         }
     }
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/filter.h"
 #include "net/net.h"
 #include "net/queue.h"
 
@@ -312,10 +313,17 @@ bool net_check(FILE *f)
     return found;
 }
 
+uint64_t net_dropped(const NetClient *nc)
+{
+    const NetStats *s = &nc->stats;
+
+    return s->dropped_full + s->dropped_link + s->dropped_purged + s->dropped_self;
+}
+
 static void describe_one(NetClient *nc, GString *out, const char *indent)
 {
     const NetStats *s = &nc->stats;
-    uint64_t dropped = s->dropped_full + s->dropped_link + s->dropped_purged + s->dropped_self;
+    uint64_t dropped = net_dropped(nc);
 
     g_string_append_printf(out, "%s%s: index=%u,type=%s", indent, nc->name, nc->queue_index,
                            nc->info->type);
@@ -347,6 +355,7 @@ static void describe_one(NetClient *nc, GString *out, const char *indent)
         g_string_append_printf(out, "; bad ones of its driver %" G_GUINT64_FORMAT, s->sent_bad);
     }
     g_string_append_c(out, '\n');
+    net_filters_describe(nc, out, indent);
 }
 
 char *net_describe(void)

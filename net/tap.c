@@ -32,6 +32,8 @@ typedef struct TapClient {
     bool write_wait; /* the kernel's queue is full */
     bool multi;      /* one of several queues, … */
     bool attached;   /* … and the kernel gives it packets */
+    int vhost;       /* /dev/vhost-net; -1: not wanted */
+    bool lent;       /* the host's kernel reads instead of us */
     char *ifname, *down_script;
     uint8_t buf[NET_VNET_HDR_MAX + NET_MAX_PACKET];
 } TapClient;
@@ -43,7 +45,7 @@ static TapClient *tap_of(NetClient *nc)
 
 static void update_watch(TapClient *t, bool reading)
 {
-    fdwatch_set(&t->watch, reading, t->write_wait);
+    fdwatch_set(&t->watch, reading && !t->lent, t->write_wait);
 }
 
 /* ---- from the host to the peer ----------------------------------------------------------------
@@ -199,6 +201,37 @@ static void tap_use_queue(NetClient *nc, bool on)
     }
 }
 
+/* ---- vhost-net
+ * ------------------------------------------------------------------------------------------- */
+
+static int tap_vhost(NetClient *nc, int *wire)
+{
+    *wire = tap_of(nc)->watch.fd;
+    return tap_of(nc)->vhost;
+}
+
+static void tap_lend(NetClient *nc, bool on)
+{
+    TapClient *t = tap_of(nc);
+
+    t->lent = on;
+    update_watch(t, t->attached);
+}
+
+typedef struct VhostFds {
+    bool wanted;
+    unsigned given; /* by the user; 0: each queue opens its own */
+    int fd[NET_MAX_QUEUES];
+} VhostFds;
+static const char vhost_device[] = "/dev/vhost-net";
+
+static void close_given(VhostFds *v)
+{
+    while (v->given > 0) {
+        close(v->fd[--v->given]);
+    }
+}
+
 /* ---- making
  * ------------------------------------------------------------------------------------------- */
 
@@ -213,6 +246,9 @@ static void tap_cleanup(NetClient *nc)
         g_error_free(err);
     }
     close(t->watch.fd);
+    if (t->vhost >= 0) {
+        close(t->vhost);
+    }
     g_free(t->ifname);
     g_free(t->down_script);
 }
@@ -250,6 +286,9 @@ static void tap_describe(NetClient *nc, GString *out)
     } else {
         g_string_append_printf(out, ",fd=%d", t->watch.fd);
     }
+    if (t->lent) {
+        g_string_append(out, ",vhost=on");
+    }
 }
 
 static const OptDef tap_opts[] = {
@@ -263,8 +302,9 @@ static const OptDef tap_opts[] = {
     { "br", OPT_STR, NULL, "bridge for the helper" },
     { "sndbuf", OPT_SIZE, "0", "limit of the send buffer in bytes; 0: none" },
     { "vnet_hdr", OPT_BOOL, "on", "checksum and segmentation offload" },
-    { "vhost", OPT_BOOL, "off", "packets through the host's kernel" },
-    { "vhostfd", OPT_STR, NULL, "an open vhost-net descriptor" },
+    { "vhost", OPT_BOOL, "off", "packets of virtio-net go through the host's kernel alone" },
+    { "vhostfd", OPT_STR, NULL, "an open descriptor of /dev/vhost-net" },
+    { "vhostfds", OPT_STR, NULL, "several, X:Y:Z, one for each queue" },
     { "vhostforce", OPT_BOOL, "off", "as vhost" },
     { 0 },
 };
@@ -280,6 +320,7 @@ static void add_client(const NetClientInfo *info, const char *name, unsigned que
     t->watch =
         (FdWatch){ .fd = fd, .can_read = tap_can_read, .can_write = tap_can_write, .opaque = t };
     t->vnet = vnet;
+    t->vhost = -1;
     t->multi = multi;
     t->attached = true;
     t->ifname = g_strdup(ifname);
@@ -423,7 +464,57 @@ static bool create_from_fds(const char *name, const char *list, GError **err)
     return true;
 }
 
-static bool tap_create(const char *name, const Opts *opts, GError **err)
+static bool parse_vhost(const Opts *opts, VhostFds *v, GError **err)
+{
+    const char *key = opts_has(opts, "vhostfds") ? "vhostfds" : "vhostfd";
+    const char *list = opts_get(opts, key);
+    g_auto(GStrv) words = g_strsplit(list ? list : "", ":", 0);
+    unsigned n = g_strv_length(words);
+
+    v->wanted = opt_bool(opts, tap_opts, "vhost") || opt_bool(opts, tap_opts, "vhostforce") || list;
+    if (n > (list && key[7] ? NET_MAX_QUEUES : 1) || (list && n == 0)) {
+        g_set_error(err, OPTS_ERROR, EINVAL, "%s=%s: too many descriptors, or none", key, list);
+        return false;
+    }
+    for (v->given = 0; v->given < n; v->given++) {
+        if (!net_parse_fd(words[v->given], &v->fd[v->given], err)) {
+            g_prefix_error(err, "%s=%s: ", key, list);
+            return false;
+        }
+    }
+    if (v->wanted && !n && access(vhost_device, R_OK | W_OK)) {
+        g_set_error(err, OPTS_ERROR, errno, "vhost=on: this host's %s: %s", vhost_device,
+                    g_strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+/* One for each queue of the netdev. */
+static bool use_vhost(const char *name, VhostFds *v, GError **err)
+{
+    NetClient *queues[NET_MAX_QUEUES];
+    int n = net_client_queues(name, queues, NET_MAX_QUEUES);
+
+    if (v->given && v->given != (unsigned)n) {
+        g_set_error(err, OPTS_ERROR, EINVAL, "vhostfds=: %u descriptors for %d queues", v->given,
+                    n);
+        return false;
+    }
+    for (int i = 0; i < n; i++) {
+        int fd = v->given ? v->fd[i] : open(vhost_device, O_RDWR | O_CLOEXEC);
+        if (fd < 0) {
+            g_set_error(err, OPTS_ERROR, errno, "vhost=on: %s: %s", vhost_device,
+                        g_strerror(errno));
+            return false;
+        }
+        tap_of(queues[i])->vhost = fd;
+    }
+    v->given = 0; /* they are the clients' now */
+    return true;
+}
+
+static bool create_tap(const char *name, const Opts *opts, GError **err)
 {
     static const char *const ways[] = { "fd", "fds", "helper" };
     const char *given = NULL;
@@ -440,14 +531,6 @@ static bool tap_create(const char *name, const Opts *opts, GError **err)
             return false;
         }
         given = ways[i];
-    }
-    if (opt_bool(opts, tap_opts, "vhost") || opt_bool(opts, tap_opts, "vhostforce") ||
-        opts_has(opts, "vhostfd")) {
-        bool there = access("/dev/vhost-net", F_OK) == 0;
-
-        g_set_error(err, OPTS_ERROR, ENOTSUP, "vhost=on: %s",
-                    there ? "not implemented; leave it out" : "this host has no /dev/vhost-net");
-        return false;
     }
     if (!given) {
         return create_own(name, opts, err);
@@ -466,6 +549,25 @@ static bool tap_create(const char *name, const Opts *opts, GError **err)
         return false;
     }
     add_client(&net_tap_info, name, 0, fd, vnet, false, NULL, NULL);
+    return true;
+}
+
+static bool tap_create(const char *name, const Opts *opts, GError **err)
+{
+    VhostFds vhost = { 0 };
+
+    if (!parse_vhost(opts, &vhost, err) || !create_tap(name, opts, err)) {
+        return false;
+    }
+    if (vhost.wanted && !use_vhost(name, &vhost, err)) {
+        NetClient *queues[NET_MAX_QUEUES];
+
+        for (int n = net_client_queues(name, queues, NET_MAX_QUEUES); n > 0; n--) {
+            net_client_delete(queues[n - 1]);
+        }
+        close_given(&vhost);
+        return false;
+    }
     return true;
 }
 
@@ -492,11 +594,12 @@ static bool bridge_create(const char *name, const Opts *opts, GError **err)
     return true;
 }
 
-#define TAP_HOOKS                                                              \
-    .size = sizeof(TapClient), .receive = tap_receive, .cleanup = tap_cleanup, \
-    .describe = tap_describe, .has_vnet_hdr_len = tap_has_vnet_hdr_len,        \
-    .set_vnet_hdr_len = tap_set_vnet_hdr_len, .offloads = tap_offloads,        \
-    .set_offloads = tap_set_offloads, .use_queue = tap_use_queue
+#define TAP_HOOKS                                                                     \
+    .size = sizeof(TapClient), .receive = tap_receive, .cleanup = tap_cleanup,        \
+    .describe = tap_describe, .has_vnet_hdr_len = tap_has_vnet_hdr_len,               \
+    .set_vnet_hdr_len = tap_set_vnet_hdr_len, .offloads = tap_offloads,               \
+    .set_offloads = tap_set_offloads, .use_queue = tap_use_queue, .vhost = tap_vhost, \
+    .lend = tap_lend
 
 const NetClientInfo net_tap_info = {
     .type = "tap",

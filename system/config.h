@@ -40,6 +40,8 @@ bool machine_gdb_start(const char *text, GError **err);
 bool object_add(const char *text, GError **err);
 /* Those that need netdevs (filters); nothing for others. */
 bool object_add_late(const char *text, GError **err);
+/* Filters and the block layer's objects; no memory, which may be in use for ever. */
+bool object_del(const char *id, GError **err);
 RAMBlock *object_memory(const char *id, GError **err);
 
 /* -daemonize: the process that goes on is another; the first waits for daemon_ready, or for the

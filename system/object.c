@@ -88,6 +88,15 @@ bool object_add_late(const char *text, GError **err)
            (!g_str_has_prefix(kind, "filter-") || net_filter_add(kind, opts, err));
 }
 
+bool object_del(const char *id, GError **err)
+{
+    if (memories && g_hash_table_contains(memories, id)) {
+        g_set_error(err, HW_ERROR, 0, "not implemented: to remove a memory back end ('%s')", id);
+        return false;
+    }
+    return net_filter_find(id) ? net_filter_del(id, err) : block_object_del(id, err);
+}
+
 RAMBlock *object_memory(const char *id, GError **err)
 {
     RAMBlock *block = memories ? g_hash_table_lookup(memories, id) : NULL;

@@ -542,7 +542,8 @@ static bool add_nics(GError **err)
         if (r->used) {
             continue;
         }
-        g_autoptr(GString) text = g_string_new(r->model ? r->model : "virtio-net-pci");
+        bool preset = !r->model || !strcmp(r->model, "virtio");
+        g_autoptr(GString) text = g_string_new(preset ? "virtio-net-pci" : r->model);
         const char *const pairs[][2] = {
             { "mac", r->macaddr },
             { "id", r->id },

@@ -52,6 +52,40 @@ void tcg_gen_call(TCGContext *s, const TCGHelperInfo *info, TCGv_i64 ret, const 
     }
 }
 
+static void begin_store(TCGContext *s, unsigned memop, TCGv_i64 base, TCGv_i64 index, int64_t disp,
+                        unsigned size)
+{
+    TCGv_i64 addr = base;
+
+    if (!s->store_guard) {
+        return;
+    }
+    if (index.i != TCG_NONE) {
+        TCGv_i64 shifted = tcg_temp_i64(s);
+
+        addr = tcg_temp_i64(s);
+        tcg_gen(shl, s, MO_64, shifted, index, tcg_const(s, MO_GET_SHIFT(memop)));
+        tcg_gen(add, s, MO_64, addr, base, shifted);
+    }
+    if (disp) {
+        TCGv_i64 sum = tcg_temp_i64(s);
+
+        tcg_gen_addi(s, MO_64, sum, addr, disp);
+        addr = sum;
+    }
+    const TCGv_i64 args[] = { tcg_env(s), addr, tcg_const(s, size) };
+    tcg_gen_call(s, s->store_guard->begin, TCG_NO_INDEX, args);
+}
+
+static void end_store(TCGContext *s)
+{
+    if (s->store_guard) {
+        const TCGv_i64 env = tcg_env(s);
+
+        tcg_gen_call(s, s->store_guard->end, TCG_NO_INDEX, &env);
+    }
+}
+
 static void emit_mem(TCGContext *s, TCGOpcode opc, unsigned memop, uint16_t val, TCGv_i64 base,
                      TCGv_i64 index, int64_t disp)
 {
@@ -73,7 +107,9 @@ void tcg_gen_ld(TCGContext *s, unsigned memop, TCGv_i64 d, TCGv_i64 base, TCGv_i
 void tcg_gen_st(TCGContext *s, unsigned memop, TCGv_i64 v, TCGv_i64 base, TCGv_i64 index,
                 int64_t disp)
 {
+    begin_store(s, memop, base, index, disp, 1u << (memop & MO_SIZE));
     emit_mem(s, TCG_OP_st, memop, v.i, base, index, disp);
+    end_store(s);
 }
 
 void tcg_gen_ldv(TCGContext *s, unsigned memop, TCGv_vec d, TCGv_i64 base, TCGv_i64 index,
@@ -85,26 +121,34 @@ void tcg_gen_ldv(TCGContext *s, unsigned memop, TCGv_vec d, TCGv_i64 base, TCGv_
 void tcg_gen_stv(TCGContext *s, unsigned memop, TCGv_vec v, TCGv_i64 base, TCGv_i64 index,
                  int64_t disp)
 {
+    begin_store(s, memop, base, index, disp, 1u << (memop & MO_SIZE));
     emit_mem(s, TCG_OP_stv, memop, v.i, base, index, disp);
+    end_store(s);
 }
 
 void tcg_gen_atomic_cas128(TCGContext *s, const TCGv_i64 old[2], TCGv_i64 addr,
                            const TCGv_i64 expected[2], const TCGv_i64 desired[2])
 {
+    begin_store(s, 0, addr, TCG_NO_INDEX, 0, 16);
     tcg_gen(atomic_cas128, s, 0, old[0], old[1], addr, expected[0], expected[1], desired[0],
             desired[1]);
     s->ops[s->nb_ops - 1].memop = s->mem_flags;
+    end_store(s);
 }
 
 void tcg_gen_atomic_rmw(TCGContext *s, unsigned memop, TCGAtomicOp op, TCGv_i64 old, TCGv_i64 addr,
                         TCGv_i64 val)
 {
+    begin_store(s, 0, addr, TCG_NO_INDEX, 0, 1u << (memop & MO_SIZE));
     emit_mem(s, TCG_OP_atomic_rmw, memop, old.i, addr, val, op);
+    end_store(s);
 }
 
 void tcg_gen_atomic_cas(TCGContext *s, unsigned memop, TCGv_i64 old, TCGv_i64 addr,
                         TCGv_i64 expected, TCGv_i64 desired)
 {
+    begin_store(s, 0, addr, TCG_NO_INDEX, 0, 1u << (memop & MO_SIZE));
+
     TCGOp *op = tcg_emit_op(s, TCG_OP_atomic_cas);
 
     op->sz = memop & MO_SIZE;
@@ -113,6 +157,7 @@ void tcg_gen_atomic_cas(TCGContext *s, unsigned memop, TCGv_i64 old, TCGv_i64 ad
     op->arg[1] = addr.i;
     op->arg[2] = expected.i;
     op->arg[3] = desired.i;
+    end_store(s);
 }
 
 static void emit_env(TCGContext *s, TCGOpcode opc, unsigned memop, uint16_t temp, uint32_t offset)

@@ -7,8 +7,8 @@
  *   - sets life in every op that is left.
  *
  * A global is live wherever the state may be looked at: at exits, at labels and branches, at calls
- * that may read or write globals, and at ops that may fault. The flags are the exception that
- * docs/tcg.md makes: not at faults, and not at exits that say cc_dead.
+ * that may read or write globals, and at ops that may fault. Two exceptions are the flags': not at
+ * exits that say cc_dead, and not at floating ops, whose traps the guest does not see.
  */
 #include <string.h>
 
@@ -155,7 +155,7 @@ static void effects(Liveness *l, const TCGOp *op, unsigned flags)
         }
         add_state(l, !cc_dead);
     } else if (flags & TCG_OPF_FAULT) {
-        add_state(l, false);
+        add_state(l, flags & TCG_OPF_SZ_MEM);
     } else if (op->opc == TCG_OP_call) {
         unsigned f = ((const TCGHelperInfo *)(intptr_t)op->imm)->flags;
         if (!(f & TCG_CALL_NO_RG) || !(f & (TCG_CALL_NO_WG | TCG_CALL_NO_SE))) {

@@ -27,13 +27,13 @@ static const char usage[] =
     "usage: latimer-bridge-helper [--use-vnet] --br=BRIDGE --fd=UNIX-SOCKET\n"
     "Makes a tap on BRIDGE and passes its descriptor over the socket that is open as that number.\n"
     "Which bridges are allowed stands in " BRIDGE_ACL
-    ":\n  allow BRIDGE|all    deny BRIDGE|all    include FILE\nThe first line that fits decides; "
-    "none: "
-    "denied.\n";
+    ":\n  allow BRIDGE|all    deny BRIDGE|all    include FILE\nA deny that fits wins over every "
+    "allow; "
+    "no line that fits: denied.\n";
 
-enum Verdict { NO_WORD, ALLOWED, DENIED };
+enum Verdict { NO_WORD, ALLOWED, DENIED }; /* the later, the stricter */
 
-/* The first rule for the bridge, in this file and those it includes. */
+/* The strictest rule for the bridge, of this file and those it includes. */
 static enum Verdict read_acl(const char *file, const char *bridge, int depth)
 {
     char line[LINE_LEN], word[LINE_LEN], arg[LINE_LEN], more[2];
@@ -51,7 +51,7 @@ static enum Verdict read_acl(const char *file, const char *bridge, int depth)
                 file);
         verdict = DENIED;
     }
-    while (verdict == NO_WORD && fgets(line, sizeof(line), f)) {
+    while (verdict != DENIED && fgets(line, sizeof(line), f)) {
         line[strcspn(line, "#\n")] = 0;
         int n = sscanf(line, "%511s %511s %1s", word, arg, more);
 
@@ -59,10 +59,11 @@ static enum Verdict read_acl(const char *file, const char *bridge, int depth)
             continue;
         }
         if (n == 2 && !strcmp(word, "include")) {
-            verdict = read_acl(arg, bridge, depth + 1);
+            enum Verdict of_file = read_acl(arg, bridge, depth + 1);
+            verdict = of_file > verdict ? of_file : verdict;
         } else if (n == 2 && (!strcmp(word, "allow") || !strcmp(word, "deny"))) {
             if (!strcmp(arg, "all") || !strcmp(arg, bridge)) {
-                verdict = word[0] == 'a' ? ALLOWED : DENIED;
+                verdict = word[0] == 'd' ? DENIED : ALLOWED;
             }
         } else {
             fprintf(stderr, "latimer-bridge-helper: %s: cannot read '%s'\n", file, line);

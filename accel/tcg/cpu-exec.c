@@ -125,14 +125,31 @@ void tcg_memory_is_shared(void)
     want_cflags(CF_SHARED);
 }
 
-void tcg_fp_flags_read(void)
+bool tcg_count_stores(void)
 {
-    want_cflags(CF_FP_EXACT);
+    pthread_mutex_lock(&engine.lock);
+    bool alone = !engine.cpus->next_cpu;
+    pthread_mutex_unlock(&engine.lock);
+    if (!alone) {
+        want_cflags(CF_STORES_COUNTED);
+    }
+    return !alone;
 }
 
-void tcg_fp_flags_written(void)
+bool tcg_stores_counted(void)
 {
-    want_cflags(CF_FP_EXACT | CF_FP_TININESS);
+    if (engine.stores_counted || !(engine.wanted_cflags & CF_STORES_COUNTED)) {
+        return engine.stores_counted;
+    }
+    bool all = true;
+    pthread_mutex_lock(&engine.lock);
+    for (CPUState *cpu = engine.cpus; cpu; cpu = cpu->next_cpu) {
+        all &= atomic_load((_Atomic uint32_t *)&cpu->cflags_seen) & CF_STORES_COUNTED ||
+               !atomic_load((_Atomic bool *)&cpu->in_code);
+    }
+    pthread_mutex_unlock(&engine.lock);
+    engine.stores_counted = all;
+    return all;
 }
 
 /* ---- asking for an exit
@@ -205,20 +222,18 @@ static void quiet_point(CPUState *cpu)
 
 /*
  * The first CPU that sees something new wanted drops all blocks: those made before are never looked
- * up again. Each CPU forgets what it knew of them, and masks its traps if results are checked.
+ * up again. Each CPU forgets what it knew of them, and masks what need not trap any more.
  */
 static void follow_wanted_cflags(CPUState *cpu)
 {
     uint32_t wanted = engine.wanted_cflags;
-    uint32_t now = wanted & CF_FP_CHECK ? wanted : wanted & ~(uint32_t)CF_FP_EXACT;
 
     cpu->cflags_seen = wanted;
-    if (now & ~atomic_fetch_or(&engine.cflags, now)) {
+    if (wanted & ~atomic_fetch_or(&engine.cflags, wanted)) {
         persist_save(); /* the next run begins without */
         tb_flush_all();
     }
-    tcg_backend_set_fp_mode(cpu); /* takes the flags as what they are without checks */
-    cpu->fp_checked = now & CF_FP_CHECK;
+    cpu->fp_cflags = wanted & (CF_FP_CHECK | CF_FP_TININESS);
     jump_cache_clear(cpu);
     tcg_backend_reset_ret_stack(cpu);
     tcg_backend_set_fp_mode(cpu);
@@ -330,15 +345,13 @@ static inline void count(CPUState *cpu, bool to_the_end)
     }
 }
 
-/* One turn: runs blocks chained to each other from the current pc. `last`: the way out taken
- * before. */
-static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
+/* The block at the current pc; NULL: there can be none, an exception is recorded. */
+static TranslationBlock *current_tb(CPUState *cpu)
 {
     uint32_t cflags = engine.cflags | cpu->cflags_next | (cpu->single_step ? CF_SINGLE : 0);
     uint32_t flags = current_tb_flags(cpu);
     vaddr pc = cpu_get_pc(cpu);
     uint64_t phys = 0;
-    bool plain = true;
 
     if (cpu->mmu) {
         cpu->tcg->code_page = code_page_enter(cpu, pc, flags, &phys);
@@ -346,25 +359,29 @@ static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
             return NULL;
         }
     }
-
-    if (log_enabled(LOG_EXEC | LOG_CPU)) {
+    if (cflags & (CF_CAREFUL | CF_SINGLE) || log_enabled(LOG_EXEC | LOG_CPU)) {
         cflags |= CF_NO_CHAIN;
     }
-    if (cflags & (CF_CAREFUL | CF_SINGLE)) {
-        cflags |= CF_NO_CHAIN;
-        plain = false;
+    TranslationBlock *tb = tb_lookup(pc, phys, flags, cflags);
+    return tb ? tb : tb_gen_code(cpu, pc, phys, flags, cflags);
+}
+
+/* One turn: runs blocks chained to each other from the current pc. `last`: the way out taken
+ * before. */
+static TBSlot *exec_once(CPUState *cpu, TBSlot *last)
+{
+    uint64_t epoch = cpu->epoch;
+    TranslationBlock *tb = current_tb(cpu);
+
+    if (!tb) {
+        return NULL;
+    }
+    if (cpu->epoch != epoch) {
+        last = NULL;
     }
     cpu->cflags_next = 0;
-    TranslationBlock *tb = tb_lookup(pc, phys, flags, cflags);
-    if (!tb) {
-        uint64_t epoch = cpu->epoch;
-        tb = tb_gen_code(cpu, pc, phys, flags, cflags);
-        if (cpu->epoch != epoch) {
-            last = NULL;
-        }
-    }
-    if (plain && !(cflags & (CF_NO_CHAIN | CF_INTERP))) {
-        if (last && last->pc == pc) {
+    if (!(tb->cflags & (CF_NO_CHAIN | CF_INTERP))) {
+        if (last && last->pc == tb->pc) {
             tb_link(last, tb);
         } else if (!last) {
             remember_jump(cpu, tb);
@@ -396,11 +413,34 @@ static bool take_exception(CPUState *cpu, int excp)
     return true;
 }
 
-static bool take_interrupt(CPUState *cpu)
+static bool interrupt_due(CPUState *cpu)
 {
-    uint32_t wanted = atomic_load(&cpu->interrupts);
+    return atomic_load(&cpu->interrupts) && !cpu->single_step &&
+           cpu->target->system->interrupt_due(cpu);
+}
 
-    return wanted && !cpu->single_step && cpu->target->system->exec_interrupt(cpu, wanted);
+/*
+ * What comes from outside is to see an exact state: is it that? If not, runs the next instruction
+ * by itself, after which the same is to be asked again.
+ */
+static bool settled(CPUState *cpu)
+{
+    ThreadCode *tc = thread_code(cpu);
+
+    if (!tc->settling) {
+        const TranslationBlock *tb = current_tb(cpu);
+        if (!tb) {
+            return false;
+        }
+        tc->settling = tb->unsettled + 1;
+    }
+    if (--tc->settling == 0) {
+        return true;
+    }
+    cpu->cflags_next |= CF_SINGLE;
+    exec_once(cpu, NULL);
+    count(cpu, cpu->exception_index == EXCP_NONE && !cpu->cflags_next);
+    return false;
 }
 
 int cpu_exec(CPUState *cpu)
@@ -430,21 +470,28 @@ int cpu_exec(CPUState *cpu)
         if (cpu->exception_index != EXCP_NONE) {
             excp = cpu->exception_index;
             cpu->exception_index = EXCP_NONE;
+            thread_code(cpu)->settling = 0;
             if (cpu->mmu && take_exception(cpu, excp)) {
                 last = NULL;
                 continue;
             }
             break;
         }
-        if (atomic_load((_Atomic bool *)&cpu->interrupt_request)) {
-            atomic_store((_Atomic bool *)&cpu->interrupt_request, false);
-            excp = EXCP_INTERRUPT;
-            break;
-        }
-        if (cpu->mmu && take_interrupt(cpu)) {
+        bool asked = atomic_load((_Atomic bool *)&cpu->interrupt_request);
+        if (asked || (cpu->mmu && interrupt_due(cpu))) {
             last = NULL;
+            if (!settled(cpu)) {
+                continue;
+            }
+            if (asked) {
+                atomic_store((_Atomic bool *)&cpu->interrupt_request, false);
+                excp = EXCP_INTERRUPT;
+                break;
+            }
+            cpu->target->system->exec_interrupt(cpu, atomic_load(&cpu->interrupts));
             continue;
         }
+        thread_code(cpu)->settling = 0;
         const void *code = cpu->mmu && !last ? known_code(cpu) : NULL;
         last = code ? enter_known(cpu, code) : exec_once(cpu, last);
         count(cpu, cpu->exception_index == EXCP_NONE && !cpu->cflags_next);

@@ -68,6 +68,7 @@ typedef struct CodeRegion {
 struct ThreadCode {
     TCGCodeRegion code; /* first: TCGContext.code points here */
     CodeRegion *region; /* while translating; else perhaps lost to another thread */
+    int settling;       /* instructions, + 1, to be run one by one before what asks is heard */
     uint32_t tb_flags;  /* those that the jump cache and the return stack were filled under */
     /*
      * While guest code is read for a translation. It may go meanwhile: unmapped by another thread,
@@ -96,11 +97,12 @@ typedef struct TCGEngine {
     pthread_mutex_t lock;
     _Atomic uint32_t cflags; /* CF_* of every new block */
     /*
-     * CF_* that all blocks are to have from now on: CF_FP_CHECK after too many traps, CF_FP_EXACT
-     * with those once the guest has looked at its floating flags, and what the guest's doings ask.
+     * CF_* that all blocks are to have from now on: after too many floating traps, and what the
+     * guest's doings ask.
      */
     _Atomic uint32_t wanted_cflags;
-    int64_t fp_window; /* when the current FP_TRAP_LIMIT traps began, ms */
+    _Atomic bool stores_counted; /* tcg_stores_counted */
+    int64_t fp_window;           /* when the current FP_TRAP_LIMIT traps began, ms */
     _Atomic uint64_t epoch;
     _Atomic uint64_t generation; /* counts invalidations of guest code */
     CPUState *cpus;

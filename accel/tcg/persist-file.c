@@ -28,7 +28,7 @@ enum {
     MAX_PROBES = 64,
     MAX_FILE = 64 << 20,
     WRITER_BUFFER = 64 << 10,
-    VERSION = 2,
+    VERSION = 3,
 };
 #define MAX_DIR  (UINT64_C(1) << 30)
 #define MAGIC    UINT64_C(0x31636274656d616c) /* "lametbc1" */

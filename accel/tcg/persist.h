@@ -37,7 +37,7 @@ typedef struct PersistEntry {
     uint64_t code_at; /* the code's place in the code buffer */
     uint32_t size;    /* of all, this included */
     uint32_t code_size, side_size, guest_size;
-    uint16_t nb_insns, nb_ranges, nb_slots, nb_moves, nb_ops;
+    uint16_t nb_insns, unsettled, nb_ranges, nb_slots, nb_moves, nb_ops;
     struct {
         int32_t start; /* from the block's pc */
         uint32_t size;

@@ -48,7 +48,7 @@ static void log_host(const TranslationBlock *tb)
     FILE *f = log_lock();
     fprintf(f, "OUT: 0x%" PRIx64 ", %u bytes for %d instructions\n", tb->pc, tb->tc_size,
             tb->nb_insns);
-    disas_host(f, (uintptr_t)tb->tc, tb->tc, tb->tc_size);
+    disas_host(f, (uintptr_t)tb->tc, tb->tc, tb->tc_size - tb->consts_size);
     fprintf(f, "\n");
     log_unlock(f);
 }

@@ -35,17 +35,27 @@ static int64_t now_ms(void)
 }
 
 /*
- * Too many traps in a short time cost more than checks do: from now on results are compared inline
- * (cpu-exec.c).
+ * What is done instead of traps: comparisons with the smallest normal number where only tiny
+ * results trapped; comparisons of all results; fpu/, where denormals are flushed and even that
+ * leaves traps.
  */
-static void count_fp_trap(void)
+static uint32_t without_traps(const CPUState *cpu, const siginfo_t *info)
+{
+    return info->si_code == FPE_FLTUND && !cpu->fp_status.flush_to_zero ? CF_FP_TININESS
+           : engine.wanted_cflags & CF_FP_CHECK                         ? CF_FP_EXACT
+                                                                        : CF_FP_CHECK;
+}
+
+/* Too many traps in a short time cost more than checks do: all blocks are made anew (cpu-exec.c).
+ */
+static void count_fp_trap(const CPUState *cpu, const siginfo_t *info)
 {
     uint64_t n = engine.stats.fp_traps++ % FP_TRAP_LIMIT;
 
     if (n == 0) {
         engine.fp_window = now_ms();
     } else if (n == FP_TRAP_LIMIT - 1 && now_ms() - engine.fp_window < FP_TRAP_WINDOW_MS) {
-        atomic_fetch_or(&engine.wanted_cflags, CF_FP_CHECK);
+        atomic_fetch_or(&engine.wanted_cflags, without_traps(cpu, info));
     }
 }
 
@@ -137,7 +147,7 @@ bool tcg_handle_host_signal(CPUState *cpu, siginfo_t *info, void *ucontext)
     if (memory) {
         memory_fault(cpu, tb->cflags & CF_CAREFUL, info, uc);
     } else if (info->si_signo == SIGFPE && !(tb->cflags & CF_CAREFUL)) {
-        count_fp_trap();
+        count_fp_trap(cpu, info);
         retry_carefully(cpu);
     } else {
         return false;

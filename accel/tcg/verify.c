@@ -212,7 +212,7 @@ static void report(CPUState *before, CPUState *interp, CPUState *real, const Tra
     s->nb_exits = tb->nb_exits;
     tcg_dump_ops(s, f, true);
     fprintf(f, "host code:\n");
-    disas_host(f, (uintptr_t)tb->tc, tb->tc, tb->tc_size);
+    disas_host(f, (uintptr_t)tb->tc, tb->tc, tb->tc_size - tb->consts_size);
     log_unlock(f);
     abort();
 }

@@ -253,8 +253,9 @@ static void restore_before(void *opaque)
     Before *b = opaque;
     GError *err = NULL;
     bool there = block_bitmap_find(b->sys, b->node, b->name) || find_stored(b->node, b->name);
-    if ((there && !change(b->sys, b->node, "remove", b->name, &err)) ||
-        (b->existed && !make_again(b, &err))) {
+    const char *what = !b->existed ? "remove" : b->enabled ? "enable" : "disable";
+    if (there ? !change(b->sys, b->node, what, b->name, &err)
+              : b->existed && !make_again(b, &err)) {
         g_printerr("transaction: bitmap '%s' could not be restored: %s\n", b->name, err->message);
         g_error_free(err);
     } else if (b->existed) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is behind MDIC and EECD: the PHY (IEEE 802.3, clause 22; from register 16 on as the 88E1000
- * family has them, SDM 13.4.8.1), the link, and the EEPROM's words (SDM 5.6; 82574 datasheet, 6.1).
+ * family has them, SDM 13.4.7.1), the link, and the EEPROM's words (SDM 5.6; 82574 datasheet, 6.1).
  */
 #include <string.h>
 

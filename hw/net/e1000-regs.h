@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Registers of the 8254x and 82574 families: PCI/PCI-X Family of Gigabit Ethernet Controllers
- * Software Developer's Manual (317453), chapter 13 ("SDM" below); 82574 GbE Controller Family
- * Datasheet (317694), chapter 10 ("DS"). Where one of them is named, the other has no such thing.
+ * Software Developer's Manual (317453-006, revision 4.0), chapter 13 ("SDM" below); 82574 GbE
+ * Controller Family Datasheet (317694, revision 3.4), chapter 10 ("DS"). Where one of them is
+ * named, the other has no such thing.
  */
 #ifndef HW_NET_E1000_REGS_H
 #define HW_NET_E1000_REGS_H
@@ -14,26 +15,26 @@ enum {
     EECD = 0x0010,     /* EEPROM's pins, SDM 13.4.3 */
     EERD = 0x0014,     /* EEPROM read, SDM 13.4.4 */
     CTRL_EXT = 0x0018, /* SDM 13.4.6 */
-    MDIC = 0x0020,     /* PHY access, SDM 13.4.8 */
-    FCAL = 0x0028,     /* flow control, SDM 13.4.9 */
+    MDIC = 0x0020,     /* PHY access, SDM 13.4.7 */
+    FCAL = 0x0028,     /* flow control, SDM 13.4.8 to 13.4.10 */
     FCAH = 0x002c,
     FCT = 0x0030,
-    VET = 0x0038,  /* VLAN type, SDM 13.4.12 */
-    ICR = 0x00c0,  /* interrupt cause, read to clear, SDM 13.4.17 */
-    ITR = 0x00c4,  /* throttling, SDM 13.4.18 */
-    ICS = 0x00c8,  /* cause set */
-    IMS = 0x00d0,  /* mask set */
-    IMC = 0x00d8,  /* mask clear */
-    EIAC = 0x00dc, /* DS: MSI-X auto clear, 10.2.4 */
-    IAM = 0x00e0,  /* DS: auto mask, 10.2.4 */
-    IVAR = 0x00e4, /* DS: causes to vectors, 10.2.4 */
-    EITR = 0x00e8, /* DS: five, throttling of each vector, 10.2.4 */
-    RCTL = 0x0100, /* receive control, SDM 13.4.22 */
-    FCTTV = 0x0170,
-    TCTL = 0x0400, /* transmit control, SDM 13.4.33 */
-    TIPG = 0x0410,
+    VET = 0x0038,   /* VLAN type, SDM 13.4.11 */
+    ICR = 0x00c0,   /* interrupt cause, read to clear, SDM 13.4.17 */
+    ITR = 0x00c4,   /* throttling, SDM 13.4.18 */
+    ICS = 0x00c8,   /* cause set */
+    IMS = 0x00d0,   /* mask set */
+    IMC = 0x00d8,   /* mask clear */
+    EIAC = 0x00dc,  /* DS: MSI-X auto clear, 10.2.4 */
+    IAM = 0x00e0,   /* DS: auto mask, 10.2.4 */
+    IVAR = 0x00e4,  /* DS: causes to vectors, 10.2.4 */
+    EITR = 0x00e8,  /* DS: five, throttling of each vector, 10.2.4 */
+    RCTL = 0x0100,  /* receive control, SDM 13.4.22 */
+    FCTTV = 0x0170, /* SDM 13.4.12 */
+    TCTL = 0x0400,  /* transmit control, SDM 13.4.33 */
+    TIPG = 0x0410,  /* SDM 13.4.34 */
     AIT = 0x0458,
-    LEDCTL = 0x0e00,
+    LEDCTL = 0x0e00,      /* SDM 13.4.15 */
     EXTCNF_CTRL = 0x0f00, /* DS 10.2.2 */
     PBA = 0x1000,         /* packet buffer allocation, SDM 13.4.16 */
     EEWR = 0x102c,        /* DS: NVM write, 10.2.2 */
@@ -45,7 +46,7 @@ enum {
     RDTR = 0x2820,
     RXDCTL = 0x2828,
     RADV = 0x282c,
-    TDBAL = 0x3800, /* transmit ring, SDM 13.4.35; DS: as above, 10.2.6 */
+    TDBAL = 0x3800, /* transmit ring, SDM 13.4.36; DS: as above, 10.2.6 */
     TDBAH = 0x3804,
     TDLEN = 0x3808,
     TDH = 0x3810,
@@ -57,14 +58,14 @@ enum {
     RING_STEP = 0x100,
     STATS = 0x4000, /* statistics, cleared by reading, SDM 13.7 */
     STATS_END = 0x4128,
-    RXCSUM = 0x5000, /* SDM 13.4.32, DS 10.2.5 */
+    RXCSUM = 0x5000, /* SDM 13.4, its last; DS 10.2.5 */
     RFCTL = 0x5008,  /* DS 10.2.5 */
     MTA = 0x5200,    /* 128 words of group addresses, SDM 13.5.1 */
     RAL = 0x5400,    /* 16 pairs of addresses, SDM 13.5.2 */
     VFTA = 0x5600,   /* 128 words of VLANs, SDM 13.5.4 */
     MRQC = 0x5818,   /* DS 10.2.5 */
     GCR = 0x5b00,    /* DS 10.2.3 */
-    SWSM = 0x5b50,   /* DS 10.2.9 */
+    SWSM = 0x5b50,   /* DS */
     FWSM = 0x5b54,
     RETA = 0x5c00,  /* DS: 128 bytes, 10.2.5 */
     RSSRK = 0x5c80, /* DS: 40 bytes, 10.2.5 */
@@ -210,7 +211,7 @@ enum {
 };
 
 /* The PHY's registers, IEEE 802.3 clause 22, and the M88E1000 family's own from 16 on
- * (SDM 13.4.8.1) */
+ * (SDM 13.4.7.1) */
 enum {
     PHY_CONTROL = 0,
     PHY_STATUS = 1,

@@ -75,7 +75,7 @@ static bool wanted(E1000 *s, const uint8_t *to, const EthHeaders *h, bool *inexa
 
 /* ---- what is learnt of a packet ------------------------------------------------------------ */
 
-/* SDM 13.4.32 */
+/* SDM 3.2, "Receive Packet Checksum Offloading" */
 static void checksums(E1000 *s, const uint8_t *packet, size_t len, RxInfo *info)
 {
     uint32_t rxcsum = *e1000_reg(s, RXCSUM), start = rxcsum & 0xff;

@@ -4,7 +4,7 @@
 
 #include "hw/net/rtl8139.h"
 
-/* Descriptors of C+ mode: 16 bytes, DS 9 "C+ mode operation". */
+/* Descriptors of C+ mode: 16 bytes, DS, "C+ mode". */
 enum {
     DESC_OWN = 1u << 31,
     DESC_EOR = 1 << 30, /* the ring's last */
@@ -23,12 +23,11 @@ enum {
     RX_UDPF = 1 << 14,
     RX_TCPF = 1 << 13,
     RX_TAGGED = 1 << 16, /* in the second word */
-    MAX_RING = 64,       /* descriptors, DS 9 */
+    MAX_RING = 64,       /* descriptors, at most */
     HEADER_ROK = 1,      /* in front of a packet in the byte ring */
     HEADER_BAR = 1 << 13,
     HEADER_PAM = 1 << 14,
     HEADER_MAR = 1 << 15,
-    RETRY_NS = 1000000,
     TX_BUDGET = 64 * MAX_RING, /* descriptors in one go */
 };
 

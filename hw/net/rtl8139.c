@@ -52,13 +52,25 @@ static void timer_fired(void *opaque)
     arm_timer(s);
 }
 
-/* A packet waits, and descriptors become free without anybody telling us. */
+/* A packet waits, and descriptors become free without anybody telling us. Or the driver has stopped
+ * in the middle of the ring and acknowledged what lies there, as Linux' 8139too does when its time
+ * is up: on a busy wire the next packet reminds it, on a quiet one nobody would. */
 static void retry(void *opaque)
 {
     RTL8139 *s = opaque;
     if (s->starved) {
         s->starved = false;
         net_client_ready(s->nc);
+    }
+    if (!rtl_ring_empty(s)) {
+        rtl_interrupt(s, INT_ROK);
+    }
+}
+
+static void acknowledged(RTL8139 *s)
+{
+    if (!rtl_ring_empty(s) && !timer_pending(&s->retry)) {
+        timer_mod(&s->retry, clock_get_ns(CLOCK_VIRTUAL) + RETRY_NS);
     }
 }
 
@@ -75,12 +87,18 @@ static void set_link(RTL8139 *s)
     rtl_put16(s, CSCR, up ? CSCR_LINK_OK : 0);
 }
 
+/* Where the first packet goes: CAPR is 16 behind where software reads. */
+static void rewind_ring(RTL8139 *s)
+{
+    rtl_put16(s, CAPR, 0xfff0);
+    rtl_put16(s, CBR, 0);
+}
+
 /* CR.RST: what is under way is forgotten; the address stays. */
 static void reset_engine(RTL8139 *s)
 {
     s->regs[CR] = 0;
-    rtl_put16(s, CAPR, 0xfff0);
-    rtl_put16(s, CBR, 0);
+    rewind_ring(s);
     rtl_put16(s, IMR, 0);
     rtl_put16(s, ISR, 0);
     rtl_put32(s, TCR, s->cplus ? TCR_VERSION_CPLUS : TCR_VERSION_C);
@@ -191,13 +209,18 @@ static void write_eeprom_lines(RTL8139 *s, uint8_t val)
     s->regs[CR9346] = val;
 }
 
+/* Linux' 8139too gets rid of a packet that it cannot stand by turning the receiver off and on, and
+ * then reads from the ring's start. */
 static void write_command(RTL8139 *s, uint8_t val)
 {
     if (val & CR_RST) {
         reset_engine(s);
-    } else {
-        s->regs[CR] = val & (CR_TE | CR_RE);
+        return;
     }
+    if (s->regs[CR] & ~val & CR_RE) {
+        rewind_ring(s);
+    }
+    s->regs[CR] = val & (CR_TE | CR_RE);
 }
 
 /* One byte, with what must happen byte by byte. */
@@ -258,6 +281,9 @@ static void rtl_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
     }
     if (touches(offset, size, IMR, 4)) {
         update_irq(s);
+    }
+    if (touches(offset, size, ISR, 2)) {
+        acknowledged(s);
     }
     if (touches(offset, size, TCTR, 4)) {
         s->counting_since = clock_get_ns(CLOCK_VIRTUAL);
@@ -421,6 +447,7 @@ static bool rtl8139_post_load(Device *dev, GError **err)
     }
     set_link(s);
     arm_timer(s);
+    acknowledged(s);
     return true;
 }
 

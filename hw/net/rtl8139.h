@@ -15,7 +15,7 @@
 #include "hw/timer.h"
 #include "net/net.h"
 
-/* Offsets, DS 6 "Register descriptions". */
+/* Offsets, DS "Register Descriptions". */
 enum {
     IDR = 0x00,   /* own address */
     MAR = 0x08,   /* group addresses, 64 bits of hash */
@@ -92,6 +92,8 @@ enum {
     CPCR_RXCHKSUM = 0x20,
     CPCR_RXVLAN = 0x40,
 };
+
+enum { RETRY_NS = 1000000 };
 
 typedef struct RTL8139 {
     PCIDevice parent;

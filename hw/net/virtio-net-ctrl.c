@@ -119,6 +119,7 @@ void virtio_net_use_pairs(VirtIONet *s, unsigned pairs)
             net_peer_use_queue(&s->nics[i]->nc, i < pairs);
         }
     }
+    virtio_net_update_vhost(s);
 }
 
 static bool set_pairs(VirtIONet *s, CtrlReader *r)

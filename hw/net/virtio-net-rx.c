@@ -107,27 +107,42 @@ static void copy_iov(const struct iovec *to, unsigned nto, uint64_t at, const st
     }
 }
 
+/* Nobody looks for more buffers but us: we ask to be told of them only when there are none, and
+ * look once more then, for those that came before the driver could know that we had asked. What it
+ * adds later is behind all that we have taken: it tells us, whatever is put back. */
+static VirtChain *next_chain(VirtQueue *rx)
+{
+    VirtChain *c = virtq_pop(rx, sizeof(*c));
+    if (!c) {
+        virtq_set_notification(rx, true);
+        c = virtq_pop(rx, sizeof(*c));
+    }
+    return c;
+}
+
 /* Fills chains until the packet is all there; the first one's header says how many there are. */
-static NetResult fill_buffers(VirtIONet *s, VirtQueue *rx, const struct iovec *iov, unsigned n,
-                              uint64_t skip, uint64_t len, NetHeader *h)
+static NetResult store(VirtIONet *s, VirtQueue *rx, const struct iovec *iov, unsigned n,
+                       uint64_t skip, uint64_t len, NetHeader *h)
 {
     unsigned hlen = virtio_net_header_len(s);
-    bool merge = virtio_has(&s->parent, F_MRG_RXBUF);
-    VirtChain *chains[128];
-    uint32_t written[128];
+    unsigned most = virtio_has(&s->parent, F_MRG_RXBUF) ? MAX_CHAINS : 1;
+    VirtChain *chains[MAX_CHAINS];
+    uint32_t written[MAX_CHAINS];
     unsigned count = 0;
     uint64_t done = 0;
+    virtq_set_notification(rx, false);
     while (done < len || count == 0) {
         uint64_t at = count ? 0 : hlen;
-        VirtChain *c = count < G_N_ELEMENTS(chains) ? virtq_pop(rx, sizeof(*c)) : NULL;
-        if (!c || (count && !merge) || c->in_bytes < at) {
+        VirtChain *c = count < most ? next_chain(rx) : NULL;
+        bool never = count == most || (c && c->in_bytes < at);
+        if (!c || never) {
             if (c) {
                 virtq_unpop(rx, c);
             }
             while (count) {
                 virtq_unpop(rx, chains[--count]);
             }
-            return s->parent.broken || c ? -1 : 0;
+            return s->parent.broken || never ? -1 : 0;
         }
         uint64_t part = MIN(len - done, c->in_bytes - at);
         copy_iov(c->in, c->in_num, at, iov, n, skip + done, part);
@@ -137,25 +152,8 @@ static NetResult fill_buffers(VirtIONet *s, VirtQueue *rx, const struct iovec *i
     }
     h->num_buffers = (uint16_t)count;
     iov_from_buf(chains[0]->in, chains[0]->in_num, 0, h, hlen);
-    for (unsigned i = 0; i < count; i++) {
-        virtq_push(rx, chains[i], written[i]);
-    }
+    virtq_push_together(rx, chains, written, count); /* 5.1.6.4.1: num_buffers of them, or none */
     return (NetResult)(len + skip);
-}
-
-/* Nobody looks for more buffers but us: we ask to be told of them only when there are none. */
-static NetResult store(VirtIONet *s, VirtQueue *rx, const struct iovec *iov, unsigned n,
-                       uint64_t skip, uint64_t len, NetHeader *h)
-{
-    virtq_set_notification(rx, false);
-    NetResult res = fill_buffers(s, rx, iov, n, skip, len, h);
-    if (res == 0) {
-        virtq_set_notification(rx, true);
-        if (!virtq_empty(rx)) {
-            res = fill_buffers(s, rx, iov, n, skip, len, h);
-        }
-    }
-    return res;
 }
 
 /* ---- the way in ----------------------------------------------------------------------------- */
@@ -235,7 +233,9 @@ void virtio_net_rx_kicked(VirtIODevice *vdev, VirtQueue *vq)
     VirtIONet *s = (VirtIONet *)vdev;
     for (unsigned i = 0; i < s->nb_pairs; i++) {
         VirtIONIC *nic = s->nics[i];
-        if (nic && (nic->starved == vq || nic->rx == vq)) {
+        if (nic && nic->rx == vq && vhost_net_running(nic->vhost)) {
+            vhost_net_kick(nic->vhost, vq);
+        } else if (nic && (nic->starved == vq || nic->rx == vq)) {
             nic->starved = NULL;
             net_client_ready(&nic->nc);
         }

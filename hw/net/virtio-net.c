@@ -77,6 +77,11 @@ static void get_features(VirtIODevice *vdev, uint64_t *features)
             *features |= 1ull << switches[i].bit;
         }
     }
+    for (unsigned i = 0; i < s->nb_pairs; i++) {
+        if (s->nics[i]->vhost) {
+            *features = vhost_net_features(s->nics[i]->vhost, *features);
+        }
+    }
 }
 
 static bool set_features(VirtIODevice *vdev, uint64_t features)
@@ -183,14 +188,86 @@ static void transmit(VirtIONIC *nic)
 
 static void tx_kicked(VirtIODevice *vdev, VirtQueue *vq)
 {
-    transmit(((VirtIONet *)vdev)->nics[virtq_index(vq) / 2]);
+    VirtIONIC *nic = ((VirtIONet *)vdev)->nics[virtq_index(vq) / 2];
+    if (vhost_net_running(nic->vhost)) {
+        vhost_net_kick(nic->vhost, vq);
+    } else {
+        transmit(nic);
+    }
+}
+
+/* ---- the host's kernel at the rings --------------------------------------------------------- */
+
+static bool kernel_may(const VirtIONIC *nic)
+{
+    const NetClient *nc = &nic->nc;
+    VirtIODevice *vdev = &nic->dev->parent;
+    return virtio_running(vdev) && nic->pair < nic->dev->pairs_used && nc->peer && !nc->link_down &&
+           !nc->peer->link_down && virtq_regs(vdev, 2 * nic->pair)->enabled &&
+           virtq_regs(vdev, 2 * nic->pair + 1)->enabled;
+}
+
+/* What waits for buffers comes first, or not at all: there is no other way for it any more. */
+static void start_vhost(VirtIONIC *nic)
+{
+    g_autoptr(GError) err = NULL;
+    NetClient *peer = nic->nc.peer;
+    if (nic->sending) {
+        return; /* the peer has yet to take it: another time */
+    }
+    peer->info->lend(peer, true);
+    net_client_ready(&nic->nc);
+    net_client_purge(&nic->nc);
+    if (!vhost_net_start(nic->vhost, nic->rx, nic->tx, nic->nc.vnet_hdr_len != 0, &err)) {
+        g_printerr("NIC '%s': %s; its packets go through this process\n", nic->nc.name,
+                   err->message);
+        peer->info->lend(peer, false);
+        vhost_net_free(g_steal_pointer(&nic->vhost));
+    }
+}
+
+void virtio_net_update_vhost(VirtIONet *s)
+{
+    for (unsigned i = 0; i < s->nb_pairs; i++) {
+        VirtIONIC *nic = s->nics[i];
+        if (!nic || !nic->vhost || vhost_net_running(nic->vhost) == kernel_may(nic)) {
+            continue;
+        }
+        if (!vhost_net_running(nic->vhost)) {
+            start_vhost(nic);
+            continue;
+        }
+        vhost_net_stop(nic->vhost);
+        if (nic->nc.peer) {
+            nic->nc.peer->info->lend(nic->nc.peer, false);
+        }
+    }
+}
+
+static bool make_vhost(VirtIONIC *nic, GError **err)
+{
+    NetClient *peer = nic->nc.peer;
+    int wire, fd = peer && peer->info->vhost ? peer->info->vhost(peer, &wire) : -1;
+    nic->vhost = fd >= 0 ? vhost_net_new(&nic->dev->parent, fd, wire, err) : NULL;
+    return fd < 0 || nic->vhost;
+}
+
+static void set_status(VirtIODevice *vdev, uint8_t status)
+{
+    (void)status;
+    virtio_net_update_vhost((VirtIONet *)vdev);
 }
 
 /* ---- the device ---------------------------------------------------------------------------- */
 
 static void link_changed(NetClient *nc)
 {
-    virtio_config_changed(&((VirtIONIC *)nc)->dev->parent);
+    VirtIONIC *nic = (VirtIONIC *)nc;
+    virtio_net_update_vhost(nic->dev);
+    if (!nc->peer) { /* it went away, and its descriptors with it */
+        vhost_net_free(g_steal_pointer(&nic->vhost));
+    }
+    virtio_config_changed(&nic->dev->parent);
 }
 
 static bool announce(NetClient *nc)
@@ -207,6 +284,7 @@ static bool announce(NetClient *nc)
 static void nic_cleanup(NetClient *nc)
 {
     VirtIONIC *nic = (VirtIONIC *)nc;
+    vhost_net_free(nic->vhost);
     nic->dev->nics[nic->pair] = NULL;
 }
 
@@ -232,6 +310,7 @@ static const NetClientInfo nic_info = {
 static void net_reset(VirtIODevice *vdev)
 {
     VirtIONet *s = (VirtIONet *)vdev;
+    virtio_net_update_vhost(s);
     for (unsigned i = 0; i < s->nb_pairs && s->nics[i]; i++) {
         VirtIONIC *nic = s->nics[i];
         VirtChain *c = g_steal_pointer(&nic->sending);
@@ -269,6 +348,8 @@ static bool power_of_2(unsigned n)
     return n >= 64 && n <= VIRTIO_MAX_QUEUE_SIZE && !(n & (n - 1));
 }
 
+static void net_unrealize(Device *dev);
+
 static bool net_realize(Device *dev, GError **err)
 {
     VirtIONet *s = (VirtIONet *)dev;
@@ -297,6 +378,12 @@ static bool net_realize(Device *dev, GError **err)
         s->ctrl = virtio_add_queue(&s->parent, 64, virtio_net_ctrl_kicked);
     }
     virtio_net_ctrl_reset(s);
+    for (unsigned i = 0; i < s->nb_pairs; i++) {
+        if (!make_vhost(s->nics[i], err)) {
+            net_unrealize(dev);
+            return false;
+        }
+    }
     return true;
 }
 
@@ -321,6 +408,7 @@ static const VirtIOOps ops = {
     .get_config = get_config,
     .set_config = set_config,
     .reset = net_reset,
+    .set_status = set_status,
 };
 
 static const char *const duplexes[] = { "half", "full", "unknown", NULL };

@@ -4,6 +4,7 @@
 #define HW_NET_VIRTIO_NET_H
 
 #include "hw/net/eth.h"
+#include "hw/net/vhost-net.h"
 #include "hw/virtio/virtio.h"
 #include "net/net.h"
 
@@ -40,6 +41,7 @@ enum {
     STATUS_LINK_UP = 1,
     STATUS_ANNOUNCE = 2,
     MAX_MACS = 64,
+    MAX_CHAINS = 128, /* that one packet may be spread over */
     MAX_VLANS = 4096,
     MAX_RSS_TABLE = 128,
     /* IPv4, TCPv4, UDPv4, IPv6, TCPv6, UDPv6, 5.1.6.4.3 */
@@ -75,6 +77,7 @@ typedef struct VirtIONIC {
     VirtIONet *dev;
     unsigned pair;
     VirtQueue *rx, *tx;
+    VhostNet *vhost;    /* NULL: we do it */
     VirtChain *sending; /* the peer has not taken it yet */
     VirtQueue *starved; /* what came here waits for buffers of that queue */
     bool notify;        /* the driver has not been told of what is in rx */
@@ -135,5 +138,9 @@ void virtio_net_ctrl_reset(VirtIONet *s);
 void virtio_net_apply_offloads(VirtIONet *s, uint64_t features);
 void virtio_net_use_pairs(VirtIONet *s, unsigned pairs);
 void virtio_net_rx_filter(NetClient *nc, NetRxFilter *out);
+
+/* ---- virtio-net.c ---- */
+/* Starts and stops the kernel's part where there is one. */
+void virtio_net_update_vhost(VirtIONet *s);
 
 #endif

@@ -199,33 +199,52 @@ static void mark_written(const VirtChain *c, uint64_t written)
     }
 }
 
-static void push_in_order(VirtQueue *vq, const VirtChain *c, uint32_t written)
+/* `done` are n that follow each other from `seq` on. */
+static void push_in_order(VirtQueue *vq, uint32_t seq, const VirtDone *done, unsigned n)
 {
-    unsigned n = vq->regs.size;
+    unsigned size = vq->regs.size;
     if (!vq->waiting) {
-        vq->waiting = g_new0(VirtDone, n);
+        vq->waiting = g_new0(VirtDone, size);
     }
-    vq->waiting[c->seq % n] = (VirtDone){ true, c->head, c->count, written };
-    for (VirtDone *d; (d = &vq->waiting[vq->push_seq % n])->done; vq->push_seq++) {
-        ring(vq)->use(vq, d->head, d->count, d->written);
+    if (seq != vq->push_seq) {
+        for (unsigned i = 0; i < n; i++) {
+            vq->waiting[(seq + i) % size] = done[i];
+        }
+        return;
+    }
+    ring(vq)->use(vq, done, n);
+    vq->push_seq += n;
+    for (VirtDone *d; (d = &vq->waiting[vq->push_seq % size])->done; vq->push_seq++) {
+        ring(vq)->use(vq, d, 1);
         d->done = false;
+    }
+}
+
+void virtq_push_together(VirtQueue *vq, VirtChain **chains, const uint32_t *written, unsigned n)
+{
+    g_autofree VirtDone *many = n > 1 ? g_new(VirtDone, n) : NULL;
+    VirtDone single, *done = many ? many : &single;
+    uint32_t seq = chains[0]->seq;
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t len = (uint32_t)MIN(written[i], chains[i]->in_bytes);
+        mark_written(chains[i], len);
+        done[i] = (VirtDone){ true, chains[i]->head, chains[i]->count, len };
+        g_free(chains[i]);
+    }
+    if (vq->in_flight >= n && virtq_map(vq)) {
+        vq->in_flight -= n;
+        if (virtio_has(vq->vdev, VIRTIO_F_IN_ORDER)) {
+            push_in_order(vq, seq, done, n);
+        } else {
+            ring(vq)->use(vq, done, n);
+        }
     }
 }
 
 void virtq_push(VirtQueue *vq, void *chain, uint32_t written)
 {
     VirtChain *c = chain;
-    written = (uint32_t)MIN(written, c->in_bytes);
-    mark_written(c, written);
-    if (vq->in_flight && virtq_map(vq)) {
-        vq->in_flight--;
-        if (virtio_has(vq->vdev, VIRTIO_F_IN_ORDER)) {
-            push_in_order(vq, c, written);
-        } else {
-            ring(vq)->use(vq, c->head, c->count, written);
-        }
-    }
-    g_free(c);
+    virtq_push_together(vq, &c, &written, 1);
 }
 
 void virtq_unpop(VirtQueue *vq, void *chain)
@@ -243,12 +262,26 @@ void virtq_drop(void *chain)
     g_free(chain);
 }
 
+void virtq_interrupt(VirtQueue *vq)
+{
+    vq->vdev->isr |= 1;
+    vq->vdev->transport_ops->notify_queue(vq->vdev->transport, vq);
+}
+
+void virtq_take_back(VirtQueue *vq, uint16_t last_avail)
+{
+    vq->last_avail = last_avail;
+    if (virtq_map(vq)) {
+        memcpy(&vq->used_idx, vq->used.host + 2, sizeof(vq->used_idx));
+    }
+    vq->signalled_valid = false;
+}
+
 void virtq_notify(VirtQueue *vq)
 {
     atomic_thread_fence(memory_order_seq_cst);
     if (virtq_map(vq) && ring(vq)->wants_interrupt(vq)) {
-        vq->vdev->isr |= 1;
-        vq->vdev->transport_ops->notify_queue(vq->vdev->transport, vq);
+        virtq_interrupt(vq);
     }
 }
 

@@ -64,6 +64,11 @@ struct VirtQueue {
 /* Makes sure of the areas; false: not enabled, or they are not in RAM (the device is broken). */
 bool virtq_map(VirtQueue *vq);
 
+/* Interrupts the driver for what somebody else has used, who asked whether it wants that. */
+void virtq_interrupt(VirtQueue *vq);
+/* Somebody else had the (split) ring, and stopped before the buffer `last_avail`. */
+void virtq_take_back(VirtQueue *vq, uint16_t last_avail);
+
 /* A chain while it is put together from descriptors. */
 typedef struct VirtChainBuilder {
     VirtIODevice *vdev;
@@ -84,7 +89,8 @@ typedef struct VRingOps {
     /* Reads the next chain into b; false: broken. */
     bool (*take)(VirtQueue *vq, VirtChainBuilder *b);
     void (*untake)(VirtQueue *vq, const VirtChain *c);
-    void (*use)(VirtQueue *vq, uint32_t head, uint32_t count, uint32_t written);
+    /* Gives chains back; the driver sees none before all are there. */
+    void (*use)(VirtQueue *vq, const VirtDone *done, unsigned n);
     bool (*wants_interrupt)(VirtQueue *vq);
     void (*notification)(VirtQueue *vq, bool on);
 } VRingOps;

@@ -83,16 +83,28 @@ static void untake(VirtQueue *vq, const VirtChain *c)
     vq->last_avail = (uint16_t)(vq->last_avail - c->count);
 }
 
-static void use(VirtQueue *vq, uint32_t head, uint32_t count, uint32_t written)
+/* The first one's flags are written last: they hand all of them over. */
+static void use(VirtQueue *vq, const VirtDone *done, unsigned n)
 {
-    uint64_t off = 16ull * vq->used_idx;
-    uint16_t id = (uint16_t)head;
-    uint16_t flags = (vq->used_wrap ? VRING_AVAIL | VRING_USED : 0) | (written ? VRING_WRITE : 0);
-    memcpy(vq->desc.host + off + 8, &written, 4);
-    memcpy(vq->desc.host + off + 12, &id, 2);
-    vring_written(vq, &vq->desc, off + 8, 6);
-    write16(vq, &vq->desc, off + 14, flags); /* last: it hands the descriptor over */
-    step(vq, &vq->used_idx, &vq->used_wrap, count);
+    uint64_t first = 0;
+    uint16_t first_flags = 0;
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t off = 16ull * vq->used_idx;
+        uint16_t id = (uint16_t)done[i].head;
+        uint16_t flags = (uint16_t)((vq->used_wrap ? VRING_AVAIL | VRING_USED : 0) |
+                                    (done[i].written ? VRING_WRITE : 0));
+        memcpy(vq->desc.host + off + 8, &done[i].written, 4);
+        memcpy(vq->desc.host + off + 12, &id, 2);
+        vring_written(vq, &vq->desc, off + 8, 6);
+        if (i == 0) {
+            first = off;
+            first_flags = flags;
+        } else {
+            write16(vq, &vq->desc, off + 14, flags);
+        }
+        step(vq, &vq->used_idx, &vq->used_wrap, done[i].count);
+    }
+    write16(vq, &vq->desc, first + 14, first_flags);
 }
 
 /* Whether the driver's event place lies in what was used since the last interrupt; both have their

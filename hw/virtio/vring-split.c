@@ -83,14 +83,15 @@ static void untake(VirtQueue *vq, const VirtChain *c)
     vq->last_avail--;
 }
 
-static void use(VirtQueue *vq, uint32_t head, uint32_t count, uint32_t written)
+static void use(VirtQueue *vq, const VirtDone *done, unsigned n)
 {
-    const uint32_t elem[2] = { head, written };
-    uint64_t off = RING + 8ull * (vq->used_idx % vq->regs.size);
-    (void)count;
-    memcpy(vq->used.host + off, elem, sizeof(elem));
-    vring_written(vq, &vq->used, off, sizeof(elem));
-    write16(vq, &vq->used, 2, ++vq->used_idx);
+    for (unsigned i = 0; i < n; i++, vq->used_idx++) {
+        const uint32_t elem[2] = { done[i].head, done[i].written };
+        uint64_t off = RING + 8ull * (vq->used_idx % vq->regs.size);
+        memcpy(vq->used.host + off, elem, sizeof(elem));
+        vring_written(vq, &vq->used, off, sizeof(elem));
+    }
+    write16(vq, &vq->used, 2, vq->used_idx);
 }
 
 static bool wants_interrupt(VirtQueue *vq)

@@ -97,15 +97,15 @@ struct CPUState {
     size_t ret_stack_size;
     bool in_code;           /* this thread is inside cpu_exec */
     bool interrupt_request; /* cpu_request_exit was called: EXCP_INTERRUPT */
-    bool fp_checked;      /* host traps are masked: every block that runs here checks its results */
-    uint32_t cflags_seen; /* of the engine's wanted_cflags, those that this CPU has followed */
-    vaddr careful_addr;   /* CF_CAREFUL blocks store each data address here before they use it */
-    bool single_step;     /* one instruction for each cpu_exec, then EXCP_DEBUG */
-    uint32_t cflags_next; /* CF_* for the next block only */
-    uint64_t insns_event; /* the target's insns_event is called when `insns` has come so far */
-    sigjmp_buf jmp_env;   /* cpu_loop_exit */
-    uint64_t epoch;       /* of the code buffer, last seen at a quiet point */
-    CPUState *next_cpu;   /* list of all; accel/tcg's lock */
+    uint32_t fp_cflags;     /* CF_FP_* of every block that runs here: what need not trap */
+    uint32_t cflags_seen;   /* of the engine's wanted_cflags, those that this CPU has followed */
+    vaddr careful_addr;     /* CF_CAREFUL blocks store each data address here before they use it */
+    bool single_step;       /* one instruction for each cpu_exec, then EXCP_DEBUG */
+    uint32_t cflags_next;   /* CF_* for the next block only */
+    uint64_t insns_event;   /* the target's insns_event is called when `insns` has come so far */
+    sigjmp_buf jmp_env;     /* cpu_loop_exit */
+    uint64_t epoch;         /* of the code buffer, last seen at a quiet point */
+    CPUState *next_cpu;     /* list of all; accel/tcg's lock */
 
     /*
      * User mode: what an SVC with an immediate other than 0, in this page of the emulator's making,
@@ -148,7 +148,8 @@ struct TargetOps {
     uint32_t pc_offset; /* of the 64-bit pc */
     int jc_shift;       /* log2 of the instruction alignment: 2 for Arm */
     int max_insn_len;   /* bytes */
-    uint32_t count_flag; /* of tb_flags: the block counts its instructions; these are of one length */
+    uint32_t
+        count_flag; /* of tb_flags: the block counts its instructions; these are of one length */
     FloatNaNRule nan_rule;
     int cs_arch, cs_mode; /* capstone's, for -d in_asm */
 

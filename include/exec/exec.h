@@ -93,11 +93,11 @@ void tcg_fork_child(
 void tcg_memory_is_shared(void);
 
 /*
- * The guest's program reads its floating flags, or writes them, itself. From a write on, at the end
- * of its block, all of them are exact. Reads alone are not worth what that costs: libm saves them.
+ * From now on all blocks are CF_STORES_COUNTED; false: there is one CPU only, and nothing was done.
+ * tcg_stores_counted: they are, and no CPU runs any other.
  */
-void tcg_fp_flags_read(void);
-void tcg_fp_flags_written(void);
+bool tcg_count_stores(void);
+bool tcg_stores_counted(void);
 
 /* -d items (log.h) print through this. */
 typedef struct TCGStats {

@@ -78,6 +78,8 @@ typedef struct TargetSystemOps {
     void (*unaligned)(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int mode);
     /* Takes the exception exception_index (EXCP_*): the CPU goes on at its vector. State exact. */
     void (*do_interrupt)(CPUState *cpu);
+    /* Is one of CPUState.interrupts not masked? */
+    bool (*interrupt_due)(const CPUState *cpu);
     /* Takes one of these CPU_INT_* if it is not masked; false: none. At a quiet point. */
     bool (*exec_interrupt)(CPUState *cpu, uint32_t interrupts);
     /* Whether a halted CPU wakes up: interrupts that are masked count if the target says so. Any

@@ -11,11 +11,12 @@ enum {
         2, /* one instruction; floating point by fpu/, addresses masked as the guest would */
     CF_SINGLE = 4,       /* one instruction, then EXCP_DEBUG */
     CF_INTERP = 8,       /* keep the ops, emit nothing */
-    CF_FP_EXACT = 32,    /* with FP_CHECK: where denormals are flushed, fpu/ for its exact flags */
+    CF_FP_EXACT = 32,    /* with FP_CHECK: where denormals are flushed, all is done by fpu/ */
     CF_FP_CHECK = 16,    /* floating results checked inline, host traps masked (docs/tcg.md) */
-    CF_FP_TININESS = 64, /* results that were rounded up to the least normal number are found */
+    CF_FP_TININESS = 64, /* results compared with the least normal number, no trap for tiny ones */
     CF_ICOUNT = 256,     /* counts its instructions (accel/tcg/count.c) */
-    CF_SHARED = 128,     /* others see the guest's memory: 16-byte accesses where it can tell */
+    CF_STORES_COUNTED = 512, /* the front end guards stores (tcg_count_stores) */
+    CF_SHARED = 128,         /* others see the guest's memory: 16-byte accesses where it can tell */
 };
 
 enum { TB_MAX_RANGES = 4 };
@@ -44,6 +45,12 @@ struct TranslationBlock {
     uint32_t flags;   /* TargetOps.tb_flags */
     uint32_t cflags;  /* CF_* */
     uint16_t nb_insns;
+    /*
+     * Globals that are dead where the block begins may be stale there. Who comes from outside
+     * (a signal, an interrupt, a debugger) finds them exact after this many instructions have been
+     * run one by one. 0: all is exact.
+     */
+    uint16_t unsettled;
     uint16_t nb_ranges;
     bool invalid;
     struct {
@@ -59,7 +66,8 @@ struct TranslationBlock {
 
     TBSlot *slots; /* nb_slots of them */
     uint16_t nb_slots;
-    TBSlot *incoming; /* slots of other blocks that jump here */
+    uint32_t consts_size; /* of tc_size, at its end: no code; 0 if not known (cache) */
+    TBSlot *incoming;     /* slots of other blocks that jump here */
 
     struct TBMoves *moves; /* to keep it for another process; NULL: it is not to be kept */
 

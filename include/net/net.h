@@ -81,6 +81,10 @@ typedef struct NetClientInfo {
     void (*set_vnet_hdr_len)(NetClient *nc, int len);   /* 0: none */
     unsigned (*offloads)(NetClient *nc);                /* NET_OFFLOAD_* that it takes */
     void (*set_offloads)(NetClient *nc, unsigned mask); /* … that its peer takes from it */
+    /* The host's kernel can take packets from a NIC's rings, and put them there: a descriptor of
+     * /dev/vhost-net, and of what the packets come from. -1: it cannot. */
+    int (*vhost)(NetClient *nc, int *wire);
+    void (*lend)(NetClient *nc, bool on); /* it does so from now on: this client reads nothing */
 } NetClientInfo;
 
 typedef struct NetStats {
@@ -202,6 +206,8 @@ bool net_check(FILE *f);
 void net_cleanup(void);
 /* `info network` */
 char *net_describe(void);
+/* Packets that the client did not get, for whatever reason. */
+uint64_t net_dropped(const NetClient *nc);
 
 extern const NetClientInfo *const net_client_types[]; /* of -netdev; NULL at the end */
 

@@ -283,6 +283,11 @@ typedef struct TCGHelperInfo {
     uint8_t flags; /* TCG_CALL_* */
 } TCGHelperInfo;
 
+/* Calls with env, address and size (bytes) before, with env behind each op that stores. */
+typedef struct TCGStoreGuard {
+    const TCGHelperInfo *begin, *end;
+} TCGStoreGuard;
+
 /* ---- the context ---------------------------------------------------------------------------- */
 
 enum {
@@ -303,7 +308,8 @@ struct TCGContext {
      * as good an input as the scalar that went into it. */
     bool scalars_extend;
     uint16_t mem_flags; /* ORed to the memop of every guest memory op: the front end's MO_MODE */
-    bool overflow;      /* ops, temps, labels or exits ran out: translate fewer instructions */
+    const TCGStoreGuard *store_guard; /* of the front end; NULL: none */
+    bool overflow; /* ops, temps, labels or exits ran out: translate fewer instructions */
     /*
      * System mode: host address of the page that holds tb->pc. The front end reads code there only,
      * and ends the block (a JUMP exit) at the page's end; memops carry MO_MODE. NULL: user mode.

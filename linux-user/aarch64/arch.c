@@ -35,6 +35,7 @@ static int aarch64_syscall_args(CPUState *cpu, uint64_t args[6])
 static void aarch64_syscall_result(CPUState *cpu, int64_t res)
 {
     arm(cpu)->x[0] = (uint64_t)res;
+    arm(cpu)->excl_addr = ~UINT64_C(0); /* as the return from an exception does (B2.12.3) */
 }
 
 static void aarch64_rewind_syscall(CPUState *cpu)

@@ -84,6 +84,7 @@ bool aarch64_setup_frame(TaskState *ts, int sig, const siginfo_t *info, const Gu
     uint64_t frame_at = record_at - sizeof(frame);
     uint32_t pstate = arm_get_pstate(env);
 
+    arm_exclusive_let_go(env);
     frame.stack = ts->altstack;
     frame.sigmask = oldmask;
     memcpy(frame.regs, env->x, sizeof(frame.regs));

@@ -1,105 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A64 exclusives and atomics (DDI 0487 C4.1.94, B2.12).
- *
- * Load-exclusive keeps the address, the value and the count of its granule: how many
- * store-exclusives have succeeded there. Store-exclusive succeeds if the address and the count are
- * the same and an atomic compare-and-swap of the value does. So a word that store-exclusives have
- * changed and changed back is noticed; if plain stores alone or LSE atomics did it, it is not.
- */
-#include <stdatomic.h>
-#include <sys/mman.h>
-
+/* A64 exclusives and atomics (DDI 0487 C4.1.94, B2.12). exclusive.c says how exclusives work. */
 #include "target/arm/translate.h"
 
 #define EXCL(field) offsetof(CPUArmState, excl_##field)
 
-static void forget_reservation(DisasContext *s)
+void forget_reservation(DisasContext *s)
 {
     tcg_gen_st_env(s->tcg, MO_64, imm64(s, ~(uint64_t)0), EXCL(addr));
 }
-
-/* --- the counts of granules
- * -----------------------------------------------------------------------------------------------
- */
-
-enum { GRANULE_BITS = 4, COUNT_BITS = 12 };
-
-/* Odd while a store-exclusive is under way. Granules share counts, which only makes some fail. */
-static _Atomic uint32_t *granule_counts;
-
-/* A forked child's are all even again, whatever the parent's other threads were doing. */
-static void *make_granule_counts(G_GNUC_UNUSED void *unused)
-{
-    size_t size = sizeof(*granule_counts) << COUNT_BITS;
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    g_assert(p != MAP_FAILED && !madvise(p, size, MADV_WIPEONFORK));
-    granule_counts = p;
-    return NULL;
-}
-
-void arm_exclusive_init(void)
-{
-    static GOnce once = G_ONCE_INIT;
-
-    g_once(&once, make_granule_counts, NULL);
-}
-
-static _Atomic uint32_t *granule_count(uint64_t addr)
-{
-    uint64_t granule = addr >> GRANULE_BITS;
-
-    return &granule_counts[(granule ^ granule >> COUNT_BITS) & ((1 << COUNT_BITS) - 1)];
-}
-
-/* A store-exclusive that faulted has left its count odd. */
-void arm_exclusive_let_go(CPUArmState *env)
-{
-    if (env->excl_held) {
-        atomic_fetch_add((_Atomic uint32_t *)env->excl_held, 1);
-        env->excl_held = NULL;
-    }
-}
-
-static void helper_reserve(uint64_t env_, uint64_t addr, uint64_t size)
-{
-    CPUArmState *env = (CPUArmState *)(uintptr_t)env_;
-
-    arm_exclusive_let_go(env);
-    env->excl_count = atomic_load(granule_count(addr));
-    env->excl_size = (uint32_t)size;
-}
-
-/* 1 if nobody has stored since; then nobody else does until helper_end_exclusive. */
-static uint64_t helper_begin_exclusive(uint64_t env_, uint64_t addr)
-{
-    CPUArmState *env = (CPUArmState *)(uintptr_t)env_;
-    _Atomic uint32_t *count = granule_count(addr);
-    uint32_t seen = env->excl_count;
-
-    arm_exclusive_let_go(env);
-    if (seen & 1 || !atomic_compare_exchange_strong(count, &seen, seen + 1)) {
-        return 0;
-    }
-    env->excl_held = count;
-    return 1;
-}
-
-static void helper_end_exclusive(uint64_t env_)
-{
-    arm_exclusive_let_go((CPUArmState *)(uintptr_t)env_);
-}
-
-#define EXCLUSIVE_HELPER(id, n, ret)                              \
-    static const TCGHelperInfo id##_info = { .name = #id,         \
-                                             .func = helper_##id, \
-                                             .nargs = n,          \
-                                             .has_ret = ret,      \
-                                             .flags = TCG_CALL_NO_RG | TCG_CALL_NO_WG }
-EXCLUSIVE_HELPER(reserve, 3, false);
-EXCLUSIVE_HELPER(begin_exclusive, 2, true);
-EXCLUSIVE_HELPER(end_exclusive, 1, false);
 
 /* --- single registers
  * -----------------------------------------------------------------------------------------------
@@ -113,7 +21,40 @@ bool trans_clrex(DisasContext *s, G_GNUC_UNUSED arg_clrex *a)
 
 static void reserve(DisasContext *s, TCGv_i64 addr, unsigned size)
 {
-    gen_helper(s, &reserve_info, TCG_NO_INDEX, tcg_env(s->tcg), addr, imm64(s, size), TCG_NO_INDEX);
+    gen_helper(s, &arm_reserve_info, TCG_NO_INDEX, tcg_env(s->tcg), addr, imm64(s, size),
+               TCG_NO_INDEX);
+}
+
+/* The load-exclusive is done; what the block does next comes between it and the store-exclusive. */
+static void reserved(DisasContext *s)
+{
+    s->ops_at_reserve = s->tcg->nb_ops;
+}
+
+/*
+ * Can anybody tell when in between others stored? Not if the block has had nothing but arithmetic
+ * and branches since its load-exclusive: then it might as well have come just before the store.
+ */
+static bool is_watched(const DisasContext *s)
+{
+    if (s->system || s->tb->cflags & (CF_SINGLE | CF_CAREFUL)) {
+        return false; /* it is our doing that the two are apart */
+    }
+    for (int i = s->ops_at_reserve; s->ops_at_reserve && i < s->tcg->nb_ops; i++) {
+        switch (s->tcg->ops[i].opc) {
+        case TCG_OP_ld:
+        case TCG_OP_st:
+        case TCG_OP_ldv:
+        case TCG_OP_stv:
+        case TCG_OP_atomic_rmw:
+        case TCG_OP_atomic_cas:
+        case TCG_OP_atomic_cas128:
+        case TCG_OP_call:
+        case TCG_OP_label:
+            return true;
+        }
+    }
+    return !s->ops_at_reserve;
 }
 
 bool trans_ldxr(DisasContext *s, arg_ldxr *a)
@@ -125,6 +66,7 @@ bool trans_ldxr(DisasContext *s, arg_ldxr *a)
     tcg_gen_st_env(s->tcg, MO_64, addr, EXCL(addr));
     tcg_gen_st_env(s->tcg, MO_64, val, EXCL(val));
     tcg_gen_mov(s->tcg, reg_dest(s, a->rt), val);
+    reserved(s);
     return true;
 }
 
@@ -132,19 +74,21 @@ bool trans_ldxr(DisasContext *s, arg_ldxr *a)
  * rs = result of what comes between begin_store and end_store if addr is still reserved, else 1. A
  * fault is raised before the granule is held.
  */
-static TCGv_i64 begin_store(DisasContext *s, TCGv_i64 *addr, unsigned sz, int *label)
+static TCGv_i64 begin_store(DisasContext *s, TCGv_i64 *addr, unsigned sz, int *label, bool watched)
 {
     TCGv_i64 failed = tcg_local_i64(s->tcg), at = tcg_local_i64(s->tcg);
     TCGv_i64 reserved = tcg_temp_i64(s->tcg), held = tcg_temp_i64(s->tcg);
     TCGv_i64 old = tcg_temp_i64(s->tcg);
 
+    s->tcg->store_guard = NULL; /* it holds the granule itself */
     *label = tcg_new_label(s->tcg);
     tcg_gen_movi(s->tcg, failed, 1);
     tcg_gen_mov(s->tcg, at, *addr);
     tcg_gen_ld_env(s->tcg, MO_64, reserved, EXCL(addr));
     tcg_gen_cond_imm(brcond, s->tcg, MO_64, TCG_COND_NE, *label, at, reserved);
     tcg_gen_atomic_rmw(s->tcg, sz, TCG_ATOMIC_OR, old, at, imm64(s, 0));
-    gen_helper(s, &begin_exclusive_info, held, tcg_env(s->tcg), at, TCG_NO_INDEX, TCG_NO_INDEX);
+    gen_helper(s, watched ? &arm_begin_watched_info : &arm_begin_exclusive_info, held,
+               tcg_env(s->tcg), at, TCG_NO_INDEX, TCG_NO_INDEX);
     tcg_gen_cond_imm(brcond, s->tcg, MO_64, TCG_COND_EQ, *label, held, imm64(s, 0));
     *addr = at;
     return failed;
@@ -152,8 +96,10 @@ static TCGv_i64 begin_store(DisasContext *s, TCGv_i64 *addr, unsigned sz, int *l
 
 static void end_store(DisasContext *s, int rs, TCGv_i64 failed, int label)
 {
-    gen_helper(s, &end_exclusive_info, TCG_NO_INDEX, tcg_env(s->tcg), TCG_NO_INDEX, TCG_NO_INDEX,
-               TCG_NO_INDEX);
+    gen_helper(s, &arm_end_exclusive_info, TCG_NO_INDEX, tcg_env(s->tcg), TCG_NO_INDEX,
+               TCG_NO_INDEX, TCG_NO_INDEX);
+    s->tcg->store_guard = arm_store_guard(s->tb);
+    s->ops_at_reserve = 0;
     tcg_gen_label(s->tcg, label);
     forget_reservation(s);
     tcg_gen_mov(s->tcg, reg_dest(s, rs), failed);
@@ -172,8 +118,9 @@ static void store_if_same(DisasContext *s, unsigned sz, TCGv_i64 failed, TCGv_i6
 bool trans_stxr(DisasContext *s, arg_stxr *a)
 {
     int label;
+    bool watched = is_watched(s);
     TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 1 << a->sz);
-    TCGv_i64 failed = begin_store(s, &addr, a->sz, &label);
+    TCGv_i64 failed = begin_store(s, &addr, a->sz, &label, watched);
 
     store_if_same(s, a->sz, failed, addr, reg_x(s, a->rt));
     end_store(s, a->rs, failed, label);
@@ -238,14 +185,16 @@ bool trans_ldxp(DisasContext *s, arg_ldxp *a)
     } else {
         split_words(s, val, a->rt, a->rt2);
     }
+    reserved(s);
     return true;
 }
 
 bool trans_stxp(DisasContext *s, arg_stxp *a)
 {
     int label;
+    bool watched = is_watched(s);
     TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 8 << a->sz);
-    TCGv_i64 failed = begin_store(s, &addr, MO_64, &label);
+    TCGv_i64 failed = begin_store(s, &addr, MO_64, &label, watched);
 
     if (a->sz) {
         TCGv_i64 seen[2] = { tcg_temp_i64(s->tcg), tcg_temp_i64(s->tcg) }, old[2];

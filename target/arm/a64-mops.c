@@ -16,7 +16,7 @@
 
 #define ENV(e) ((CPUArmState *)(uintptr_t)(e))
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, LINE = 64 };
 
 /* The operation as one argument of a helper. */
 enum { MOPS_SET = 1 << 15, MOPS_RS = 5, MOPS_RN = 10, MOPS_WRITE_MODE = 16, MOPS_READ_MODE = 20 };
@@ -32,6 +32,7 @@ typedef struct Mops {
     uint8_t value;
     const ARMSystemOps *sys; /* of whole machines: accesses go by these MMU modes */
     int write_mode, read_mode;
+    bool counted; /* CF_STORES_COUNTED */
 } Mops;
 
 static Mops mops_unpack(uint64_t env_, uint64_t operation)
@@ -45,6 +46,7 @@ static Mops mops_unpack(uint64_t env_, uint64_t operation)
         .sys = env->sys_ops,
         .write_mode = operation >> MOPS_WRITE_MODE & 15,
         .read_mode = operation >> MOPS_READ_MODE & 15,
+        .counted = !env->sys_ops && env->parent.cflags_seen & CF_STORES_COUNTED,
     };
 
     if (!(operation & MOPS_SET)) {
@@ -71,6 +73,26 @@ static uint64_t to_page_end(uint64_t addr)
 static uint64_t to_page_start(uint64_t addr)
 {
     return (addr - 1) % PAGE + 1;
+}
+
+/*
+ * Stores that are counted are done a line at a time, from `to` up or, backward, down. Returns how
+ * many of the n bytes.
+ */
+static uint64_t begin_piece(const Mops *m, uint64_t to, uint64_t n, bool forward)
+{
+    if (m->counted) {
+        n = MIN(n, forward ? LINE - to % LINE : (to - 1) % LINE + 1);
+        arm_begin_store((CPUArmState *)m->cpu, forward ? to : to - n, n);
+    }
+    return n;
+}
+
+static void end_piece(const Mops *m)
+{
+    if (m->counted) {
+        arm_exclusive_let_go((CPUArmState *)m->cpu);
+    }
 }
 
 static void copy_byte(volatile uint8_t *to, const volatile uint8_t *from)
@@ -182,7 +204,7 @@ static void helper_move(uint64_t env, uint64_t operation)
         uint64_t to = *m.dest + *m.size, n = MIN(-*m.size, to_page_end(to));
         if (m.source) {
             uint64_t from = *m.source + *m.size;
-            n = MIN(n, to_page_end(from));
+            n = begin_piece(&m, to, MIN(n, to_page_end(from)), true);
             if (m.sys) {
                 n = copy_in_machine(&m, to, from, n, true);
             } else {
@@ -191,19 +213,23 @@ static void helper_move(uint64_t env, uint64_t operation)
         } else if (m.sys) {
             n = set_in_machine(&m, to, n);
         } else {
+            n = begin_piece(&m, to, n, true);
             set_forward(to, m.value, n);
         }
+        end_piece(&m);
         *m.size += n;
         between_pieces(&m);
     }
     while (m.source && *m.size) {
         uint64_t to = *m.dest + *m.size, from = *m.source + *m.size;
-        uint64_t n = MIN(*m.size, MIN(to_page_start(to), to_page_start(from)));
+        uint64_t n =
+            begin_piece(&m, to, MIN(*m.size, MIN(to_page_start(to), to_page_start(from))), false);
         if (m.sys) {
             n = copy_in_machine(&m, to - n, from - n, n, false);
         } else {
             copy_backward(to, from, n);
         }
+        end_piece(&m);
         *m.size -= n;
         between_pieces(&m);
     }

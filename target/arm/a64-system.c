@@ -210,24 +210,13 @@ bool trans_msr_imm(DisasContext *s, arg_msr_imm *a)
     return true;
 }
 
-/*
- * A program that writes its flags is going to look at them. What an operating system puts back at a
- * switch of tasks says nothing.
- */
-static void helper_restore_fpsr(uint64_t env, uint64_t val)
-{
-    arm_set_fpsr(ENV(env), val);
-}
-
 static uint64_t helper_get_fpsr(uint64_t env)
 {
-    tcg_fp_flags_read();
     return arm_get_fpsr(ENV(env));
 }
 
 static void helper_set_fpsr(uint64_t env, uint64_t val)
 {
-    tcg_fp_flags_written();
     arm_set_fpsr(ENV(env), val);
 }
 
@@ -242,9 +231,6 @@ static const TCGHelperInfo get_fpsr_info = {
 static const TCGHelperInfo set_fpsr_info = { .name = "set_fpsr",
                                              .func = helper_set_fpsr,
                                              .nargs = 2 };
-static const TCGHelperInfo restore_fpsr_info = { .name = "restore_fpsr",
-                                                 .func = helper_restore_fpsr,
-                                                 .nargs = 2 };
 static const TCGHelperInfo set_fpcr_info = { .name = "set_fpcr",
                                              .func = helper_set_fpcr,
                                              .nargs = 2 };
@@ -268,11 +254,7 @@ static void read_fpsr(DisasContext *s, G_GNUC_UNUSED const SysReg *r, TCGv_i64 d
 
 static void write_fpsr(DisasContext *s, G_GNUC_UNUSED const SysReg *r, TCGv_i64 v)
 {
-    gen_helper(s, s->el ? &restore_fpsr_info : &set_fpsr_info, TCG_NO_INDEX, tcg_env(s->tcg), v,
-               TCG_NO_INDEX, TCG_NO_INDEX);
-    if (!s->el && !(s->tb->cflags & CF_FP_TININESS)) {
-        gen_end_block(s);
-    }
+    gen_helper(s, &set_fpsr_info, TCG_NO_INDEX, tcg_env(s->tcg), v, TCG_NO_INDEX, TCG_NO_INDEX);
 }
 
 static uint64_t helper_cntvct(uint64_t env)

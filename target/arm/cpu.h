@@ -74,7 +74,8 @@ typedef struct CPUArmState {
     uint64_t excl_addr, excl_val, excl_high;
     uint32_t excl_count;    /* a64-atomic.c: of the granule when it was loaded */
     uint32_t excl_size;     /* bytes that excl_val has; 8 of a pair */
-    void *excl_held;        /* the count that a store-exclusive holds, NULL for none */
+    void *excl_held[2];     /* the counts that a store holds, NULL for none */
+    bool excl_watched;      /* all stores are counted since it was loaded */
     uint64_t pac_key[5][2]; /* APIA APIB APDA APDB APGA: low, high */
     /* From here on: the model's, not touched by a reset. */
     uint64_t features[(ARM_FEAT_COUNT + 63) / 64];
@@ -191,6 +192,10 @@ uint32_t arm_get_fpcr(CPUArmState *env);
 void arm_set_fpcr(CPUArmState *env, uint32_t val);
 uint32_t arm_get_fpsr(CPUArmState *env);
 void arm_set_fpsr(CPUArmState *env, uint32_t val);
+/* What load- and store-exclusive share between CPUs; before the first of them runs. */
+void arm_exclusive_init(void);
+/* An exception was taken: a store that it interrupted is over. */
+void arm_exclusive_let_go(CPUArmState *env);
 /* PSTATE's N Z C V in bits 31..28 and BTYPE, SSBS … as a signal frame holds it. */
 uint32_t arm_get_pstate(const CPUArmState *env);
 void arm_set_pstate(CPUArmState *env, uint32_t val);

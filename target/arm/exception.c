@@ -228,10 +228,12 @@ bool arm_exec_interrupt(CPUState *cpu, uint32_t interrupts)
 }
 
 /* WFE does not wake for what is masked (D1.6.1), unlike WFI. */
-bool arm_interrupt_unmasked(const CPUArmState *env)
+bool arm_interrupt_due(const CPUState *cpu)
 {
+    const CPUArmState *env = arm_env(cpu);
+
     for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        if (env->parent.interrupts & kinds[i].interrupt && !(env->pstate & kinds[i].mask)) {
+        if (cpu->interrupts & kinds[i].interrupt && !(env->pstate & kinds[i].mask)) {
             return true;
         }
     }
@@ -245,7 +247,7 @@ bool arm_has_work(const CPUState *cpu)
     if (arm_vcpu(env)->powered_off) {
         return false;
     }
-    return env->sys.event || (env->sys.wfe ? arm_interrupt_unmasked(env) : cpu->interrupts != 0);
+    return env->sys.event || (env->sys.wfe ? arm_interrupt_due(cpu) : cpu->interrupts != 0);
 }
 
 /* ---- return

@@ -153,7 +153,7 @@ static void wait_for_event(CPUArmState *env, int kind, uint64_t until)
         cpu_request_exit(&env->parent); /* its turn is over; the host's time does not count */
         return;
     }
-    ns = arm_interrupt_unmasked(env) ? 0 : wfe_time(env, kind, until);
+    ns = arm_interrupt_due(&env->parent) ? 0 : wfe_time(env, kind, until);
     if (ns != 0) {
         env->sys.wfe = true;
         vcpu_halt_for(arm_vcpu(env), ns);

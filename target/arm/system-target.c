@@ -215,6 +215,7 @@ static const TargetSystemOps system_ops = {
     .bus_error = arm_bus_error,
     .unaligned = arm_unaligned,
     .do_interrupt = arm_do_interrupt,
+    .interrupt_due = arm_interrupt_due,
     .exec_interrupt = arm_exec_interrupt,
     .has_work = arm_has_work,
     .debug_translate = arm_debug_translate,

@@ -217,7 +217,7 @@ uint64_t arm_sysreg_id(const ARMSysReg *r);
 const ARMSysReg *arm_sysreg_by_id(uint64_t id);
 /* TargetSystemOps.code_key */
 uint64_t arm_code_key(const CPUState *cpu);
-bool arm_interrupt_unmasked(const CPUArmState *env);
+bool arm_interrupt_due(const CPUState *cpu);
 bool arm_breakpoint_at(const CPUArmState *env, vaddr pc);
 bool arm_breakpoints_enabled(const CPUArmState *env);
 

@@ -13,6 +13,7 @@
 enum {
     MAX_INSNS = 64,
     MAX_SIDE_EXITS = 8,
+    MORE_INSNS = 8,   /* and exits: from a load-exclusive to its store-exclusive */
     LOOK_AHEAD = 16,  /* instructions that the search for dead flags reads */
     NEAR_RANGE = 256, /* bytes by which the look-ahead may widen a range rather than open one */
     PAGE = 4096,
@@ -100,30 +101,49 @@ static bool allocated_ccw(DisasContext *s, int n, uint32_t insn)
     return true;
 }
 
-/*
- * Does code at pc write the flags before anything can read them? Follows direct branches, reads at
- * most *budget instructions. What it has read becomes part of the block's ranges.
- */
-static bool flags_dead_at(DisasContext *s, vaddr pc, int *budget)
+/* Would gdb or the CPU's own debugging stop before the instruction at pc? */
+static bool stops_at(vaddr pc)
 {
+    return breakpoint_at(pc) || (guest_breakpoint && guest_breakpoint(pc));
+}
+
+typedef struct LookAhead {
+    DisasContext *s;
+    int left;    /* instructions that may still be read */
+    bool depend; /* what was read becomes part of the block's ranges */
+} LookAhead;
+
+static bool depend(LookAhead *l, vaddr start, vaddr end)
+{
+    return !l->depend || add_range(l->s->tb, start, end);
+}
+
+/*
+ * Does code at pc write the flags before anything can read them or show them, a fault in its frame
+ * or a debugger that stops there? Follows direct branches.
+ */
+static bool flags_dead_at(LookAhead *l, vaddr pc)
+{
+    DisasContext *s = l->s;
     vaddr start = pc;
 
-    while ((*budget)-- > 0) {
-        if ((pc == start || !(pc & (PAGE - 1))) && !fetchable(s, pc)) {
+    while (l->left-- > 0) {
+        if (((pc == start || !(pc & (PAGE - 1))) && !fetchable(s, pc)) || stops_at(pc)) {
             return false;
         }
         uint32_t insn = fetch(s, pc);
         int n = a64_pattern_index(insn);
-        if (n < 0 || a64_patterns[n].attrs & (A64_ATTR_ccr | A64_ATTR_stop)) {
+        bool accesses = (insn & 0x0a000000) == 0x08000000; /* loads and stores: C4.1 */
+        if (n < 0 || accesses || a64_patterns[n].attrs & (A64_ATTR_ccr | A64_ATTR_stop)) {
             return false;
         }
         if (a64_patterns[n].attrs & A64_ATTR_ccw) {
-            return allocated_ccw(s, n, insn) && add_range(s->tb, start, pc + 4);
+            return allocated_ccw(s, n, insn) && depend(l, start, pc + 4);
         }
         switch (n) {
         case A64_B:
         case A64_BL:
-            if (!add_range(s->tb, start, pc + 4)) {
+            if (!depend(l, start, pc + 4)) {
                 return false;
             }
             pc += (int64_t)(int32_t)(insn << 6) >> 4;
@@ -131,13 +151,13 @@ static bool flags_dead_at(DisasContext *s, vaddr pc, int *budget)
             continue;
         case A64_CBZ:
         case A64_CBNZ:
-            if (!flags_dead_at(s, pc + (((int64_t)(int32_t)(insn << 8) >> 13) * 4), budget)) {
+            if (!flags_dead_at(l, pc + (((int64_t)(int32_t)(insn << 8) >> 13) * 4))) {
                 return false;
             }
             break;
         case A64_TBZ:
         case A64_TBNZ:
-            if (!flags_dead_at(s, pc + (((int64_t)(int32_t)(insn << 13) >> 18) * 4), budget)) {
+            if (!flags_dead_at(l, pc + (((int64_t)(int32_t)(insn << 13) >> 18) * 4))) {
                 return false;
             }
             break;
@@ -149,8 +169,16 @@ static bool flags_dead_at(DisasContext *s, vaddr pc, int *budget)
 
 static bool cc_dead(DisasContext *s, vaddr target)
 {
-    int budget = LOOK_AHEAD;
-    return s->cc_written && flags_dead_at(s, target, &budget);
+    LookAhead l = { s, LOOK_AHEAD, true };
+    return s->cc_written && !s->alone && flags_dead_at(&l, target);
+}
+
+/* The flags that the block begins with may be stale if they are dead: see TranslationBlock. Should
+ * the code that is looked at change, this is only a guess too many or too few. */
+static int unsettled(DisasContext *s)
+{
+    LookAhead l = { s, LOOK_AHEAD, false };
+    return flags_dead_at(&l, s->tb->pc) ? LOOK_AHEAD - l.left : 0;
 }
 
 /* --- exits
@@ -614,8 +642,7 @@ static bool go_on(DisasContext *s)
     if (s->counted && (next != s->code_end || counts_exactly(fetch(s, next)))) {
         return false;
     }
-    if (breakpoint_at(next) || (guest_breakpoint && guest_breakpoint(next)) ||
-        !add_range(s->tb, next, next + 4)) {
+    if (stops_at(next) || !add_range(s->tb, next, next + 4)) {
         return false;
     }
     s->code_end = next + 4;
@@ -640,10 +667,12 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
 
     tcg->fp_soft = s.fp_soft;
     tcg->mem_flags = 0;
+    tcg->store_guard = arm_store_guard(tb);
     tcg->fp_flush = tb->flags & ARM_TBF_FP_FZ;
     tcg->fp_default_nan = tb->flags & ARM_TBF_FP_DN;
     bool single = tb->cflags & (CF_CAREFUL | CF_SINGLE) || tb->flags & ARM_TBF_STEP;
     max_insns = MIN(max_insns, single ? 1 : MAX_INSNS);
+    s.alone = max_insns == 1;
     tb->nb_insns = 1;
     tb->nb_ranges = 1;
     tb->ranges[0].start = tb->pc;
@@ -654,6 +683,7 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
     if (!s.env->guarded && dc_page_guarded(&s)) {
         s.env->guarded = true; /* this thread's blocks keep BTYPE from the next one on */
     }
+    tb->unsettled = s.alone ? 0 : (uint16_t)unsettled(&s);
     if (tb->flags & ARM_TBF_BTI) {
         tcg_gen_insn_start(tcg, s.pc);
         check_btype(&s, s.pc);
@@ -664,8 +694,10 @@ void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns)
         if (s.done) {
             return;
         }
-        if (tb->nb_insns == max_insns || s.nb_side_exits >= max_exits || tcg->overflow ||
-            !go_on(&s)) {
+        bool held = s.ops_at_reserve && max_insns == MAX_INSNS && !s.counted;
+        int more = held ? MORE_INSNS : 0;
+        if (tb->nb_insns >= max_insns + more || s.nb_side_exits >= max_exits + more ||
+            tcg->overflow || !go_on(&s)) {
             gen_jump(&s, s.next_pc);
             return;
         }

@@ -32,9 +32,11 @@ struct DisasContext {
     bool system;      /* a whole machine's CPU, at exception level el; false: user mode, el is 0 */
     int el;
     uint32_t insn;   /* being translated */
+    bool alone;      /* the block is one instruction: nothing behind it is read */
     bool cc_written; /* the block has written the flags before this point */
     int nb_side_exits;
-    vaddr code_end; /* where the straight run of code read so far ends */
+    int ops_at_reserve; /* how many ops the block had behind its last load-exclusive, or 0 */
+    vaddr code_end;     /* where the straight run of code read so far ends */
 };
 
 static inline bool dc_feature(const DisasContext *s, ARMFeature f)
@@ -239,10 +241,20 @@ bool el1_start(DisasContext *s);
 /* DecodeBitMasks: the immediate of a logical operation; false for the reserved values. */
 bool a64_logic_mask(int n, int imms, int immr, uint64_t *mask);
 
-/* What load- and store-exclusive share between CPUs; before the first of them runs. */
-void arm_exclusive_init(void);
-/* An exception was taken: a store-exclusive that it interrupted is over. */
-void arm_exclusive_let_go(CPUArmState *env);
+/* --- exclusive.c ------------------------------------------------------------------------- */
+
+/* env, address, size */
+extern const TCGHelperInfo arm_reserve_info;
+/* env, address; the result is whether the store may be done */
+extern const TCGHelperInfo arm_begin_exclusive_info, arm_begin_watched_info;
+/* env */
+extern const TCGHelperInfo arm_end_exclusive_info;
+/* What comes around this block's stores, NULL for nothing. */
+const TCGStoreGuard *arm_store_guard(const TranslationBlock *tb);
+/* For stores by C code, size 1 to 64; arm_exclusive_let_go ends it. */
+void arm_begin_store(CPUArmState *env, uint64_t addr, uint64_t size);
+/* Load-exclusive's reservation is gone (a64-atomic.c). */
+void forget_reservation(DisasContext *s);
 
 /* TargetOps.translate */
 void arm_translate(TCGContext *tcg, TranslationBlock *tb, int max_insns);

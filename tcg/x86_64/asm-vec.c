@@ -202,6 +202,11 @@ void x86_v3c(X86Gen *g, X86VOp op, unsigned dst, unsigned a, int id)
     put_any(g, op, dst, a, (RM){ .kind = RM_CONST, .id = id }, -1);
 }
 
+void x86_v3ci(X86Gen *g, X86VOp op, unsigned dst, unsigned a, int id, unsigned imm)
+{
+    put_any(g, op, dst, a, (RM){ .kind = RM_CONST, .id = id }, (int)imm);
+}
+
 /* The destination is vvvv, the source modrm.rm; legacy shifts in place. */
 void x86_vshift(X86Gen *g, X86VOp op, unsigned ext, unsigned dst, unsigned a, unsigned imm)
 {
@@ -228,6 +233,12 @@ void x86_v3k(X86Gen *g, X86VOp op, unsigned dst, unsigned a, unsigned b, unsigne
     if (imm >= 0) {
         x86_put8(g, imm);
     }
+}
+
+void x86_v3kc(X86Gen *g, X86VOp op, unsigned k, unsigned a, int id, int imm)
+{
+    put_evex(g, op, k, a, (RM){ .kind = RM_CONST, .id = id }, 0, false, 1);
+    x86_put8(g, imm);
 }
 
 void x86_v_gpr(X86Gen *g, X86VOp op, unsigned vec, unsigned a, unsigned gpr, int imm)

@@ -48,11 +48,14 @@ void x86_v3o(X86Gen *g, X86VOp op, unsigned dst, unsigned a, const X86Operand *b
 void x86_v3oi(X86Gen *g, X86VOp op, unsigned dst, unsigned a, const X86Operand *b, unsigned imm);
 /* b is constant id (x86_const128) */
 void x86_v3c(X86Gen *g, X86VOp op, unsigned dst, unsigned a, int id);
+void x86_v3ci(X86Gen *g, X86VOp op, unsigned dst, unsigned a, int id, unsigned imm);
 /* Shift by immediate, group opcodes 71 72 73: ext is modrm.reg. */
 void x86_vshift(X86Gen *g, X86VOp op, unsigned ext, unsigned dst, unsigned a, unsigned imm);
 /* EVEX with mask register k as destination, or as (zeroing, z) write mask. */
 void x86_v3k(X86Gen *g, X86VOp op, unsigned dst, unsigned a, unsigned b, unsigned k, bool z,
              int imm);
+/* EVEX comparison of a with constant id into mask register k */
+void x86_v3kc(X86Gen *g, X86VOp op, unsigned k, unsigned a, int id, int imm);
 /* An instruction between a general register (as modrm.rm) and a vector register (modrm.reg). */
 void x86_v_gpr(X86Gen *g, X86VOp op, unsigned vec, unsigned a, unsigned gpr, int imm);
 /* kortestb k1, k1 */

@@ -18,6 +18,7 @@ enum {
     MXCSR_PM = 0x1000,
     MXCSR_FTZ = 0x8000,
     MXCSR_MASKS = 0x1f80,
+    MXCSR_MASK_SHIFT = 7,
     MXCSR_RC_SHIFT = 13,
 };
 
@@ -66,30 +67,46 @@ uint8_t tcg_backend_take_fp_flags(CPUState *cpu)
 }
 
 /*
- * Where the guest flushes denormals, those and tiny results trap, for the guest's flags are other
- * than the host's: none of inexact for a result that was flushed. With an unmasked underflow the
- * host sets that one too, so the first inexact result traps as well; once the guest's flag is set,
- * no more. A division by zero traps too: it hides that the dividend is a denormal.
+ * What the host's flags do not tell as the guest's do traps, until the guest's flag, which is
+ * sticky, is set; from then on nothing can be missed.
+ *
+ * Underflow: the host decides after rounding what is tiny. A result that was rounded up to the
+ * smallest normal number is followed by a product with 1/2, which is tiny, or it is compared
+ * (fp.c). Such a product of a denormal may be inexact: so that has to be set as well.
+ *
+ * Where the guest flushes denormals, those and tiny results trap, until the guest's flags say both
+ * (and inexact, which the host says of what it flushed, and of an underflow that traps: so the
+ * first inexact result traps as well). Then the host flushes by itself. A division by zero hides
+ * that the dividend is a denormal: it traps, or the dividend is looked at (CF_FP_CHECK).
  */
-static uint32_t mask_bits(const CPUState *cpu)
+static uint32_t mode_bits(const CPUState *cpu)
 {
     const FloatStatus *st = &cpu->fp_status;
+    bool checked = cpu->fp_cflags & CF_FP_CHECK, inexact = st->flags & FLOAT_FLAG_INEXACT;
+    bool underflow = inexact && st->flags & FLOAT_FLAG_UNDERFLOW;
+    uint32_t traps = checked ? 0 : MXCSR_IM;
 
-    if (cpu->fp_checked) {
-        return MXCSR_MASKS | (st->flush_to_zero ? MXCSR_FTZ | MXCSR_DAZ : 0);
-    }
     if (!st->flush_to_zero) {
-        return MXCSR_MASKS & ~(uint32_t)MXCSR_IM;
+        bool compared = cpu->fp_cflags & (CF_FP_CHECK | CF_FP_TININESS);
+
+        return MXCSR_MASKS & ~(traps | (compared || underflow ? 0 : MXCSR_UM));
     }
-    return MXCSR_MASKS & ~(uint32_t)(MXCSR_IM | MXCSR_DM | MXCSR_ZM | MXCSR_UM |
-                                     (st->flags & FLOAT_FLAG_INEXACT ? 0 : MXCSR_PM));
+    if (!(st->flags & FLOAT_FLAG_INPUT_DENORMAL)) {
+        traps |= MXCSR_DM | (checked ? 0 : MXCSR_ZM);
+    }
+    if (!underflow) {
+        traps |= MXCSR_UM;
+    }
+    if (!inexact) {
+        traps |= MXCSR_PM;
+    }
+    return (MXCSR_MASKS & ~traps) | (traps & MXCSR_DM ? 0 : MXCSR_DAZ) |
+           (traps & MXCSR_UM ? 0 : MXCSR_FTZ);
 }
 
-uint32_t x86_trap_flags(const CPUState *cpu)
+uint32_t x86_trap_flags(uint32_t mxcsr)
 {
-    return cpu->fp_checked                ? 0
-           : cpu->fp_status.flush_to_zero ? MXCSR_IE | MXCSR_DE | MXCSR_ZE | MXCSR_UE | MXCSR_PE
-                                          : MXCSR_IE;
+    return ~(mxcsr >> MXCSR_MASK_SHIFT) & MXCSR_FLAGS;
 }
 
 void tcg_backend_set_fp_mode(CPUState *cpu)
@@ -110,5 +127,5 @@ void tcg_backend_set_fp_mode(CPUState *cpu)
     default: /* to nearest */
         break;
     }
-    set_mxcsr(cpu, rc << MXCSR_RC_SHIFT | mask_bits(cpu));
+    set_mxcsr(cpu, rc << MXCSR_RC_SHIFT | mode_bits(cpu));
 }

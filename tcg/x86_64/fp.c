@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Floating ops as host instructions. Two ways to be exact where host and guest differ (docs/tcg.md,
- * "Floating point on x86-64"): in plain blocks the host's invalid-operation trap leaves to a
- * careful block; in CF_FP_CHECK blocks the result is compared with itself and a slow path evaluates
- * the op. FMA is always checked. What the host does not do exactly is evaluated out of line.
+ * "Floating point on x86-64"): in plain blocks the host's traps leave to a careful block; in
+ * CF_FP_CHECK blocks the result is compared with itself and a slow path evaluates the op. FMA is
+ * always checked. What the host does not do exactly is evaluated out of line.
  *
- * Where the guest flushes denormals to zero (s->fp_flush) a trap finds them too, but not beside a
- * NaN, so that results are compared as well; CF_FP_CHECK blocks use the host's own flushing. The
- * host decides after rounding what is too small, the guest before: a result that was rounded up to
- * the smallest normal number is looked for where it is flushed or the guest looks at its flags
- * (CF_FP_TININESS).
+ * The host decides after rounding what is too small, the guest before: so a result that was rounded
+ * up to the smallest normal number is looked for, by a trap or with the comparison.
+ *
+ * Where the guest flushes denormals to zero (s->fp_flush) traps find them, but not beside a NaN, so
+ * that results are compared as well (fp-mode.c).
  */
 #include "tcg/x86_64/asm-vec.h"
 #include "tcg/x86_64/asm.h"
@@ -32,10 +32,10 @@ static bool host_traps(const X86Gen *g)
     return !(g->tb->cflags & CF_FP_CHECK);
 }
 
-/* In blocks that rely on traps: the next vector instruction is one that may. */
+/* The next vector instruction may trap, if blocks like this one rely on traps. */
 static void may_trap(X86Gen *g)
 {
-    g->trap_next = host_traps(g);
+    g->trap_next = host_traps(g) || g->s->fp_flush;
 }
 
 /* The same operation on lane 0, with zeros above it, where g->zero_above asks for that. */
@@ -84,16 +84,10 @@ static uint64_t lanes(unsigned sz, uint64_t v)
     return sz == MO_64 ? v : v << 32 | v;
 }
 
-/* In flushing blocks a first inexact result traps (fp-mode.c). */
-static bool inexact_traps(const X86Gen *g)
-{
-    return host_traps(g) && g->s->fp_flush;
-}
-
-/* The next instruction raises nothing but inexact. */
+/* The next instruction raises nothing but inexact; the first time that traps (fp-mode.c). */
 static void may_be_inexact(X86Gen *g)
 {
-    g->trap_next = inexact_traps(g);
+    g->trap_next = g->s->fp_flush;
 }
 
 static void multiply_by(X86Gen *g, unsigned sz, bool packed, unsigned d, unsigned a, uint64_t c)
@@ -105,7 +99,7 @@ static void multiply_by(X86Gen *g, unsigned sz, bool packed, unsigned d, unsigne
 /* Rounding and conversion to integers do not look at denormals; a product with 1 does. t != a */
 static void catch_denormal(X86Gen *g, unsigned sz, bool packed, unsigned a, unsigned t)
 {
-    if (g->s->fp_flush && host_traps(g)) {
+    if (g->s->fp_flush) {
         multiply_by(g, sz, packed, t, a, lanes(sz, sz == MO_64 ? 0x3ffull << 52 : 0x3f800000));
     }
 }
@@ -119,7 +113,7 @@ static void catch_denormals_alone(X86Gen *g, unsigned sz, bool packed, unsigned 
 {
     X86VOp cmp = VOP(sz == MO_64 ? VPP_66 : VPP_NONE, VMAP_0F, 0xc2, sz == MO_64 ? VOP_EW : 0);
 
-    for (int n = 0; n < 2 && g->s->fp_flush && host_traps(g); n++) {
+    for (int n = 0; n < 2 && g->s->fp_flush; n++) {
         unsigned operand = n ? a : b;
 
         may_trap(g);
@@ -135,7 +129,7 @@ static void catch_denormals_alone(X86Gen *g, unsigned sz, bool packed, unsigned 
  * Only products and narrowing can end below the smallest normal number and be rounded up to it: a
  * sum that small is exact, and a quotient is never as near.
  */
-static bool may_round_up_to_normal(const X86Gen *g, const TCGOp *op)
+static bool may_round_up_to_normal(const TCGOp *op)
 {
     static const uint8_t can[TCG_OP_COUNT] = {
         [TCG_OP_fmul] = 1,   [TCG_OP_vfmul] = 1, [TCG_OP_fmadd] = 1,
@@ -143,71 +137,87 @@ static bool may_round_up_to_normal(const X86Gen *g, const TCGOp *op)
     };
     bool converts = op->opc == TCG_OP_fcvt || op->opc == TCG_OP_vfcvtn;
 
-    if (!can[op->opc] || (converts && op->sz == MO_64)) {
-        return false;
-    }
-    return (g->s->fp_flush && op->sz != MO_16) || g->tb->cflags & CF_FP_TININESS;
+    return can[op->opc] && !(converts && op->sz == MO_64);
 }
 
-/* Evaluates if any lane of t is the smallest normal number, or that negated; u is free. */
+/* Evaluates if any lane of t is the smallest normal number, that negated, or a NaN; u is free. */
 static void slow_if_smallest_normal(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned t,
                                     unsigned u)
 {
+    enum { EQUAL_OR_UNORDERED = 8 };
     static const struct {
         uint64_t number, smallest;
-        X86VOp equal;
+        X86VOp compare, equal; /* as floating numbers, as integers */
     } of_size[] = {
-        [MO_16] = { 0x7fff7fff7fff7fff, 0x0400040004000400, VOP(VPP_66, VMAP_0F, 0x75, 0) },
-        [MO_32] = { 0x7fffffff7fffffff, 0x0080000000800000, VOP(VPP_66, VMAP_0F, 0x76, 0) },
-        [MO_64] = { ~(1ull << 63), 1ull << 52, VOP(VPP_66, VMAP_0F38, 0x29, 0) },
+        [MO_16] = { 0x7fff7fff7fff7fff, 0x0400040004000400, 0, VOP(VPP_66, VMAP_0F, 0x75, 0) },
+        [MO_32] = { 0x7fffffff7fffffff, 0x0080000000800000, VOP(VPP_NONE, VMAP_0F, 0xc2, 0),
+                    VOP(VPP_66, VMAP_0F, 0x76, 0) },
+        [MO_64] = { ~(1ull << 63), 1ull << 52, VOP(VPP_66, VMAP_0F, 0xc2, VOP_EW),
+                    VOP(VPP_66, VMAP_0F38, 0x29, 0) },
     };
     unsigned sz = op->sz;
     uint64_t number = of_size[sz].number, smallest = of_size[sz].smallest;
+    X86VOp compare = of_size[sz].compare;
     int min = x86_const128(g, smallest, smallest);
 
+    if (is_packed(op) && compare && !x86_has(X86_AVX)) { /* without that predicate */
+        slow_if_nan(g, op, o, sz, t, u);
+        compare = 0;
+    }
     x86_v3c(g, VOP_PAND, u, t, x86_const128(g, number, number));
-    if (!is_packed(op) && sz != MO_16) {
+    if (!is_packed(op) && compare) {
         x86_v3c(g, sz == MO_64 ? VOP_UCOMISD : VOP_UCOMISS, u, X86_NO_REG, min);
-        x86_slow_path(g, JE, op, o);
+        x86_slow_path(g, JE, op, o); /* equal, or unordered */
         return;
     }
-    x86_v3c(g, of_size[sz].equal | VOP_NO_EVEX, u, u, min);
+    if (compare && x86_has(X86_AVX512)) {
+        x86_v3kc(g, compare, X86_K1, u, min, EQUAL_OR_UNORDERED);
+        x86_kortestb(g, X86_K1);
+        x86_slow_path(g, JNE, op, o);
+        return;
+    }
+    if (compare) {
+        x86_v3ci(g, compare, u, u, min, EQUAL_OR_UNORDERED);
+    } else {
+        x86_v3c(g, of_size[sz].equal | VOP_NO_EVEX, u, u, min);
+    }
     x86_v3(g, VOP_PTEST, u, X86_NO_REG, u);
     x86_slow_path(g, JNE, op, o);
 }
 
-/* Where results are flushed and traps taken, half of it, which is exact, is too small and traps. */
-static void catch_smallest_normal(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned t,
-                                  unsigned u)
+/* In blocks that rely on traps: half of the smallest normal number, which is exact, traps. */
+static void trap_if_smallest_normal(X86Gen *g, const TCGOp *op, unsigned t, unsigned u)
 {
-    unsigned sz = op->sz;
-    bool packed = is_packed(op);
-
-    if (host_traps(g) && g->s->fp_flush) {
-        multiply_by(g, sz, packed, u, t, lanes(sz, sz == MO_64 ? 0x3feull << 52 : 0x3f000000));
-        return;
-    }
-    slow_if_smallest_normal(g, op, o, t, u);
+    multiply_by(g, op->sz, is_packed(op), u, t,
+                lanes(op->sz, op->sz == MO_64 ? 0x3feull << 52 : 0x3f000000));
 }
 
 /* ---- arithmetic
  * ------------------------------------------------------------------------------------ */
 
+/* Whether results are compared: a slow path evaluates the op. */
+static bool compares(const X86Gen *g, const TCGOp *op)
+{
+    return x86_fp_check(g) ||
+           (may_round_up_to_normal(op) && (g->tb->cflags & CF_FP_TININESS || op->sz == MO_16));
+}
+
 /* Whether the result is looked at before the op's output may be written. */
 static bool looks_at_result(const X86Gen *g, const TCGOp *op)
 {
-    return x86_fp_check(g) || may_round_up_to_normal(g, op);
+    return x86_fp_check(g) || may_round_up_to_normal(op);
 }
 
 /* The result is t, of the op's format; u is free. It goes to the output if all is well. */
 static void checked_result(X86Gen *g, const TCGOp *op, const X86Operand *o, unsigned sz, unsigned t,
                            unsigned u)
 {
-    if (x86_fp_check(g)) {
+    if (!may_round_up_to_normal(op)) {
         slow_if_nan(g, op, o, sz, t, u);
-    }
-    if (may_round_up_to_normal(g, op)) {
-        catch_smallest_normal(g, op, o, t, u);
+    } else if (compares(g, op)) {
+        slow_if_smallest_normal(g, op, o, t, u);
+    } else {
+        trap_if_smallest_normal(g, op, t, u);
     }
     x86_vmov(g, o[0].reg, t);
 }
@@ -220,10 +230,13 @@ static const uint8_t arith_opcode[TCG_OP_COUNT] = {
 
 static void emit_arith(X86Gen *g, const TCGOp *op, const X86Operand *o)
 {
-    X86VOp insn = is_packed(op) ? fp_op(arith_opcode[op->opc], op->sz, true)
-                                : scalar_op(g, arith_opcode[op->opc], op->sz);
+    unsigned opcode = arith_opcode[op->opc];
+    X86VOp insn = is_packed(op) ? fp_op(opcode, op->sz, true) : scalar_op(g, opcode, op->sz);
     unsigned d = looks_at_result(g, op) ? o[3].reg : o[0].reg;
 
+    if (opcode == 0x5e && !host_traps(g)) { /* a divisor of 0 would hide the dividend */
+        catch_denormal(g, op->sz, is_packed(op), o[1].reg, o[4].reg);
+    }
     may_trap(g);
     x86_v3o(g, insn, d, o[1].reg, &o[2]);
     if (looks_at_result(g, op)) {
@@ -236,9 +249,11 @@ static void emit_sqrt(X86Gen *g, const TCGOp *op, const X86Operand *o)
     bool packed = is_packed(op);
     X86VOp insn = packed ? fp_op(0x51, op->sz, true) : scalar_op(g, 0x51, op->sz);
     unsigned a = o[1].reg, vvvv = packed || g->zero_above ? X86_NO_REG : a;
-
     unsigned d = looks_at_result(g, op) ? o[2].reg : o[0].reg;
 
+    if (!host_traps(g)) { /* a negative denormal is invalid for the host */
+        catch_denormal(g, op->sz, packed, a, o[3].reg);
+    }
     may_trap(g);
     x86_v3(g, insn, d, vvvv, a);
     if (looks_at_result(g, op)) {
@@ -264,14 +279,11 @@ static void emit_fmadd(X86Gen *g, const TCGOp *op, const X86Operand *o)
     if (g->zero_above) {
         insn |= VOP_EVEX | VOP_K_ONE;
     }
-    if (d != o[3].reg || d == o[1].reg || d == o[2].reg || may_round_up_to_normal(g, op)) {
+    if (d != o[3].reg || d == o[1].reg || d == o[2].reg) {
         x86_vmov(g, t, o[3].reg);
         may_trap(g);
         x86_v3(g, insn, t, o[1].reg, o[2].reg);
-        slow_if_nan(g, op, o, op->sz, t, o[5].reg);
-        if (may_round_up_to_normal(g, op)) {
-            catch_smallest_normal(g, op, o, t, o[5].reg);
-        }
+        slow_if_smallest_normal(g, op, o, t, o[5].reg);
         x86_vmov(g, d, t);
         return;
     }
@@ -280,7 +292,7 @@ static void emit_fmadd(X86Gen *g, const TCGOp *op, const X86Operand *o)
     x86_vmov(g, t, d);
     may_trap(g);
     x86_v3(g, insn, d, o[1].reg, o[2].reg);
-    slow_if_nan(g, op, in, op->sz, d, o[5].reg);
+    slow_if_smallest_normal(g, op, in, d, o[5].reg);
 }
 
 /* A logic instruction with g->zero_above. */
@@ -439,7 +451,7 @@ static void round_quietly(X86Gen *g, const TCGOp *op, const X86Operand *o, unsig
 {
     int mode = is_rounding(op) ? TCG_ROUND_MODE(op->imm) : TCG_FTOI_MODE(op->imm);
 
-    if (!is_rounding(op) && inexact_traps(g)) { /* or the flag is set anyway: before any output */
+    if (!is_rounding(op) && g->s->fp_flush) { /* or the flag is set anyway: before any output */
         may_trap(g);
         round_insn(g, sz, packed, t, a, 3);
     }
@@ -494,18 +506,14 @@ static void emit_half(X86Gen *g, const TCGOp *op, const X86Operand *o)
         a = t;
     }
     if (!widen) {
-        unsigned d = may_round_up_to_normal(g, op) ? u : o[0].reg;
-
         if (x86_fp_check(g)) {
             may_trap(g);
             slow_if_unordered(g, op, o, MO_32, a, a, u);
         }
         may_trap(g);
-        x86_v3i(g, to_half, a, X86_NO_REG, d, 4); /* modrm.reg is the source */
-        if (d == u) {
-            slow_if_smallest_normal(g, op, o, u, t);
-            x86_vmov(g, o[0].reg, u);
-        }
+        x86_v3i(g, to_half, a, X86_NO_REG, u, 4); /* modrm.reg is the source */
+        slow_if_smallest_normal(g, op, o, u, t);
+        x86_vmov(g, o[0].reg, u);
         return;
     }
     may_trap(g);
@@ -639,7 +647,7 @@ static void emit_ftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
         cmp_imm8(g, wide, d, uns ? -1 : 1); /* x - 1 overflows for MIN only */
         x86_slow_path(g, uns ? JE : JO, op, o);
     }
-    if (rounded != a && !inexact_traps(g)) {
+    if (rounded != a && !g->s->fp_flush) {
         round_insn(g, fmt, false, t, a, 3); /* for the inexact flag */
     }
 }
@@ -722,7 +730,7 @@ static void emit_vftoi(X86Gen *g, const TCGOp *op, const X86Operand *o)
         x86_v3(g, VOP_PTEST, u, X86_NO_REG, u);
         x86_slow_path(g, JNE, op, o);
     }
-    if (rounded != a && !inexact_traps(g)) {
+    if (rounded != a && !g->s->fp_flush) {
         round_insn(g, op->sz, true, u, a, 3); /* for the inexact flag */
     }
     x86_vmov(g, o[0].reg, t);
@@ -875,7 +883,7 @@ bool x86_fp_keeps_flags(const X86Gen *g, const TCGOp *op)
         [TCG_OP_vfmin... TCG_OP_vfmaxnm] = 1,
     };
 
-    return plain[op->opc] && !looks_at_result(g, op);
+    return plain[op->opc] && !compares(g, op);
 }
 
 static void rule(unsigned opc, X86EmitFn *emit, unsigned vscratch, unsigned flags)

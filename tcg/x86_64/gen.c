@@ -118,7 +118,7 @@ void x86_put_const_disp(X86Gen *g, int id, int trailing)
 
 static void emit_consts(X86Gen *g)
 {
-    uint8_t *base;
+    uint8_t *base, *end_of_code = g->p;
 
     if (!g->nb_consts) {
         return;
@@ -135,6 +135,7 @@ static void emit_consts(X86Gen *g)
         x86_put64(g, g->consts[i].lo);
         x86_put64(g, g->consts[i].hi);
     }
+    g->tb->consts_size = (uint32_t)(g->p - end_of_code);
     for (int i = 0; i < g->nb_const_refs; i++) {
         uint8_t *at = g->const_refs[i].at;
         int32_t trailing;

@@ -363,8 +363,8 @@ void x86_gen_exit_ind(X86Gen *g, const TCGOp *op);
 void x86_side_exit(X86Gen *g, X86Cond c, const TCGExit *e, uint8_t *const early[], int nb_early);
 
 /* ---- fp-mode.c ---- */
-/* Flags of MXCSR that may be set by a trap, and are not otherwise. */
-uint32_t x86_trap_flags(const CPUState *cpu);
+/* Flags of MXCSR that only a trap can have set: the exceptions that are not masked. */
+uint32_t x86_trap_flags(uint32_t mxcsr);
 
 /* ---- side-table.c ---- */
 void x86_side_start(X86Gen *g);

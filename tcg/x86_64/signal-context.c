@@ -154,5 +154,5 @@ void tcg_backend_leave(void *ucontext, CPUState *cpu)
     mc->gregs[REG_EFL] &= ~(greg_t)0x400; /* DF */
     /* A trap that was taken has set its sticky flag as well; whether the guest's is set the careful
        block decides. */
-    mc->fpregs->mxcsr &= ~x86_trap_flags(cpu);
+    mc->fpregs->mxcsr &= ~x86_trap_flags(mc->fpregs->mxcsr);
 }

@@ -73,6 +73,7 @@ def check(build):
     runs = [("interpreter", True, {"LATIMER_ACCEL": "interp=on"})]
     runs += [(level, flag in flags, {"LATIMER_HOST": level}) for level, flag in LEVELS.items()]
     runs.append(("fp-traps=off", True, {"LATIMER_ACCEL": "fp-traps=off"}))
+    runs.append(("one thread, traps kept", True, {"LATIMER_PRIVATE": "1"}))
     failed = 0
     runner = f"{build}/tests/diff/runner-latimer"
     print(f"1..{len(runs)}")

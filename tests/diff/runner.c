@@ -7,8 +7,7 @@
  * index, first word, last signal, a hash of all that changed; with FIRST the whole state of those
  * from FIRST to LAST. X24, X28 and SP point into memory, X27 is a small offset, X25 the address
  * behind the run; X26 is the runner's own. FPCR=hex in the environment is the mode of all runs;
- * with BY_WORD set a run's state follows from its first word, not from the index; with NO_UFC set
- * that flag of FPSR is left out.
+ * with BY_WORD set a run's state follows from its first word, not from the index.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,9 +214,6 @@ static void run(long index, const uint32_t *insns, int n, int print)
         memcpy(mem_before, SCRATCH, SCRATCH_SIZE);
     }
     Outcome out = machine_run(&state, insns, n);
-    if (getenv("NO_UFC")) {
-        state.fpsr &= ~8ull;
-    }
     uint64_t h = hash(out.hash, state.x, 26 * 8);
     h = hash(h, state.x + 27, 5 * 8);
     h = hash(h, state.v, sizeof(state.v) + 24);

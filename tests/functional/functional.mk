@@ -5,7 +5,7 @@ check-functional: $(if $(EMULATOR),all) ## the quick ones of Debian's programs
 	@$(TAP)functional $(FUNCTIONAL_RUN) --set=quick
 
 check-functional-slow: $(if $(EMULATOR),all) ## the slow ones
-	@$(TAP)functional-slow $(FUNCTIONAL_RUN) --set=slow --timeout=1200
+	@$(TAP)functional-slow $(FUNCTIONAL_RUN) --set=slow --timeout=3600
 
 check-debian: $(LINKS) ## a Debian of another architecture is made and used
 	@$(TAP)debian tests/functional/debian --emulator=$(abspath $(BUILD)/latimer-aarch64)

@@ -50,19 +50,20 @@ __attribute__((noinline)) static void *spinning(void *arg)
 
 __attribute__((noinline)) static void *sleeping(void *arg)
 {
+    *(volatile long *)arg = 1;
     pause();
     return arg;
 }
 
 static void crash(void)
 {
-    static volatile long turns[2];
+    static volatile long turns[3];
     pthread_t thread[3];
 
     pthread_create(&thread[0], NULL, spinning, (void *)&turns[0]);
-    pthread_create(&thread[1], NULL, sleeping, NULL);
+    pthread_create(&thread[1], NULL, sleeping, (void *)&turns[2]);
     pthread_create(&thread[2], NULL, spinning, (void *)&turns[1]);
-    while (!turns[0] || !turns[1]) {
+    while (!turns[0] || !turns[1] || !turns[2]) {
         usleep(1000);
     }
     guarded[2] = 77;

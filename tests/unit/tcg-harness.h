@@ -36,8 +36,9 @@ typedef struct TestEngine {
     const char *name;
     bool liveness, optimize;
     const char
-        *host;  /* host code for these features (-tcg host-features=); NULL: the interpreter */
-    bool traps; /* floating traps instead of checks; a trap ends the list */
+        *host; /* host code for these features (-tcg host-features=); NULL: the interpreter */
+    /* CF_FP_* of its blocks. A trap ends the list. */
+    uint32_t fp_cflags;
 } TestEngine;
 extern const TestEngine test_engines[];
 extern int nb_test_engines;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "hw/net/e1000-regs.h"
 #include "hw/net/eth.h"
+#include "hw/timer.h"
 #include "hw/pci/gpex.h"
 #include "net/net.h"
 #include "tests/unit/hw-harness.h"
@@ -700,6 +701,26 @@ static void test_rtl_old(void)
     make_packet(p, other, ETH_PROTO_UDP, 500);
     give(p, 542);
     g_assert_true(rtl(R_CR, 1) & 1);
+    /* The receiver off and on: the ring begins anew. */
+    make_packet(p, own, ETH_PROTO_UDP, 500);
+    give(p, 542);
+    g_assert_false(rtl(R_CR, 1) & 1);
+    rtl_set(R_CR, 0x04, 1);
+    rtl_set(R_CR, 0x0c, 1);
+    g_assert_true(rtl(R_CR, 1) & 1);
+    wr(BUFFERS, 0, 4);
+    give(p, 542);
+    g_assert_cmphex(rd(BUFFERS, 4), ==, 0x4001 | (542 + 4) << 16);
+    /* Acknowledged, and not taken: it is reminded. */
+    rtl_set(R_ISR, 1, 2);
+    g_assert_cmphex(rtl(R_ISR, 2), ==, 0);
+    clock_enable_virtual(true);
+    for (unsigned i = 0; i < 10000 && !rtl(R_ISR, 2); i++) {
+        g_usleep(1000);
+        timers_run();
+    }
+    clock_enable_virtual(false);
+    g_assert_cmphex(rtl(R_ISR, 2), ==, 1);
     rtl_set(R_CR, 0x10, 1);
     g_assert_cmphex(rtl(R_CR, 1) & 0x1c, ==, 0);
     unplug();

@@ -352,6 +352,40 @@ static void test_buffer(void)
     filter_board_end();
 }
 
+/* What a filter keeps of a NIC that goes away is dropped and counted, and its queue is bounded. */
+static void test_buffer_forgets(void)
+{
+    TestNic *nic, *far;
+    static const uint8_t packet[65536] = { 1 };
+
+    filter_board(&nic, &far);
+    add_filter("filter-buffer", "id=b,netdev=h,interval=4000000000");
+    for (int i = 0; i < 5; i++) {
+        net_send(&nic->nc, packet, 100, NULL);
+        net_send(&far->nc, packet, 100, NULL);
+    }
+    g_autofree char *text = net_describe();
+    g_assert_nonnull(strstr(text, "filter b: type=filter-buffer,queue=all,status=on; keeps 10, "
+                                  "lost 0; saw 10 packets, took 10"));
+    NetClient *port = net_client_find("h", 0, false);
+    net_client_delete(&nic->nc);
+    g_assert_cmpuint(port->stats.dropped_purged, ==, 5);
+    for (int i = 0; i < 300; i++) { /* nobody is there: they do not get as far as to the filter */
+        net_send(&far->nc, packet, sizeof(packet), NULL);
+    }
+    nic = new_nic("nic", -1);
+    net_connect(&nic->nc, port, NULL);
+    for (int i = 0; i < 300; i++) {
+        net_send(&nic->nc, packet, sizeof(packet), NULL);
+    }
+    g_autofree char *more = net_describe();
+    g_assert_nonnull(strstr(more, "lost 45; saw 310 packets"));
+    g_assert_true(net_filter_del("b", NULL));
+    g_assert_cmpuint(far->got->len, ==, 255);
+    g_assert_cmpuint(nic->got->len, ==, 5);
+    filter_board_end();
+}
+
 static size_t make_segment(uint8_t *p, uint32_t seq, size_t payload, uint8_t flags)
 {
     size_t size = 54 + payload;
@@ -603,6 +637,7 @@ int main(int argc, char **argv)
     g_test_add_func("/net/mirror", test_mirror);
     g_test_add_func("/net/redirector", test_redirector);
     g_test_add_func("/net/buffer", test_buffer);
+    g_test_add_func("/net/buffer-forgets", test_buffer_forgets);
     g_test_add_func("/net/coalesce", test_coalesce);
     g_test_add_func("/net/stream", test_stream);
     g_test_add_func("/net/stream-garbage", test_stream_garbage);

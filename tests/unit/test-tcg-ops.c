@@ -392,12 +392,18 @@ static bool testable(unsigned opc)
 
 enum { MODE_FLUSH = 1, MODE_DEFAULT_NAN = 2, NB_MODES = 4 };
 
+/* Which are set already decides what traps. */
+enum {
+    FLAGS = FLOAT_FLAG_UNDERFLOW | FLOAT_FLAG_INEXACT | FLOAT_FLAG_INPUT_DENORMAL,
+};
+
 static void set_mode(TCGContext *s, TestCPU *cpu, unsigned mode)
 {
     FloatStatus *st = &cpu->parent.fp_status;
 
     s->fp_flush = st->flush_to_zero = st->flush_inputs_to_zero = mode & MODE_FLUSH;
     s->fp_default_nan = st->default_nan = mode & MODE_DEFAULT_NAN;
+    st->flags = g_test_rand_bit() ? g_test_rand_int() & FLAGS : 0;
     st->round_mode = mode || g_test_rand_bit() ? g_test_rand_int_range(0, 4) : 0;
 }
 

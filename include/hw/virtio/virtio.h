@@ -137,6 +137,8 @@ bool virtio_running(const VirtIODevice *vdev);
 void *virtq_pop(VirtQueue *vq, size_t size);
 /* Gives it back: `written` bytes of its `in` are the device's. Frees it. */
 void virtq_push(VirtQueue *vq, void *chain, uint32_t written);
+/* Several, popped one after the other: the driver sees all of them at once, or none yet. */
+void virtq_push_together(VirtQueue *vq, VirtChain **chains, const uint32_t *written, unsigned n);
 /* As if it had never been popped (the last one popped only). Frees it. */
 void virtq_unpop(VirtQueue *vq, void *chain);
 /* Frees it without giving it back: after a reset. */

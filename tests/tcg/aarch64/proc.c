@@ -2,7 +2,9 @@
 /* /proc/self shows the program and not the emulator; none of its descriptors or threads; limits. */
 #include "test.h"
 #include <dirent.h>
+#include <drm/drm.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
@@ -12,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -97,8 +100,11 @@ static void test_maps(void)
     munmap(page, 8192);
 }
 
+static pid_t meet_tid;
+
 static void *meet(void *arg)
 {
+    meet_tid = gettid();
     pthread_barrier_wait(arg);
     pthread_barrier_wait(arg);
     return NULL;
@@ -108,14 +114,78 @@ static void test_threads(void)
 {
     pthread_barrier_t barrier;
     pthread_t thread;
+    char name[64];
 
     EQUAL(count_entries("/proc/self/task"), 1);
     pthread_barrier_init(&barrier, NULL, 2);
     pthread_create(&thread, NULL, meet, &barrier);
     pthread_barrier_wait(&barrier);
     EQUAL(count_entries("/proc/self/task"), 2);
+    snprintf(name, sizeof(name), "/proc/self/task/%d/stat", meet_tid);
+    EQUAL(atoi(read_file(name)), meet_tid);
+    EQUAL(atoi(read_file("/proc/self/stat")), getpid());
+    EQUAL(atoi(read_file("/proc/thread-self/stat")), gettid());
     pthread_barrier_wait(&barrier);
     pthread_join(thread, NULL);
+    for (int n = 0; n < 1000 && access(name, F_OK) == 0; n++) { /* it ends after it is joined */
+        usleep(10000);
+    }
+    EQUAL(open(name, O_RDONLY), -1);
+    EQUAL(errno, ENOENT);
+}
+
+/* openat2 as its caller wants links to be treated. */
+static void test_magic_links(void)
+{
+    struct open_how how = { .flags = O_RDONLY };
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, "/proc/self/exe", &how, sizeof(how));
+
+    CHECK(fd >= 0);
+    close(fd);
+    how.resolve = RESOLVE_NO_MAGICLINKS;
+    EQUAL(syscall(SYS_openat2, AT_FDCWD, "/proc/self/exe", &how, sizeof(how)), -1);
+    EQUAL(errno, ELOOP);
+    EQUAL(open("/proc/self/exe", O_RDONLY | O_NOFOLLOW), -1);
+    EQUAL(errno, ELOOP);
+}
+
+/* What other processes, ps for one, see of this one. */
+static void test_seen_by_others(char **argv)
+{
+    char name[64], exe[2][4096] = { "" };
+    struct stat st[2];
+    int status;
+    pid_t child;
+
+    if (access("/proc/sys/kernel/ns_last_pid", F_OK) < 0) {
+        left_out("the command line that others see: the kernel has no CONFIG_CHECKPOINT_RESTORE");
+        return;
+    }
+    argv[0][0] ^= 1; /* in place, as those do that show what they are at */
+    child = fork();
+    if (child == 0) {
+        argv[0][0] ^= 1;
+        snprintf(name, sizeof(name), "/proc/%d/cmdline", getppid());
+        EQUAL(strcmp(read_file(name) + 1, argv[0] + 1), 0);
+        EQUAL(read_file(name)[0], argv[0][0] ^ 1);
+        EQUAL(read_file("/proc/self/cmdline")[0], argv[0][0]);
+        snprintf(name, sizeof(name), "/proc/%d/comm", getppid());
+        EQUAL(strncmp(read_file(name), "proc", 4), 0);
+        snprintf(name, sizeof(name), "/proc/%d/exe", getppid());
+        CHECK(readlink(name, exe[0], sizeof(exe[0]) - 1) > 0);
+        CHECK(readlink("/proc/self/exe", exe[1], sizeof(exe[1]) - 1) > 0);
+        EQUAL(strcmp(exe[0], exe[1]), 0);
+        EQUAL(stat(name, &st[0]), 0);
+        EQUAL(stat(argv[0], &st[1]), 0);
+        EQUAL(st[0].st_ino, st[1].st_ino);
+        EQUAL(lstat(name, &st[0]), 0);
+        CHECK(S_ISLNK(st[0].st_mode));
+        EQUAL(stat("/proc/1/exe", &st[0]) == 0 && st[0].st_ino == st[1].st_ino, false);
+        _exit(test_end());
+    }
+    EQUAL(waitpid(child, &status, 0), child);
+    EQUAL(status, 0);
+    argv[0][0] ^= 1;
 }
 
 /* After unshare the emulator holds its own file open, for an execve where it cannot be named. */
@@ -219,39 +289,75 @@ static void test_ioctl(void)
     EQUAL(ioctl(fd, 0x8912, (void *)0x7fffffffe000), -1);
     EQUAL(errno, EFAULT);
     close(fd);
+    fd = open("/dev/null", O_RDWR); /* which the kernel says is no display */
+    struct drm_version version = { .name = (char *)0x7fffffffe000 };
+    EQUAL(ioctl(fd, DRM_IOCTL_VERSION, &version), -1);
+    EQUAL(errno, EFAULT);
+    version.name = NULL;
+    EQUAL(ioctl(fd, DRM_IOCTL_VERSION, &version), -1);
+    EQUAL(errno, ENOTTY);
+    struct drm_mode_atomic atomic = { .prop_values_ptr = 0x555555554000 };
+    EQUAL(ioctl(fd, DRM_IOCTL_MODE_ATOMIC, &atomic), -1);
+    EQUAL(errno, EFAULT);
+    EQUAL(ioctl(fd, DRM_IOCTL_SET_MASTER, 0), -1);
+    EQUAL(errno, ENOTTY);
+    close(fd);
 }
 
 /* The program can open as many as its limit says, those of the emulator not counted. */
-static void test_all_descriptors(void)
+static int open_all_descriptors(void)
 {
     struct rlimit limit;
-    int fd, last = -1;
+    int fd, last = -1, count = 3;
 
     EQUAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    if (limit.rlim_cur > 4096 || limit.rlim_max < limit.rlim_cur + 16) {
-        left_out("as many descriptors as the limit says: it is a large one, or cannot be raised");
-        return;
-    }
     while ((fd = dup(1)) >= 0) {
-        last = fd;
+        last = fd > last ? fd : last;
+        count++;
     }
     EQUAL(errno, EMFILE);
     EQUAL(last, limit.rlim_cur - 1);
-    EQUAL(close_range(3, ~0U, 0), 0);
+    EQUAL(count, limit.rlim_cur);
+    return test_end();
+}
+
+/* The emulator can put its own above a soft limit, but not above a hard one. */
+static void test_all_descriptors(char *self, rlim_t soft, rlim_t hard)
+{
+    struct rlimit limit = { soft, hard };
+    int status;
+    pid_t child = fork();
+
+    if (child == 0) {
+        EQUAL(close_range(3, ~0U, 0), 0);
+        NEED(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        execl(self, "proc", "descriptors", (char *)NULL);
+        _exit(9);
+    }
+    EQUAL(waitpid(child, &status, 0), child);
+    EQUAL(status, 0);
 }
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && !strcmp(argv[1], "descriptors")) {
+        return open_all_descriptors();
+    }
     if (argc > 1) {
         return strcmp(argv[1], "again") ? 0 : execl("/prog", "prog", "child", (char *)NULL);
     }
     test_status();
     test_maps();
     test_threads();
+    test_magic_links();
+    test_seen_by_others(argv);
+    test_all_descriptors(argv[0], 950, 1020);
+    test_all_descriptors(argv[0], 950, 950);
+    test_all_descriptors(argv[0], 100, 100);
     test_descriptors();
     test_chroot(argv[0]);
     test_limits();
     test_ioctl();
-    test_all_descriptors();
+    test_all_descriptors(argv[0], 950, 1020); /* now it holds its own file open, see above */
     return test_end();
 }

@@ -97,6 +97,16 @@ void *tb_alloc(TCGContext *s, size_t size)
     return arena_alloc(((ThreadCode *)s->code)->region, size);
 }
 
+void tb_alloc_trim(TCGContext *s, const void *end, const void *used_end)
+{
+    ArenaChunk *chunk = ((ThreadCode *)s->code)->region->arena;
+    size_t used = (size_t)((const uint8_t *)used_end - chunk->data);
+
+    if (chunk->data + chunk->used == end && used <= chunk->used) {
+        chunk->used = ROUND_UP(used, 16);
+    }
+}
+
 static void arena_pop_to(CodeRegion *region, ArenaChunk *keep)
 {
     while (region->arena != keep) {

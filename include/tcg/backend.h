@@ -134,6 +134,8 @@ void tcg_backend_set_fp_mode(CPUState *cpu);
  * memory is out).
  */
 void *tb_alloc(TCGContext *s, size_t size);
+/* The last piece, if it ends at `end`, is to end at used_end. */
+void tb_alloc_trim(TCGContext *s, const void *end, const void *used_end);
 
 /* Per-context data (register allocator's arrays). */
 void *tcg_backend_context_new(TCGContext *s);

@@ -576,6 +576,7 @@ static void finish(X86Gen *g)
 {
     TranslationBlock *tb = g->tb;
 
+    x86_moves_trim(g);
     tb->tc = x86_rx(g, g->start);
     tb->tc_size = (uint32_t)(g->p - g->start);
     tb->side_size = (uint32_t)g->side_len;

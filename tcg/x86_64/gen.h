@@ -352,6 +352,7 @@ void x86_note_move(X86Gen *g, TCGMoveKind kind, int index);
 /* Displacement from RBP of CPUState.code_page's entry for this address. */
 int32_t x86_code_page_disp(vaddr pc);
 void x86_moves_start(X86Gen *g);
+void x86_moves_trim(X86Gen *g); /* before anything else is allocated: room that is not needed */
 void x86_moves_finish(X86Gen *g);
 
 /* ---- exits.c ---- */

@@ -130,6 +130,13 @@ void x86_moves_start(X86Gen *g)
     g->kept = NULL;
 }
 
+void x86_moves_trim(X86Gen *g)
+{
+    if (g->kept) {
+        tb_alloc_trim(g->s, g->kept + g->max_kept, g->kept + g->nb_kept);
+    }
+}
+
 void x86_moves_finish(X86Gen *g)
 {
     TBMoves *m;

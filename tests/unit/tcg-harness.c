@@ -86,6 +86,11 @@ typedef struct TestHost {
 } TestHost;
 static TestHost host;
 
+void tb_alloc_trim(G_GNUC_UNUSED TCGContext *s, G_GNUC_UNUSED const void *end,
+                   G_GNUC_UNUSED const void *used_end)
+{
+}
+
 void *tb_alloc(TCGContext *s, size_t size)
 {
     void *p = g_aligned_alloc(1, (size + 15) & ~(size_t)15, 16);

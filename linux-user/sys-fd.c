@@ -19,7 +19,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { OWN_FD_LOWEST = 900, COMMON_LIMIT = 4096 };
+enum { COMMON_LIMIT = 4096, MOVE_STEP = 256 };
 
 bool own_fds_any;
 static int own_fds[NB_OWN_FDS] = { [0 ... NB_OWN_FDS - 1] = -1 };
@@ -84,6 +84,26 @@ void own_fd_close(OwnFd which)
     }
 }
 
+/* To another place, or nowhere if it can be spared. */
+static void move_away(OwnFd which)
+{
+    int fd = own_fds[which], moved = own_fd_move(fd);
+
+    if (moved >= 0 && moved < fd + MOVE_STEP) { /* not to do this for each of a thousand */
+        int further = fcntl(fd, F_DUPFD_CLOEXEC, fd + MOVE_STEP);
+
+        if (further >= 0) {
+            close(moved);
+            moved = further;
+        }
+    }
+    if (moved < 0 && which != OWN_FD_TEXT) { /* without that one, others may write to the program */
+        return;
+    }
+    own_fds[which] = moved;
+    close(fd);
+}
+
 bool own_fd_give_way(void)
 {
     struct rlimit limit;
@@ -98,20 +118,29 @@ bool own_fd_give_way(void)
             continue;
         }
         moved = own_fd_move(fd);
-        if (moved >= 0 && (rlim_t)moved >= limit.rlim_cur) {
+        if (moved >= 0 && (rlim_t)moved < limit.rlim_cur) { /* nothing gained */
+            close(moved);
+            moved = -1;
+        }
+        if (moved >= 0 || which == OWN_FD_TEXT) {
             own_fds[which] = moved;
             close(fd);
             return true;
         }
-        if (moved >= 0) {
-            close(moved);
-        }
-        if (which == OWN_FD_TEXT) { /* then others may write to the program while it runs */
-            own_fd_close(which);
-            return true;
-        }
     }
     return false;
+}
+
+void own_fd_make_room(int fd)
+{
+    if (fcntl(fd - 1, F_GETFD) < 0) {
+        return;
+    }
+    for (OwnFd which = OWN_FD_SELF; which <= OWN_FD_TEXT; which++) {
+        if (own_fds[which] == fd) {
+            move_away(which);
+        }
+    }
 }
 
 int64_t sys_dup3(TaskState *ts, uint64_t a[MAX_ARGS])

@@ -308,6 +308,9 @@ static int64_t dispatch(TaskState *ts, const SyscallDesc *desc, const uint64_t a
     if (G_UNLIKELY(res == -EMFILE) && own_fd_give_way()) {
         return dispatch(ts, desc, args);
     }
+    if (G_UNLIKELY(res >= OWN_FD_LOWEST - 1) && res < INT_MAX && own_fd_is((int)res + 1)) {
+        own_fd_make_room((int)res + 1);
+    }
     return res;
 }
 

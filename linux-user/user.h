@@ -327,6 +327,9 @@ extern bool own_fds_any; /* for a quick no */
  * False: nothing was gained.
  */
 bool own_fd_give_way(void);
+/* The guest seems to have got fd - 1, so that fd is its next one: ours moves away. */
+void own_fd_make_room(int fd);
+enum { OWN_FD_LOWEST = 900 };
 int own_fd(OwnFd which); /* -1 if there is none */
 bool own_fd_is(int fd);
 /* A copy of fd with a number where the guest does not miss it; -1: none is free. */

@@ -308,15 +308,13 @@ static void test_ioctl(void)
 static int open_all_descriptors(void)
 {
     struct rlimit limit;
-    int fd, last = -1, count = 3;
+    int fd, count = 3;
 
     EQUAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
     while ((fd = dup(1)) >= 0) {
-        last = fd > last ? fd : last;
-        count++;
+        EQUAL(fd, count++);
     }
     EQUAL(errno, EMFILE);
-    EQUAL(last, limit.rlim_cur - 1);
     EQUAL(count, limit.rlim_cur);
     return test_end();
 }
@@ -324,10 +322,15 @@ static int open_all_descriptors(void)
 /* The emulator can put its own above a soft limit, but not above a hard one. */
 static void test_all_descriptors(char *self, rlim_t soft, rlim_t hard)
 {
-    struct rlimit limit = { soft, hard };
+    struct rlimit limit = { soft, hard }, now;
     int status;
-    pid_t child = fork();
+    pid_t child;
 
+    if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_max < hard) {
+        left_out("as many descriptors as a limit says that is above this machine's");
+        return;
+    }
+    child = fork();
     if (child == 0) {
         EQUAL(close_range(3, ~0U, 0), 0);
         NEED(setrlimit(RLIMIT_NOFILE, &limit) == 0);
@@ -353,6 +356,7 @@ int main(int argc, char **argv)
     test_seen_by_others(argv);
     test_all_descriptors(argv[0], 950, 1020);
     test_all_descriptors(argv[0], 950, 950);
+    test_all_descriptors(argv[0], 5000, 5000);
     test_all_descriptors(argv[0], 100, 100);
     test_descriptors();
     test_chroot(argv[0]);

@@ -104,6 +104,18 @@ static void start_others(void)
     is(psci(0xc4000004, 1, 0, 0), 0, "CPU 1 is on");
 }
 
+/* Each CPU says what it sees once more. */
+static void report_anew(void)
+{
+    for (int cpu = 1; cpu < CPUS; cpu++) {
+        seen[cpu] = code_says[cpu] = 0;
+    }
+    for (int cpu = 1; cpu < CPUS; cpu++) {
+        while (!seen[cpu] || !code_says[cpu]) {
+        }
+    }
+}
+
 static void share_translations(void)
 {
     bool data = true, code = true;
@@ -112,13 +124,8 @@ static void share_translations(void)
         uint64_t page = i & 1 ? PAGE_B : PAGE_A, want = i & 1 ? 0xbbbb : 0xaaaa;
         map_page(VIRT_A, page, PTE_RAM);
         tlbi_va(VIRT_A, 0);
-        for (int cpu = 1; cpu < CPUS; cpu++) {
-            seen[cpu] = code_says[cpu] = 0;
-        }
-        for (int cpu = 1; cpu < CPUS; cpu++) {
-            while (!seen[cpu] || !code_says[cpu]) {
-            }
-        }
+        report_anew(); /* what was on its way before TLBI */
+        report_anew();
         for (int n = 0; n < 50; n++) {
             for (int cpu = 1; cpu < CPUS; cpu++) {
                 uint64_t d = seen[cpu], c = code_says[cpu];

@@ -174,6 +174,8 @@ install: all ## install under PREFIX, or under DESTDIR/PREFIX
 	$(foreach link,$(notdir $(SYSTEM_LINKS)),ln -sf latimer-system $(BINDIR)/$(link) &&) true
 	install -m 644 $(wildcard docs/man/*.1) $(MANDIR)
 	$(foreach link,$(notdir $(LINKS)),ln -sf latimer-user.1 $(MANDIR)/$(link).1 &&) true
+	$(SYSTEM) -man-page > $(MANDIR)/latimer-system.1
+	$(foreach link,$(notdir $(SYSTEM_LINKS)),ln -sf latimer-system.1 $(MANDIR)/$(link).1 &&) true
 
 compile_commands.json: Makefile $(BUILD)/config.mk ## for editors and analysers
 	@{ echo '['; \

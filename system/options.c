@@ -473,11 +473,18 @@ void options_help(const SystemConfig *c, FILE *f)
     }
 }
 
-/* troff takes '-' for a hyphen and '\' for its own. */
+/* troff takes '-' for a hyphen, '\' and a dot that begins a line for its own, and ASCII only. */
 static void print_roff(FILE *f, const char *text)
 {
-    for (; *text; text++) {
-        fputs(*text == '-' ? "\\-" : *text == '\\' ? "\\e" : (char[]){ *text, 0 }, f);
+    for (const char *p = text; *p; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+        if (c == '-' || c == '\\') {
+            fputs(c == '-' ? "\\-" : "\\e", f);
+        } else if (c >= 0x80) {
+            fprintf(f, "\\[u%04X]", c);
+        } else {
+            fprintf(f, p == text && c == '.' ? "\\&%c" : "%c", (char)c);
+        }
     }
 }
 

@@ -251,7 +251,7 @@ static const Option options[] = {
     { "numa", "node[,cpus=N[-M]][,mem=SIZE|memdev=ID]|dist,src=N,dst=N,val=N", LIST(numas),
       .doc = "which memory and CPUs are near each other" },
     { "object", "KIND,id=ID[,KEY=VALUE…]", LIST(objects),
-      .doc = "memory-backend-ram, memory-backend-memfd, memory-backend-file" },
+      .doc = "memory-backend-ram, -memfd or -file; filter-dump, -mirror, -redirector or -buffer; secret; tls-creds-anon, -psk or -x509" },
     { "rtc", "[base=utc|localtime|DATE][,clock=host|vm]", TEXT(rtc), .doc = "what the clock says" },
     { "uuid", "UUID", TEXT(uuid), .doc = "the machine's UUID" },
     { "name", "[guest=]TEXT[,process=TEXT][,debug-threads=on|off]", opt_name, .doc = "the machine's name" },

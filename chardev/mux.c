@@ -98,7 +98,8 @@ static void command(Chardev *c, uint8_t byte)
         system_shutdown_request("host-ui", 0);
         break;
     case 's':
-        say(c, "\r\nlatimer: not implemented: C-a s; block-commit brings -snapshot's writes home\r\n");
+        say(c,
+            "\r\nlatimer: not implemented: C-a s; block-commit brings -snapshot's writes home\r\n");
         break;
     case 'b':
         focus_event(c, CHAR_EVENT_BREAK);

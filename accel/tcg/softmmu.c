@@ -142,8 +142,8 @@ static bool device_bytes(CPUState *cpu, const Access *a, uint8_t *buf, bool pair
  */
 
 /* Across two pages: both must be accessible before anything is done. */
-static bool split_access(CPUState *cpu, vaddr addr, unsigned size, MMUAccess kind, int mode,
-                         uint8_t *buf)
+static bool split_access(CPUState *cpu, vaddr addr, unsigned size, unsigned whole, MMUAccess kind,
+                         int mode, uint8_t *buf)
 {
     unsigned first = (unsigned)(TLB_PAGE_SIZE - (addr & (TLB_PAGE_SIZE - 1)));
     Access a[2] = {
@@ -152,14 +152,14 @@ static bool split_access(CPUState *cpu, vaddr addr, unsigned size, MMUAccess kin
     };
 
     for (int n = 0; n < 2; n++) {
-        if (!resolve(cpu, &a[n], addr, size)) {
+        if (!resolve(cpu, &a[n], addr, whole)) {
             return false;
         }
     }
     for (int n = 0; n < 2; n++) {
         uint8_t *part = buf + (n ? first : 0);
 
-        if (!resolve(cpu, &a[n], addr, size)) { /* the second may have displaced the first */
+        if (!resolve(cpu, &a[n], addr, whole)) { /* the second may have displaced the first */
             return false;
         }
         if (flags_of(&a[n]) & TLB_MMIO) {
@@ -180,16 +180,22 @@ static bool crosses(vaddr addr, unsigned size)
     return (addr & (TLB_PAGE_SIZE - 1)) + size > TLB_PAGE_SIZE;
 }
 
+/* A pair needs the alignment of its halves. */
+static unsigned aligned_size(unsigned memop)
+{
+    return (1u << (memop & MO_SIZE)) >> (memop & MO_PAIR ? 1 : 0);
+}
+
 static bool load(CPUState *cpu, vaddr addr, unsigned memop, TCGValue *val)
 {
     Access a = { addr, 1u << (memop & MO_SIZE), MMU_LOAD, MO_GET_MODE(memop), { 0 } };
     TCGValue v = { 0 };
 
     if (crosses(addr, a.size)) {
-        if (!split_access(cpu, addr, a.size, MMU_LOAD, a.mode, v.u8)) {
+        if (!split_access(cpu, addr, a.size, aligned_size(memop), MMU_LOAD, a.mode, v.u8)) {
             return false;
         }
-    } else if (!resolve(cpu, &a, addr, a.size)) {
+    } else if (!resolve(cpu, &a, addr, aligned_size(memop))) {
         return false;
     } else if (!(flags_of(&a) & TLB_MMIO)) {
         *val = tci_load(host_address(&a), memop);
@@ -207,9 +213,9 @@ static bool store(CPUState *cpu, vaddr addr, unsigned memop, TCGValue val)
 
     if (crosses(addr, a.size)) {
         val = tci_bswap(val, memop);
-        return split_access(cpu, addr, a.size, MMU_STORE, a.mode, val.u8);
+        return split_access(cpu, addr, a.size, aligned_size(memop), MMU_STORE, a.mode, val.u8);
     }
-    if (!resolve(cpu, &a, addr, a.size)) {
+    if (!resolve(cpu, &a, addr, aligned_size(memop))) {
         return false;
     }
     if (flags_of(&a) & TLB_MMIO) {

@@ -46,7 +46,8 @@ int cpu_exec(CPUState *cpu);
 void cpu_request_exit(CPUState *cpu);
 
 /* From a helper, with the guest state exact (a helper without NO_RG): cpu_exec returns excp. */
-/* The target's insns_event is to be called when CPUState.insns has come to `at`. On the CPU's thread. */
+/* The target's insns_event is to be called when CPUState.insns has come to `at`. On the CPU's
+ * thread. */
 void cpu_set_insns_event(CPUState *cpu, uint64_t at);
 G_NORETURN void cpu_loop_exit(CPUState *cpu, int excp);
 

@@ -174,12 +174,13 @@ void arm_cpu_free(CPUState *cpu);
 uint32_t arm_tb_flags_common(const CPUArmState *env);
 void arm_dump_state(const CPUState *cpu, FILE *f);
 /* env_bias: all of X0..X30, SP within a byte's displacement */
-#define ARM_TARGET_COMMON                                                                  \
-    .name = "aarch64", .globals = arm_globals, .nb_globals = ARM_NB_GLOBALS,               \
-    .cc_global = ARM_G_CC, .cpu_size = sizeof(CPUArmState),                                \
-    .env_bias = offsetof(CPUArmState, x) + 128, .pc_offset = offsetof(CPUArmState, pc),    \
-    .jc_shift = 2, .max_insn_len = 4, .count_flag = ARM_TBF_COUNT, .nan_rule = FLOAT_NAN_ARM, .cs_arch = CS_ARCH_ARM64, \
-    .cs_mode = CS_MODE_ARM, .list_models = arm_list_models, .translate = arm_translate
+#define ARM_TARGET_COMMON                                                                     \
+    .name = "aarch64", .globals = arm_globals, .nb_globals = ARM_NB_GLOBALS,                  \
+    .cc_global = ARM_G_CC, .cpu_size = sizeof(CPUArmState),                                   \
+    .env_bias = offsetof(CPUArmState, x) + 128, .pc_offset = offsetof(CPUArmState, pc),       \
+    .jc_shift = 2, .max_insn_len = 4, .count_flag = ARM_TBF_COUNT, .nan_rule = FLOAT_NAN_ARM, \
+    .cs_arch = CS_ARCH_ARM64, .cs_mode = CS_MODE_ARM, .list_models = arm_list_models,         \
+    .translate = arm_translate
 
 static inline bool arm_feature(const CPUArmState *env, ARMFeature f)
 {

@@ -140,7 +140,9 @@ static void share_translations(void)
 
 void test(void)
 {
-    plan(14);
+    plan(15);
+    asm volatile("stp %1, %2, [%0]" ::"r"(PAGE_A + 8), "r"(1ul), "r"(2ul) : "memory");
+    is(*(volatile uint64_t *)(PAGE_A + 16), 2, "a pair at 8 modulo 16 where the MMU is off");
     secondary_main = work;
     mmu_on();
     *(volatile uint64_t *)PAGE_A = 0xaaaa;

@@ -367,18 +367,31 @@ static const struct {
     { "statm", write_statm }, { "limits", write_limits },   { "environ", write_environ },
 };
 
+/* A file for reading only that holds the text. */
 static int64_t open_text(const char *name, const char *text, size_t size, int flags)
 {
-    int fd = memfd_create(name, flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+    int fd = memfd_create(name, MFD_CLOEXEC), reader;
+    char link[64];
+    int64_t res;
 
     if (fd < 0) {
         return -errno;
     }
-    if (write(fd, text, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET) < 0) {
+    if (write(fd, text, size) != (ssize_t)size) {
         close(fd);
         return -EIO;
     }
-    return fd;
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    reader = open(link, O_RDONLY | O_CLOEXEC);
+    if (reader < 0) {
+        close(fd);
+        return -errno;
+    }
+    /* with the number that is the lowest one free */
+    res = dup3(reader, fd, flags & O_CLOEXEC);
+    res = res < 0 ? -errno : res;
+    close(reader);
+    return res;
 }
 
 int64_t proc_self_open(const char *path, int flags)

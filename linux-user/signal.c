@@ -91,6 +91,11 @@ void block_signals(void)
     host_set_mask(~fault_signal_mask);
 }
 
+void block_all_signals(void)
+{
+    host_set_mask(~UINT64_C(0));
+}
+
 void unblock_signals(TaskState *ts)
 {
     host_set_mask(host_mask(ts->sigmask));

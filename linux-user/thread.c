@@ -150,6 +150,7 @@ static void fork_child(TaskState *ts, const CloneArgs *ca)
     ts->fault_pending = 0;
     ts->robust_list = 0;
     pthread_mutex_init(&ts->sighand->lock, NULL);
+    block_signals(); /* what comes from here on is the child's own */
     ts->clear_tid = ca->flags & CLONE_CHILD_CLEARTID ? ca->child_tid : 0;
     if (ca->flags & CLONE_CHILD_SETTID) {
         store_tid(ca->child_tid, ts->tid);
@@ -160,23 +161,38 @@ static void fork_child(TaskState *ts, const CloneArgs *ca)
     ts->arch->clone_regs(ts->cpu, ca->sp, ca->flags & CLONE_SETTLS, ca->tls);
 }
 
-/* libc's fork where it can do it, so that its locks are right in the child. */
+/*
+ * libc's fork where it can do it, so that its locks are right in the child, which begins with all
+ * signals blocked.
+ */
 static int64_t host_fork(const CloneArgs *ca)
 {
     uint64_t own =
         CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_SETTLS | CLONE_VM | CLONE_SIGHAND;
     uint64_t flags = ca->flags & ~own;
-    pid_t pid;
+    int64_t pid;
 
     if (!(flags & ~(uint64_t)(CLONE_PARENT_SETTID | CLONE_VFORK)) && ca->exit_signal == SIGCHLD) {
+        block_all_signals(); /* a SIGILL that somebody sends to the child must not be lost */
         pid = fork();
-        if (pid > 0 && flags & CLONE_PARENT_SETTID) {
-            store_tid(ca->parent_tid, pid);
+        if (pid) {
+            int error = errno;
+
+            block_signals();
+            if (pid < 0) {
+                return -error;
+            }
+            store_tid(flags & CLONE_PARENT_SETTID ? ca->parent_tid : 0, pid);
         }
-        return pid < 0 ? -errno : pid;
+        return pid;
     }
-    return raw_syscall(__NR_clone, flags | ca->exit_signal, 0,
-                       host_arg(flags & CLONE_PIDFD ? ca->pidfd : ca->parent_tid), 0, 0, 0);
+    block_all_signals();
+    pid = raw_syscall(__NR_clone, flags | ca->exit_signal, 0,
+                      host_arg(flags & CLONE_PIDFD ? ca->pidfd : ca->parent_tid), 0, 0, 0);
+    if (pid) {
+        block_signals();
+    }
+    return pid;
 }
 
 static int64_t clone_process(TaskState *ts, const CloneArgs *ca)
@@ -223,6 +239,7 @@ static int vfork_main(void *opaque)
     TaskState *ts = start->child;
 
     current_task = ts; /* the parent's thread-local variables are ours while it sleeps */
+    block_signals();
     ts->tid = gettid();
     if (start->ca->flags & CLONE_CHILD_SETTID) {
         store_tid(start->ca->child_tid, ts->tid);
@@ -250,11 +267,12 @@ static int64_t clone_vfork(TaskState *ts, const CloneArgs *ca)
     start.child->sighand = sighand_copy(ts->sighand);
     start.child->altstack = ts->altstack;
     tcg_cpu_attach(start.child->cpu);
-    block_signals();
+    block_all_signals(); /* until the child has its own current_task */
     pid = clone(vfork_main, stack + THREAD_STACK_SIZE, (int)((ca->flags & ~own) | ca->exit_signal),
                 &start, host_arg(ca->flags & CLONE_PIDFD ? ca->pidfd : ca->parent_tid), NULL, NULL);
     pid = pid < 0 ? -errno : pid;
     current_task = ts;
+    block_signals();
     if (!ts->signal_pending) {
         unblock_signals(ts);
     }

@@ -366,6 +366,8 @@ uint64_t host_mask(uint64_t guest_mask);
 int set_guest_mask(TaskState *ts, uint64_t mask);
 /* Blocks all signals on the host, and back to what the guest wants. */
 void block_signals(void);
+/* Those of faults as well: nothing that is done then may fault. block_signals ends it. */
+void block_all_signals(void);
 void unblock_signals(TaskState *ts);
 SigHand *sighand_copy(SigHand *old);
 void sighand_get(SigHand *sh, int sig, GuestSigaction *act);

@@ -86,10 +86,19 @@ static void test_maps(void)
     char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     char start[40];
     const char *line;
+    int fd;
 
     mprotect(page, 4096, PROT_READ | PROT_EXEC);
     snprintf(start, sizeof(start), "%lx-%lx r-xp", (long)page, (long)page + 4096);
     CHECK(strstr(read_file("/proc/self/maps"), start));
+    fd = open("/proc/self/maps", O_RDONLY);
+    EQUAL(write(fd, "x", 1), -1);
+    EQUAL(errno, EBADF);
+    EQUAL(fcntl(fd, F_GETFD), 0);
+    close(fd);
+    fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    EQUAL(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    close(fd);
     line = strstr(read_file("/proc/self/smaps"), start);
     CHECK(line && strstr(line, "Rss:"));
     CHECK(!strstr(read_file("/proc/self/smaps"), "latimer"));

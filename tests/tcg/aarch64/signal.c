@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -307,6 +308,31 @@ static void test_flags(void)
     EQUAL(errno, EINVAL);
 }
 
+/* A signal reaches a child that has only just been made. */
+static void test_new_child(void)
+{
+    const int signals[] = { SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGTERM };
+    struct rlimit no_core = { 0, 0 };
+    int status;
+
+    setrlimit(RLIMIT_CORE, &no_core);
+    for (int n = 0; n < 100; n++) {
+        pid_t child = fork();
+
+        if (child == 0) {
+            alarm(60);
+            for (;;) {
+                pause();
+            }
+        }
+        NEED(child > 0);
+        EQUAL(kill(child, signals[n % 5]), 0);
+        EQUAL(waitpid(child, &status, 0), child);
+        CHECK(WIFSIGNALED(status));
+        EQUAL(WTERMSIG(status), signals[n % 5]);
+    }
+}
+
 int main(void)
 {
     test_nesting();
@@ -317,6 +343,7 @@ int main(void)
     test_frame();
     test_storm();
     test_child();
+    test_new_child();
     test_flags();
     return test_end();
 }

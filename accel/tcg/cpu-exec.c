@@ -421,7 +421,8 @@ static bool interrupt_due(CPUState *cpu)
 
 /*
  * What comes from outside is to see an exact state: is it that? If not, runs the next instruction
- * by itself, after which the same is to be asked again.
+ * by itself, after which the same is to be asked again. Where none can be fetched, an exception is
+ * recorded, which comes first.
  */
 static bool settled(CPUState *cpu)
 {
@@ -470,7 +471,7 @@ int cpu_exec(CPUState *cpu)
         if (cpu->exception_index != EXCP_NONE) {
             excp = cpu->exception_index;
             cpu->exception_index = EXCP_NONE;
-            thread_code(cpu)->settling = 0;
+            thread_code(cpu)->settling = 1; /* all is exact where an exception has been taken */
             if (cpu->mmu && take_exception(cpu, excp)) {
                 last = NULL;
                 continue;

@@ -113,6 +113,11 @@ static void toy_do_interrupt(CPUState *cpu)
     cpu_request_exit(cpu);
 }
 
+static bool toy_interrupt_due(const CPUState *cpu)
+{
+    return cpu->interrupts;
+}
+
 static bool toy_exec_interrupt(CPUState *cpu, uint32_t interrupts)
 {
     cpu_clear_interrupt(cpu->opaque, interrupts);
@@ -142,6 +147,7 @@ static const TargetSystemOps toy_system = {
     .bus_error = toy_bus_error,
     .unaligned = toy_unaligned,
     .do_interrupt = toy_do_interrupt,
+    .interrupt_due = toy_interrupt_due,
     .exec_interrupt = toy_exec_interrupt,
     .has_work = toy_has_work,
     .debug_translate = toy_debug_translate,

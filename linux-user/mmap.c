@@ -34,7 +34,7 @@ typedef struct ShmSegment {
 /* The guest's memory map, beside the page flags; all under the lock. */
 static struct {
     pthread_mutex_t lock;
-    uint64_t search_top; /* no hole above this, as far as is known */
+    uint64_t search_top[2]; /* no hole above this, as far as is known; of [1], no aligned one */
     uint64_t brk_start, brk;
     uint64_t mapped;  /* bytes the guest has mapped */
     GuestLimit limit; /* RLIMIT_AS: kept here, because the host's would count what is ours */
@@ -150,7 +150,7 @@ bool mm_init(uint64_t base, uint64_t reserved, GError **err)
         }
         proc.guest_limit = reserved & -(uint64_t)GUEST_PAGE_SIZE;
     }
-    mm.search_top = proc.guest_limit;
+    mm.search_top[0] = mm.search_top[1] = proc.guest_limit;
     guest_page_flags = pagemap_get;
     return true;
 }
@@ -237,16 +237,26 @@ static bool range_free(uint64_t addr, uint64_t len)
            !pagemap_any(addr, addr + len, GUEST_PAGE_VALID);
 }
 
+static void hole_below(uint64_t end)
+{
+    mm.search_top[0] = MAX(mm.search_top[0], end);
+    mm.search_top[1] = MAX(mm.search_top[1], end);
+}
+
+static void no_hole_above(uint64_t top)
+{
+    mm.search_top[0] = MIN(mm.search_top[0], top);
+    mm.search_top[1] = MIN(mm.search_top[1], top);
+}
+
 /* A free place of len bytes; below the given top, to try again after a surprise of the host's. */
 static uint64_t find_place(uint64_t len, uint64_t align, uint64_t top)
 {
-    uint64_t addr = 0;
+    uint64_t addr = 0, *search_top = &mm.search_top[align > GUEST_PAGE_SIZE];
 
-    if (top > mm.search_top) {
-        addr = pagemap_find_free(GUEST_LOWEST, mm.search_top, len, align);
-        if (addr) {
-            mm.search_top = align > GUEST_PAGE_SIZE ? mm.search_top : addr;
-        }
+    if (top > *search_top) {
+        addr = pagemap_find_free(GUEST_LOWEST, *search_top, len, align);
+        *search_top = addr ? addr : *search_top;
     }
     return addr ? addr : pagemap_find_free(GUEST_LOWEST, top, len, align);
 }
@@ -293,7 +303,7 @@ static int64_t map_anywhere(uint64_t hint, uint64_t len, int prot, int flags, in
         }
         /* Something that is not the guest's is there. */
         top = addr + len - GUEST_PAGE_SIZE;
-        mm.search_top = MIN(mm.search_top, top);
+        no_hole_above(top);
     }
 }
 
@@ -377,9 +387,7 @@ static int64_t unmap_locked(uint64_t addr, uint64_t len)
             }
         }
     }
-    if (addr + len > mm.search_top) {
-        mm.search_top = addr + len;
-    }
+    hole_below(addr + len);
     return res;
 }
 
@@ -457,7 +465,7 @@ static int64_t move_mapping(uint64_t old, uint64_t old_len, uint64_t new_len, ui
     }
     if (!(flags & MREMAP_DONTUNMAP) && old_len) {
         set_pages(old, old + old_len, 0);
-        mm.search_top = MAX(mm.search_top, old + old_len);
+        hole_below(old + old_len);
     }
     set_pages(res, res + new_len, page_flags);
     return res;
@@ -641,7 +649,7 @@ int64_t guest_shmdt(uint64_t addr)
             res = raw_syscall(__NR_shmdt, addr + guest_base, 0, 0, 0, 0, 0);
             if (res == 0) {
                 set_pages(addr, addr + mm.shm[n].len, 0);
-                mm.search_top = MAX(mm.search_top, addr + mm.shm[n].len);
+                hole_below(addr + mm.shm[n].len);
                 mm.shm[n] = mm.shm[--mm.nb_shm];
             }
             break;

@@ -419,7 +419,7 @@ int64_t sys_futex_waitv(TaskState *ts, uint64_t a[MAX_ARGS])
 {
     struct futex_waitv waiters[FUTEX_WAITV_MAX];
 
-    if ((uint32_t)a[1] > FUTEX_WAITV_MAX) {
+    if (!a[0] || (uint32_t)a[1] > FUTEX_WAITV_MAX) {
         return -EINVAL;
     }
     if (!copy_from_guest(waiters, a[0], (uint32_t)a[1] * sizeof(waiters[0]))) {

@@ -145,7 +145,7 @@ prepared() { # one cluster noted in the bitmap b
 bits() { # how many bytes the bitmap has: as its NBD export tells
     "$io" -f qcow2 -c "$(qmp drive-backup "$dev,\"target\":\"bits.img\",\"format\":\"qcow2\",\"sync\":\"bitmap\",\"bitmap\":\"b\",\"bitmap-mode\":\"never\"")" \
         -c job_wait top.qcow2 >/dev/null
-    "$img" map --output=json bits.img | sed -n 's/.*"length": \([0-9]*\), "depth": 0.*"present": true.*/\1/p' | paste -sd+ | bc
+    "$img" map --output=json bits.img | sed -n 's/.*"length": \([0-9]*\), "depth": 0.*"present": true.*/\1/p' | awk '{ n += $1 } END { print n + 0 }'
     rm -f bits.img
 }
 for sync in full top bitmap incremental; do

@@ -101,8 +101,9 @@ static void test_maps(void)
     close(fd);
     line = strstr(read_file("/proc/self/smaps"), start);
     CHECK(line && strstr(line, "Rss:"));
-    CHECK(!strstr(read_file("/proc/self/smaps"), "latimer"));
-    CHECK(!strstr(read_file("/proc/self/maps"), "latimer"));
+    /* the emulator's own file; the test may well lie in a folder called latimer */
+    CHECK(!strstr(read_file("/proc/self/smaps"), "/latimer-"));
+    CHECK(!strstr(read_file("/proc/self/maps"), "/latimer-"));
     long pages = strtol(read_file("/proc/self/statm"), NULL, 10);
     mmap(NULL, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     EQUAL(strtol(read_file("/proc/self/statm"), NULL, 10), pages + 256);

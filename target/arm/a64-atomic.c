@@ -32,14 +32,14 @@ static void reserved(DisasContext *s)
 }
 
 /*
- * Can anybody tell when in between others stored? Not if the block has had nothing but arithmetic
- * and branches since its load-exclusive: then it might as well have come just before the store.
+ * Whether anybody can tell that others stored between the load-exclusive and the store-exclusive.
+ * Not if the block has nothing but arithmetic and branches between the two: then the load might as
+ * well have come just before the store, and comparing the value is all that is wanted.
  */
-static bool is_watched(const DisasContext *s)
+typedef enum Between { BETWEEN_NOTHING, BETWEEN_OURS, BETWEEN_WATCHED } Between;
+
+static bool only_arithmetic(const DisasContext *s)
 {
-    if (s->system || s->tb->cflags & (CF_SINGLE | CF_CAREFUL)) {
-        return false; /* it is our doing that the two are apart */
-    }
     for (int i = s->ops_at_reserve; s->ops_at_reserve && i < s->tcg->nb_ops; i++) {
         switch (s->tcg->ops[i].opc) {
         case TCG_OP_ld:
@@ -51,10 +51,21 @@ static bool is_watched(const DisasContext *s)
         case TCG_OP_atomic_cas128:
         case TCG_OP_call:
         case TCG_OP_label:
-            return true;
+            return false;
         }
     }
-    return !s->ops_at_reserve;
+    return s->ops_at_reserve;
+}
+
+static Between what_is_between(const DisasContext *s)
+{
+    if (s->tb->cflags & (CF_SINGLE | CF_CAREFUL)) {
+        return BETWEEN_OURS; /* it is our doing that the two are apart */
+    }
+    if (!only_arithmetic(s)) {
+        return BETWEEN_WATCHED;
+    }
+    return s->tb->cflags & CF_STORES_COUNTED ? BETWEEN_OURS : BETWEEN_NOTHING;
 }
 
 bool trans_ldxr(DisasContext *s, arg_ldxr *a)
@@ -74,31 +85,38 @@ bool trans_ldxr(DisasContext *s, arg_ldxr *a)
  * rs = result of what comes between begin_store and end_store if addr is still reserved, else 1. A
  * fault is raised before the granule is held.
  */
-static TCGv_i64 begin_store(DisasContext *s, TCGv_i64 *addr, unsigned sz, int *label, bool watched)
+static TCGv_i64 begin_store(DisasContext *s, TCGv_i64 *addr, unsigned sz, int *label,
+                            Between between)
 {
     TCGv_i64 failed = tcg_local_i64(s->tcg), at = tcg_local_i64(s->tcg);
-    TCGv_i64 reserved = tcg_temp_i64(s->tcg), held = tcg_temp_i64(s->tcg);
-    TCGv_i64 old = tcg_temp_i64(s->tcg);
+    TCGv_i64 reserved = tcg_temp_i64(s->tcg);
 
-    s->tcg->store_guard = NULL; /* it holds the granule itself */
     *label = tcg_new_label(s->tcg);
     tcg_gen_movi(s->tcg, failed, 1);
     tcg_gen_mov(s->tcg, at, *addr);
+    *addr = at;
     tcg_gen_ld_env(s->tcg, MO_64, reserved, EXCL(addr));
     tcg_gen_cond_imm(brcond, s->tcg, MO_64, TCG_COND_NE, *label, at, reserved);
-    tcg_gen_atomic_rmw(s->tcg, sz, TCG_ATOMIC_OR, old, at, imm64(s, 0));
-    gen_helper(s, watched ? &arm_begin_watched_info : &arm_begin_exclusive_info, held,
-               tcg_env(s->tcg), at, TCG_NO_INDEX, TCG_NO_INDEX);
-    tcg_gen_cond_imm(brcond, s->tcg, MO_64, TCG_COND_EQ, *label, held, imm64(s, 0));
-    *addr = at;
+    if (between != BETWEEN_NOTHING) {
+        TCGv_i64 old = tcg_temp_i64(s->tcg), held = tcg_temp_i64(s->tcg);
+
+        s->tcg->store_guard = NULL; /* it holds the granule itself */
+        tcg_gen_atomic_rmw(s->tcg, sz, TCG_ATOMIC_OR, old, at, imm64(s, 0));
+        gen_helper(s,
+                   between == BETWEEN_WATCHED ? &arm_begin_watched_info : &arm_begin_exclusive_info,
+                   held, tcg_env(s->tcg), at, TCG_NO_INDEX, TCG_NO_INDEX);
+        tcg_gen_cond_imm(brcond, s->tcg, MO_64, TCG_COND_EQ, *label, held, imm64(s, 0));
+    }
     return failed;
 }
 
-static void end_store(DisasContext *s, int rs, TCGv_i64 failed, int label)
+static void end_store(DisasContext *s, int rs, TCGv_i64 failed, int label, Between between)
 {
-    gen_helper(s, &arm_end_exclusive_info, TCG_NO_INDEX, tcg_env(s->tcg), TCG_NO_INDEX,
-               TCG_NO_INDEX, TCG_NO_INDEX);
-    s->tcg->store_guard = arm_store_guard(s->tb);
+    if (between != BETWEEN_NOTHING) {
+        gen_helper(s, &arm_end_exclusive_info, TCG_NO_INDEX, tcg_env(s->tcg), TCG_NO_INDEX,
+                   TCG_NO_INDEX, TCG_NO_INDEX);
+        s->tcg->store_guard = arm_store_guard(s->tb);
+    }
     s->ops_at_reserve = 0;
     tcg_gen_label(s->tcg, label);
     forget_reservation(s);
@@ -118,12 +136,12 @@ static void store_if_same(DisasContext *s, unsigned sz, TCGv_i64 failed, TCGv_i6
 bool trans_stxr(DisasContext *s, arg_stxr *a)
 {
     int label;
-    bool watched = is_watched(s);
+    Between between = what_is_between(s);
     TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 1 << a->sz);
-    TCGv_i64 failed = begin_store(s, &addr, a->sz, &label, watched);
+    TCGv_i64 failed = begin_store(s, &addr, a->sz, &label, between);
 
     store_if_same(s, a->sz, failed, addr, reg_x(s, a->rt));
-    end_store(s, a->rs, failed, label);
+    end_store(s, a->rs, failed, label, between);
     return true;
 }
 
@@ -192,9 +210,9 @@ bool trans_ldxp(DisasContext *s, arg_ldxp *a)
 bool trans_stxp(DisasContext *s, arg_stxp *a)
 {
     int label;
-    bool watched = is_watched(s);
+    Between between = what_is_between(s);
     TCGv_i64 addr = mem_flat(s, mem_addr(a->rn, 0), 8 << a->sz);
-    TCGv_i64 failed = begin_store(s, &addr, MO_64, &label, watched);
+    TCGv_i64 failed = begin_store(s, &addr, MO_64, &label, between);
 
     if (a->sz) {
         TCGv_i64 seen[2] = { tcg_temp_i64(s->tcg), tcg_temp_i64(s->tcg) }, old[2];
@@ -206,7 +224,7 @@ bool trans_stxp(DisasContext *s, arg_stxp *a)
     } else {
         store_if_same(s, MO_64, failed, addr, join_words(s, a->rt, a->rt2));
     }
-    end_store(s, a->rs, failed, label);
+    end_store(s, a->rs, failed, label, between);
     return true;
 }
 

@@ -4,9 +4,10 @@
  * stores there. A load-exclusive keeps the address, the value and the count; a store-exclusive
  * succeeds if address and count are the same and an atomic compare-and-swap of the value does.
  *
- * Store-exclusives count always. Other stores (plain ones, LSE atomics) do so, which makes them
- * slow, from the first store-exclusive on of which anybody could tell whether they came before its
- * load-exclusive or after (CF_STORES_COUNTED; a64-atomic.c, is_watched). Compilers make none such.
+ * Nobody looks at counts, and nobody counts, before the first store-exclusive of which anybody
+ * could tell whether others' stores came before its load-exclusive or after (a64-atomic.c,
+ * Between); compilers make none such. From then on all store-exclusives count, and in a process's
+ * code other stores do too (plain ones, LSE atomics), which makes them slow (CF_STORES_COUNTED).
  * Until all CPUs run code that counts, such store-exclusives fail, as they may at any time.
  */
 #include <sched.h>

@@ -22,7 +22,7 @@ typedef struct SystemConfig {
         *fw_cfgs; /* of const char *; NULL is never in them */
     /* drives: "drive:…", "blockdev:…" or "OPTION:FILE" of a shortcut, in the order given. */
     RunActions actions;
-    bool nographic, nodefaults, stopped, daemonize, snapshot;
+    bool nographic, nodefaults, stopped, daemonize, snapshot, enable_kvm;
 } SystemConfig;
 
 /* Reads the arguments; false: *err. Options such as -version print and exit. */

@@ -69,9 +69,21 @@ static bool opt_machine(SystemConfig *c, const char *arg, GError **err)
     return true;
 }
 
+static bool opt_accel(SystemConfig *c, const char *arg, GError **err)
+{
+    (void)err;
+    if (!strcmp(arg, "help") || !strcmp(arg, "?")) {
+        accel_list_help(stdout);
+        exit(0);
+    }
+    g_ptr_array_add(c->accels, (gpointer)arg);
+    return true;
+}
+
 static bool opt_kvm(SystemConfig *c, const char *arg, GError **err)
 {
     (void)arg, (void)err;
+    c->enable_kvm = true;
     g_ptr_array_add(c->accels, "kvm");
     return true;
 }
@@ -242,8 +254,8 @@ static const Option options[] = {
     { "machine", "TYPE[,KEY=VALUE…]", opt_machine, .doc = NULL },
     { "target", "ARCH", TEXT(target), .doc = "the guest, if the program's name does not tell" },
     { "cpu", "MODEL[,FEATURE=on|off…]", TEXT(cpu), .doc = "the CPU's model; 'help' lists them" },
-    { "accel", "NAME[,KEY=VALUE…]", LIST(accels), .doc = "who runs the guest's code; may be given "
-      "several times: the first that works is taken" },
+    { "accel", "NAME[:NAME…][,KEY=VALUE…]", opt_accel, .doc = "who runs the guest's code; of several "
+      "names, and of several of these options, the first that can be had is taken; 'help' lists them" },
     { "enable-kvm", NULL, opt_kvm, .doc = "-accel kvm" },
     { "smp", "[cpus=]N[,maxcpus=N,sockets=N,clusters=N,cores=N,threads=N]", TEXT(smp),
       .doc = "CPUs and how they are arranged" },

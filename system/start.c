@@ -266,6 +266,10 @@ static bool set_accel(const SystemConfig *c, GError **err)
     for (guint i = 0; i < c->accels->len; i++) {
         g_ptr_array_add(requests, c->accels->pdata[i]);
     }
+    if (c->accels->len && machine->accel) {
+        g_set_error(err, HW_ERROR, 0, "-accel and -machine accel= exclude each other");
+        return false;
+    }
     if (!c->accels->len) {
         g_ptr_array_add(requests, machine->accel ? machine->accel : "tcg");
     }
@@ -273,8 +277,15 @@ static bool set_accel(const SystemConfig *c, GError **err)
     if (c->icount && !add_icount(requests, c->icount, err)) {
         return false;
     }
-    return accel_configure((const char *const *)requests->pdata, machine->ops->target, guest(c),
-                           err);
+    if (!accel_configure((const char *const *)requests->pdata, machine->ops->target, guest(c),
+                         err)) {
+        g_prefix_error(err, "%s",
+                       c->enable_kvm    ? "-enable-kvm: "
+                       : c->accels->len ? "-accel "
+                                        : "-machine accel=");
+        return false;
+    }
+    return true;
 }
 
 /* ---- back ends --------------------------------------------------------------------------- */

@@ -120,6 +120,16 @@ static bool opt_chardev(SystemConfig *c, const char *arg, GError **err)
     return true;
 }
 
+static bool opt_object(SystemConfig *c, const char *arg, GError **err)
+{
+    (void)err;
+    if (object_help(arg)) {
+        exit(0);
+    }
+    g_ptr_array_add(c->objects, (gpointer)arg);
+    return true;
+}
+
 static bool opt_display(SystemConfig *c, const char *arg, GError **err)
 {
     if (strcmp(arg, "none")) {
@@ -262,8 +272,9 @@ static const Option options[] = {
     { "m", "[size=]N[M|G][,slots=N,maxmem=N]", TEXT(memory), .doc = "RAM, in MiB if no unit is given" },
     { "numa", "node[,cpus=N[-M]][,mem=SIZE|memdev=ID]|dist,src=N,dst=N,val=N", LIST(numas),
       .doc = "which memory and CPUs are near each other" },
-    { "object", "KIND,id=ID[,KEY=VALUE…]", LIST(objects),
-      .doc = "memory-backend-ram, -memfd or -file; filter-dump, -mirror, -redirector or -buffer; secret; tls-creds-anon, -psk or -x509" },
+    { "object", "KIND,id=ID[,KEY=VALUE…]", opt_object,
+      .doc = "what devices and options refer to: memory, entropy, secrets, credentials, filters; 'help' lists "
+      "kinds, 'KIND,help' their options" },
     { "rtc", "[base=utc|localtime|DATE][,clock=host|vm]", TEXT(rtc), .doc = "what the clock says" },
     { "uuid", "UUID", TEXT(uuid), .doc = "the machine's UUID" },
     { "name", "[guest=]TEXT[,process=TEXT][,debug-threads=on|off]", opt_name, .doc = "the machine's name" },

@@ -34,7 +34,7 @@ typedef struct CPUTopology {
 } CPUTopology;
 
 /* -numa: memory and CPUs that are near each other. */
-enum { MACHINE_MAX_NODES = 128, NUMA_LOCAL = 10, NUMA_REMOTE = 20 };
+enum { MACHINE_MAX_NODES = 128, NUMA_LOCAL = 10, NUMA_REMOTE = 20, MACHINE_MAX_RAM_SLOTS = 256 };
 typedef struct NumaNode {
     uint64_t size;    /* bytes; nodes follow each other in RAM */
     RAMBlock *memory; /* memdev=; NULL: a part of the machine's RAM */

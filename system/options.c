@@ -170,11 +170,10 @@ static bool opt_action(SystemConfig *c, const char *arg, GError **err)
         }
         if (!eq || !run_action_parse(&c->actions, parts[i], eq + 1)) {
             g_set_error(err, HW_ERROR, 0,
-                        "'%s' is not reboot=reset|shutdown, "
+                        "it is not reboot=reset|shutdown, "
                         "shutdown=poweroff|pause, "
                         "panic=shutdown|exit-failure|pause|none or "
-                        "watchdog=reset|shutdown|poweroff|pause|debug|none",
-                        arg);
+                        "watchdog=reset|shutdown|poweroff|pause|debug|none");
             return false;
         }
     }
@@ -225,7 +224,6 @@ static bool opt_name(SystemConfig *c, const char *arg, GError **err)
                                    { NULL, 0, NULL, NULL } };
     g_autoptr(Opts) opts = opts_new();
     if (!opts_parse(opts, arg, "guest", err) || !opts_check(opts, rows, err)) {
-        g_prefix_error(err, "-name %s: ", arg);
         return false;
     }
     if (opts_has(opts, "guest")) {
@@ -371,7 +369,7 @@ static bool apply(SystemConfig *c, const Option *o, const char *arg, GError **er
         return true;
     default:
         if (!o->set(c, arg, err)) {
-            g_prefix_error(err, "-%s: ", o->name);
+            g_prefix_error(err, "-%s%s%s: ", o->name, arg ? " " : "", arg ? arg : "");
             return false;
         }
         return true;

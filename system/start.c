@@ -294,15 +294,18 @@ static bool set_accel(const SystemConfig *c, GError **err)
     if (c->icount && !add_icount(requests, c->icount, err)) {
         return false;
     }
-    if (!accel_configure((const char *const *)requests->pdata, machine->ops->target, guest(c),
-                         err)) {
-        g_prefix_error(err, "%s",
+    g_autoptr(GError) e = NULL;
+    if (accel_configure((const char *const *)requests->pdata, machine->ops->target, guest(c), &e)) {
+        return true;
+    }
+    if (!g_str_has_prefix(e->message, "-")) {
+        g_prefix_error(&e, "%s",
                        c->enable_kvm    ? "-enable-kvm: "
                        : c->accels->len ? "-accel "
                                         : "-machine accel=");
-        return false;
     }
-    return true;
+    g_propagate_error(err, g_steal_pointer(&e));
+    return false;
 }
 
 /* ---- back ends --------------------------------------------------------------------------- */

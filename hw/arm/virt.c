@@ -339,7 +339,7 @@ static void *get_dtb(VirtMachine *m, GError **err)
     enum { ROOM = 64 * 1024 };
     g_autoptr(GBytes) file = loader_read_file(m->parent.dtb, err);
     if (!file) {
-        g_prefix_error(err, "-dtb: ");
+        g_prefix_error(err, "-dtb %s: ", m->parent.dtb);
         return NULL;
     }
     gsize len;
@@ -383,6 +383,7 @@ static bool virt_finish(Machine *machine, GError **err)
     }
     if (machine->dumpdtb) {
         if (!g_file_set_contents(machine->dumpdtb, dtb, fdt_totalsize(dtb), err)) {
+            g_prefix_error(err, "-machine dumpdtb=%s: ", machine->dumpdtb);
             return false;
         }
         printf("dtb dumped to %s\n", machine->dumpdtb);

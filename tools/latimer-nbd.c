@@ -5,6 +5,7 @@
 #include "block/nbd/service.h"
 #include "block/secret.h"
 #include "tools/nbd/kernel.h"
+#include "util/file.h"
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
@@ -245,7 +246,7 @@ static bool make_export(Server *s, const char *file, GError **err)
 static int write_pid_file(const char *path, GError **err)
 {
     g_autofree char *text = g_strdup_printf("%d\n", (int)getpid());
-    return path && !g_file_set_contents(path, text, -1, err) ? -1 : 0;
+    return path && !file_write(path, text, strlen(text), err) ? -1 : 0;
 }
 
 static bool tell_parent(int fd)

@@ -16,6 +16,7 @@
 enum {
     TLB_MIN_LOG = 8,
     TLB_MAX_LOG = 14,
+    TLB_SWAP_MAX_LOG = 12,
     TLB_VICTIMS = 8,
     TLB_LIST = 32,       /* non-global entries of a table that is not banked */
     LARGE_FILTER = 4096, /* bits */

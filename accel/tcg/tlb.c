@@ -340,9 +340,19 @@ static TLBEntry make_entry(SoftMMU *m, vaddr page, unsigned prot, TLBInfo *info)
     return e;
 }
 
+static void grow_if_crowded(SoftMMU *m, TLBTable *t, int mode, unsigned max_log)
+{
+    unsigned n = nb_entries(t);
+
+    if (t->evicted > n / 2 && n < 1u << max_log) {
+        table_resize(t, (unsigned)__builtin_ctz(n) + 1);
+        publish(m, mode);
+    }
+}
+
 static TLBHit insert(SoftMMU *m, TLBTable *t, int mode, vaddr page, TLBEntry e, const TLBInfo *info)
 {
-    unsigned i = entry_index(t, page), n = nb_entries(t);
+    unsigned i = entry_index(t, page);
     TLBEntry *at = &t->desc.table[i];
 
     if (entry_valid(at) && !entry_is_for(at, page)) {
@@ -350,12 +360,10 @@ static TLBHit insert(SoftMMU *m, TLBTable *t, int mode, vaddr page, TLBEntry e, 
 
         t->victim[v] = *at;
         t->victim_info[v] = t->info[i];
-        if (++t->evicted > n / 2 && n < 1 << TLB_MAX_LOG) {
-            table_resize(t, (unsigned)__builtin_ctz(n) + 1);
-            publish(m, mode);
-            i = entry_index(t, page);
-            at = &t->desc.table[i];
-        }
+        t->evicted++;
+        grow_if_crowded(m, t, mode, TLB_MAX_LOG);
+        i = entry_index(t, page);
+        at = &t->desc.table[i];
     } else {
         t->used++;
     }
@@ -422,11 +430,17 @@ bool tlb_find(CPUState *cpu, vaddr addr, unsigned size, MMUAccess access, int mo
     vaddr page = addr & TLB_PAGE_MASK;
     unsigned i = entry_index(t, page);
 
-    if (entry_permits(&t->desc.table[i], access, page) || find_victim(t, page, access, i)) {
-        *hit = (TLBHit){ &t->desc.table[i], &t->info[i] };
-        return true;
+    if (!entry_permits(&t->desc.table[i], access, page)) {
+        if (!find_victim(t, page, access, i)) {
+            return fill(cpu, t, addr, size, access, mode, probe, hit);
+        }
+        /* Two pages that go in and out in turn may have places of their own in a larger table; that
+         * alone does not make it very large. */
+        grow_if_crowded(cpu->mmu, t, mode, TLB_SWAP_MAX_LOG);
+        i = entry_index(t, page);
     }
-    return fill(cpu, t, addr, size, access, mode, probe, hit);
+    *hit = (TLBHit){ &t->desc.table[i], &t->info[i] };
+    return true;
 }
 
 /* ---- address spaces ----------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include "hw/acpi/tables.h"
 #include "hw/nvram/fw_cfg.h"
+#include "util/file.h"
 
 #define TABLES_FILE "etc/acpi/tables"
 #define RSDP_FILE   "etc/acpi/rsdp"
@@ -237,7 +238,7 @@ static bool write_file(const char *folder, const char *name, const void *data, s
                        GError **err)
 {
     g_autofree char *path = g_strdup_printf("%s/%s.dat", folder, name);
-    return g_file_set_contents(path, data, (gssize)len, err);
+    return file_write(path, data, len, err);
 }
 
 bool acpi_dump(const AcpiTables *t, const char *folder, GError **err)

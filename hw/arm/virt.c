@@ -10,6 +10,7 @@
 #include "hw/gpio/pl061.h"
 #include "hw/pci/gpex.h"
 #include "target/arm-system.h"
+#include "util/file.h"
 #include "util/round.h"
 
 #define KIB 1024ull
@@ -382,7 +383,7 @@ static bool virt_finish(Machine *machine, GError **err)
         return false;
     }
     if (machine->dumpdtb) {
-        if (!g_file_set_contents(machine->dumpdtb, dtb, fdt_totalsize(dtb), err)) {
+        if (!file_write(machine->dumpdtb, dtb, fdt_totalsize(dtb), err)) {
             g_prefix_error(err, "-machine dumpdtb=%s: ", machine->dumpdtb);
             return false;
         }

@@ -532,6 +532,25 @@ static void test_many_pages(void)
     }
 }
 
+/* Two pages of one place in the table, used in turn, get places of their own. */
+static void test_same_place(void)
+{
+    const vaddr far = UINT64_C(1024) * PAGE; /* alike to tables of up to so many */
+    size_t size = 0;
+
+    put_code(code_count, sizeof(code_count));
+    map(DATA + far, RAM_BASE + 0x500000, PROT_READ | PROT_WRITE);
+    for (int n = 0; n < 4000; n++) {
+        env->x[1] = n & 1 ? DATA : DATA + far;
+        env->x[2] = 2;
+        g_assert_cmphex(run_at(CODE), ==, EXCP_SYSCALL);
+    }
+    g_assert_cmpint(*(uint64_t *)at(DATA), ==, 4000);
+    g_assert_cmpint(*(uint64_t *)at(DATA + far), ==, 4000);
+    size = vcpu->cpu->tlb[0].mask / sizeof(TLBEntry) + 1;
+    g_assert_cmpint(size, ==, 2048);
+}
+
 /* Address spaces: each keeps its entries, global ones are everybody's. */
 static void test_banks(void)
 {
@@ -803,6 +822,7 @@ static const struct {
     { "alignment", test_alignment, false },
     { "remap", test_remap, false },
     { "many-pages", test_many_pages, false },
+    { "same-place", test_same_place, false },
     { "banks", test_banks, false },
     { "changed-code", test_changed_code, false },
     { "cross-page-loop", test_cross_page_loop, false },

@@ -2,6 +2,7 @@
 /* Atomics under contention: LL/SC loops, LSE, 128 bits, and the order of messages. */
 #include "test.h"
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 enum { THREADS = 4, ROUNDS = 30000 };
@@ -84,11 +85,20 @@ static struct {
     atomic_ulong flag __attribute__((aligned(128)));
 } message;
 
+/* On a machine with one CPU the other thread runs only if this one lets it. */
+static void wait_for_flag(uint64_t val)
+{
+    for (int spins = 1; atomic_load_explicit(&message.flag, memory_order_acquire) != val; spins++) {
+        if (spins % 1000 == 0) {
+            sched_yield();
+        }
+    }
+}
+
 static void *sender(void *arg)
 {
     for (uint64_t i = 1; i <= ROUNDS; i++) {
-        while (atomic_load_explicit(&message.flag, memory_order_acquire) != 2 * i - 2) {
-        }
+        wait_for_flag(2 * i - 2);
         for (int k = 0; k < 8; k++) {
             message.data[k] = i * 8 + k;
         }
@@ -103,8 +113,7 @@ static void test_messages(void)
     int wrong = 0;
     pthread_create(&thread, NULL, sender, NULL);
     for (uint64_t i = 1; i <= ROUNDS; i++) {
-        while (atomic_load_explicit(&message.flag, memory_order_acquire) != 2 * i - 1) {
-        }
+        wait_for_flag(2 * i - 1);
         for (int k = 0; k < 8; k++) {
             wrong += message.data[k] != i * 8 + k;
         }

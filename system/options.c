@@ -273,7 +273,7 @@ static const Option options[] = {
     { "object", "KIND,id=ID[,KEY=VALUE…]", opt_object,
       .doc = "what devices and options refer to: memory, entropy, secrets, credentials, filters; 'help' lists "
       "kinds, 'KIND,help' their options" },
-    { "rtc", "[base=utc|localtime|DATE][,clock=host|vm]", TEXT(rtc), .doc = "what the clock says" },
+    { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]", TEXT(rtc), .doc = "what the clock says" },
     { "uuid", "UUID", TEXT(uuid), .doc = "the machine's UUID" },
     { "name", "[guest=]TEXT[,process=TEXT][,debug-threads=on|off]", opt_name, .doc = "the machine's name" },
     { "boot", "[order=…][,menu=on|off][,strict=on|off]", TEXT(boot), .doc = "boot order for firmware" },
@@ -326,7 +326,9 @@ static const Option options[] = {
     { "S", NULL, FLAG(stopped), .doc = "do not start the CPUs" },
     { "no-reboot", NULL, opt_no_reboot, .doc = "exit when the guest reboots" },
     { "no-shutdown", NULL, opt_no_shutdown, .doc = "stop, do not exit, when the guest powers off" },
-    { "action", "reboot=…|shutdown=…|panic=…|watchdog=…", opt_action, .doc = "what to do when the guest does so" },
+    { "action", "EVENT=ACTION[,…]", opt_action, .doc = "what to do when the guest does so: reboot=reset|shutdown, "
+      "shutdown=poweroff|pause, panic=shutdown|exit-failure|pause|none, "
+      "watchdog=reset|shutdown|poweroff|pause|debug|none" },
     { "icount", "[shift=]N|auto[,sleep=on|off][,align=on|off]", TEXT(icount),
       .doc = "time by instructions, 2^N ns each" },
     { "pidfile", "FILE", TEXT(pidfile), .doc = "write the process id there" },

@@ -10,15 +10,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* A socket of another kind is refused by one that lives as well, which does not hear of it:
+ * unix(7), ECONNREFUSED and EPROTOTYPE. */
 static bool is_left_over(const struct sockaddr_un *addr, int type)
 {
+    bool datagrams = (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_DGRAM;
     struct stat st;
     int fd;
 
     if (lstat(addr->sun_path, &st) || !S_ISSOCK(st.st_mode)) {
         return false;
     }
-    fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = socket(AF_UNIX, (datagrams ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return false;
     }

@@ -50,6 +50,14 @@ static const OptDef *opts_of(const char *kind)
     return NULL;
 }
 
+void authz_foreach_kind(void (*fn)(const char *kind, const OptDef *opts, void *opaque),
+                        void *opaque)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        fn(kinds[i].name, kinds[i].opts, opaque);
+    }
+}
+
 bool authz_is_kind(const char *kind)
 {
     return opts_of(kind) != NULL;

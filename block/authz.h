@@ -6,6 +6,8 @@
 #include "block/block.h"
 
 bool authz_is_kind(const char *kind);
+void authz_foreach_kind(void (*fn)(const char *kind, const OptDef *opts, void *opaque),
+                        void *opaque);
 /* The options of such an object, checked, with "kind" among them; or NULL. */
 Opts *authz_check_opts(const char *kind, const Opts *opts, GError **err);
 /* Is there such an object? */

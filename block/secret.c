@@ -152,6 +152,14 @@ bool block_object_is_kind(const char *kind)
     return !strcmp(kind, "secret") || tls_is_kind(kind) || authz_is_kind(kind);
 }
 
+void block_object_foreach_kind(void (*fn)(const char *kind, const OptDef *opts, void *opaque),
+                               void *opaque)
+{
+    fn("secret", secret_opts, opaque);
+    tls_foreach_kind(fn, opaque);
+    authz_foreach_kind(fn, opaque);
+}
+
 bool block_object_add(const char *text, GError **err)
 {
     g_autoptr(Opts) opts = opts_new();

@@ -69,6 +69,13 @@ static int kind_of(const char *name)
     return k;
 }
 
+void tls_foreach_kind(void (*fn)(const char *kind, const OptDef *opts, void *opaque), void *opaque)
+{
+    for (unsigned i = 0; i < TLS_KINDS; i++) {
+        fn(kinds[i].name, kinds[i].opts, opaque);
+    }
+}
+
 bool tls_is_kind(const char *kind)
 {
     return kind_of(kind) < TLS_KINDS;

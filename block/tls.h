@@ -7,6 +7,7 @@
 #include "block/block.h"
 
 bool tls_is_kind(const char *kind);
+void tls_foreach_kind(void (*fn)(const char *kind, const OptDef *opts, void *opaque), void *opaque);
 /* Checks the options of a kind of credentials and, but for what needs a connection, that their
  * files can be used. A list that includes "kind", or NULL. */
 Opts *tls_check_opts(const char *kind, const Opts *opts, GError **err);

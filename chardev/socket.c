@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -12,13 +14,17 @@
 #include <unistd.h>
 #include "chardev/internal.h"
 #include "hw/device.h"
+#include "util/unix-socket.h"
 
 typedef struct SocketChardev {
     FdChardev fd; /* in == out: the connection, or -1 */
     int listener; /* -1: a client */
     guint listen_watch, reconnect_timer;
+    guint connect_watch; /* trying_fd is about to be connected, or refused */
+    int trying_fd;
     uint64_t reconnect; /* seconds; 0: not at all */
-    bool telnet, server;
+    bool telnet, server, reconnecting;
+    int family;
     int telnet_state; /* bytes of a command seen so far */
     char *path, *host, *port;
 } SocketChardev;
@@ -27,6 +33,7 @@ static const OptDef socket_opts[] = {
     { "path", OPT_STR, NULL, "of a unix socket" },
     { "host", OPT_STR, NULL, "tcp: name or address" },
     { "port", OPT_STR, NULL, "tcp: number or name" },
+    { "fd", OPT_NUM, NULL, "a descriptor that is such a socket already" },
     { "server", OPT_BOOL, "off", "listen rather than connect" },
     { "wait", OPT_BOOL, "on", "a server waits for its first client before it starts" },
     { "nowait", OPT_BOOL, "off", "the same as wait=off" },
@@ -75,21 +82,29 @@ static void listen_again(SocketChardev *s)
     }
 }
 
+static int unix_connect(const char *path)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    if (g_strlcpy(addr.sun_path, path, sizeof(addr.sun_path)) >= sizeof(addr.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+        int e = errno;
+        close(fd);
+        errno = e;
+        return -1;
+    }
+    return fd;
+}
+
 /* -1: *err. */
 static int unix_socket(SocketChardev *s, GError **err)
 {
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    if (strlen(s->path) >= sizeof(addr.sun_path)) {
-        g_set_error(err, HW_ERROR, 0, "unix socket %s: the name is too long", s->path);
-        return -1;
-    }
-    strcpy(addr.sun_path, s->path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && s->server) {
-        unlink(s->path);
-    }
-    if (fd < 0 || (s->server ? bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1)
-                             : connect(fd, (struct sockaddr *)&addr, sizeof(addr)))) {
+    int fd =
+        s->server ? unix_socket_bind(s->path, SOCK_STREAM | SOCK_CLOEXEC) : unix_connect(s->path);
+    if (fd < 0 || (s->server && listen(fd, 1))) {
         g_set_error(err, HW_ERROR, 0, "unix socket %s: %s", s->path, g_strerror(errno));
         if (fd >= 0) {
             close(fd);
@@ -99,16 +114,18 @@ static int unix_socket(SocketChardev *s, GError **err)
     return fd;
 }
 
+/* One that reconnects does not wait for the connection. */
 static int try_address(SocketChardev *s, const struct addrinfo *a)
 {
-    int one = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int one = 1, later = s->reconnecting ? SOCK_NONBLOCK : 0;
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | later, 0);
     if (fd < 0) {
         return -1;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (s->server ? bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, 1)
-                  : connect(fd, a->ai_addr, a->ai_addrlen)) {
+                  : connect(fd, a->ai_addr, a->ai_addrlen) && errno != EINPROGRESS) {
         int e = errno;
         close(fd);
         errno = e;
@@ -165,16 +182,44 @@ static size_t telnet_filter(Chardev *c, uint8_t *buf, size_t len)
     return out;
 }
 
+static void reconnect_later(SocketChardev *s);
+
+static gboolean connect_done(gint fd, GIOCondition condition, gpointer opaque)
+{
+    SocketChardev *s = opaque;
+    int e = 0;
+    socklen_t len = sizeof(e);
+    (void)condition;
+    s->connect_watch = 0;
+    s->trying_fd = -1;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) || e) {
+        close(fd);
+        reconnect_later(s);
+    } else {
+        connected(s, fd);
+    }
+    return G_SOURCE_REMOVE;
+}
+
 static gboolean reconnect(gpointer opaque)
 {
     SocketChardev *s = opaque;
-    int fd = s->path ? unix_socket(s, NULL) : tcp_socket(s, AF_UNSPEC, NULL);
+    int fd = s->path ? unix_socket(s, NULL) : tcp_socket(s, s->family, NULL);
     if (fd < 0) {
         return G_SOURCE_CONTINUE;
     }
     s->reconnect_timer = 0;
-    connected(s, fd);
+    s->trying_fd = fd;
+    s->connect_watch = g_unix_fd_add(fd, G_IO_OUT | G_IO_HUP | G_IO_ERR, connect_done, s);
     return G_SOURCE_REMOVE;
+}
+
+static void reconnect_later(SocketChardev *s)
+{
+    if (!s->reconnect_timer) {
+        s->reconnecting = true;
+        s->reconnect_timer = g_timeout_add_seconds((guint)s->reconnect, reconnect, s);
+    }
 }
 
 static void hangup(Chardev *c)
@@ -183,12 +228,12 @@ static void hangup(Chardev *c)
     fd_chardev_stop(&s->fd);
     chardev_set_open(c, false);
     listen_again(s);
-    if (!s->server && s->reconnect && !s->reconnect_timer) {
-        s->reconnect_timer = g_timeout_add_seconds((guint)s->reconnect, reconnect, s);
+    if (!s->server && s->reconnect) {
+        reconnect_later(s);
     }
 }
 
-static bool parse_options(SocketChardev *s, const Opts *opts, int *family, GError **err)
+static bool parse_options(SocketChardev *s, const Opts *opts, GError **err)
 {
     s->path = g_strdup(opt_str(opts, socket_opts, "path"));
     s->host = g_strdup(opt_str(opts, socket_opts, "host"));
@@ -198,9 +243,14 @@ static bool parse_options(SocketChardev *s, const Opts *opts, int *family, GErro
     s->reconnect = MIN(opt_num(opts, socket_opts, "reconnect"), 86400);
     bool v4 = opt_bool(opts, socket_opts, "ipv4");
     bool v6 = opt_bool(opts, socket_opts, "ipv6");
-    *family = v4 == v6 ? AF_UNSPEC : v4 ? AF_INET : AF_INET6;
-    if (!s->path == !s->port) {
-        g_set_error(err, HW_ERROR, 0, "chardev socket needs either path= or host= and port=");
+    s->family = v4 == v6 ? AF_UNSPEC : v4 ? AF_INET : AF_INET6;
+    if ((s->path != NULL) + (s->port != NULL) + opts_has(opts, "fd") != 1) {
+        g_set_error(err, HW_ERROR, 0,
+                    "chardev socket needs one of path=, host= with port=, and fd=");
+        return false;
+    }
+    if (s->reconnect && (s->server || opts_has(opts, "fd"))) {
+        g_set_error(err, HW_ERROR, 0, "reconnect= is for clients with path= or port=");
         return false;
     }
     return true;
@@ -215,6 +265,10 @@ static void socket_close(Chardev *c)
     }
     if (s->reconnect_timer) {
         g_source_remove(s->reconnect_timer);
+    }
+    if (s->connect_watch) {
+        g_source_remove(s->connect_watch);
+        close(s->trying_fd);
     }
     if (s->listener >= 0) {
         close(s->listener);
@@ -244,24 +298,44 @@ static bool serve(SocketChardev *s, int fd, bool wait, GError **err)
     return true;
 }
 
+/* A descriptor from whoever started us. */
+static int given_socket(uint64_t n, GError **err)
+{
+    int type, fd = n > INT_MAX ? -1 : (int)n;
+    socklen_t len = sizeof(type);
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM) {
+        g_set_error(err, HW_ERROR, 0, "fd=%" PRIu64 ": it is no stream socket", n);
+        return -1;
+    }
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
+}
+
+static char *describe(const SocketChardev *s, uint64_t fd)
+{
+    const char *server = s->server ? ",server=on" : "";
+    return s->path   ? g_strdup_printf("unix:%s%s", s->path, server)
+           : s->port ? g_strdup_printf("%s:%s:%s%s", s->telnet ? "telnet" : "tcp",
+                                       s->host ? s->host : "", s->port, server)
+                     : g_strdup_printf("fd:%" PRIu64 "%s", fd, server);
+}
+
 static bool socket_open(Chardev *c, const Opts *opts, GError **err)
 {
     SocketChardev *s = (SocketChardev *)c;
-    int family;
-    s->fd.in = s->fd.out = s->listener = -1;
+    s->fd.in = s->fd.out = s->listener = s->trying_fd = -1;
     s->fd.hangup = hangup;
     s->fd.filter = opt_bool(opts, socket_opts, "telnet") ? telnet_filter : NULL;
-    bool ok = parse_options(s, opts, &family, err);
-    int fd = !ok ? -1 : s->path ? unix_socket(s, err) : tcp_socket(s, family, err);
-    if (ok) {
-        c->where = s->path ? g_strdup_printf("unix:%s%s", s->path, s->server ? ",server=on" : "")
-                           : g_strdup_printf("%s:%s:%s%s", s->telnet ? "telnet" : "tcp",
-                                             s->host ? s->host : "", s->port,
-                                             s->server ? ",server=on" : "");
-    }
-    if (ok && fd < 0 && !s->server && s->reconnect) {
+    uint64_t given = opt_num(opts, socket_opts, "fd");
+    bool ok = parse_options(s, opts, err);
+    int fd = !ok       ? -1
+             : s->path ? unix_socket(s, err)
+             : s->port ? tcp_socket(s, s->family, err)
+                       : given_socket(given, err);
+    c->where = describe(s, given);
+    if (ok && fd < 0 && s->reconnect) {
         g_clear_error(err);
-        s->reconnect_timer = g_timeout_add_seconds((guint)s->reconnect, reconnect, s);
+        reconnect_later(s);
         return true;
     }
     bool wait = opt_bool(opts, socket_opts, "wait") && !opt_bool(opts, socket_opts, "nowait");

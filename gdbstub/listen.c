@@ -7,9 +7,9 @@
 #include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "util/unix-socket.h"
 
 static int fail(const char *where, int fd, GError **err)
 {
@@ -23,22 +23,9 @@ static int fail(const char *where, int fd, GError **err)
 
 static int listen_unix(const char *path, GError **err)
 {
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    struct stat st;
-    int fd;
+    int fd = unix_socket_bind(path, SOCK_STREAM | SOCK_CLOEXEC);
 
-    if (g_strlcpy(addr.sun_path, path, sizeof(addr.sun_path)) >= sizeof(addr.sun_path)) {
-        errno = ENAMETOOLONG;
-        return fail(path, -1, err);
-    }
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) { /* of an earlier run */
-        unlink(path);
-    }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 1) < 0) {
-        return fail(path, fd, err);
-    }
-    return fd;
+    return fd < 0 || listen(fd, 1) < 0 ? fail(path, fd, err) : fd;
 }
 
 static int listen_tcp(const char *host, unsigned port, const char *where, GError **err)

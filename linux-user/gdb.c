@@ -7,6 +7,7 @@
  * a time, and what the next one accesses is worked out before.
  */
 #include "linux-user/gdb.h"
+#include "exec/debug.h"
 #include "gdbstub/gdbstub.h"
 #include "util/log.h"
 
@@ -93,24 +94,15 @@ static GDBTask *find_task(int tid)
 /* ---- breakpoints and watchpoints
  * ------------------------------------------------------------------------------ */
 
-static bool has_breakpoint(vaddr addr)
+/* Nobody runs guest code. */
+static void break_changed(const Break *b, bool insert)
 {
-    for (int n = 0; n < gdb.nb_breaks; n++) {
-        if (gdb.breaks[n].type <= GDB_BREAK_HARD && gdb.breaks[n].addr == addr) {
-            return true;
-        }
+    if (b->type >= GDB_WATCH_WRITE) {
+        gdb.nb_watches += insert ? 1 : -1;
+        return;
     }
-    return false;
-}
-
-static void breaks_changed(uint64_t addr)
-{
-    gdb.nb_watches = 0;
-    for (int n = 0; n < gdb.nb_breaks; n++) {
-        gdb.nb_watches += gdb.breaks[n].type >= GDB_WATCH_WRITE;
-    }
-    guest_breakpoint = gdb.nb_breaks > gdb.nb_watches ? has_breakpoint : NULL;
-    tb_invalidate_range(addr, addr + 4);
+    (insert ? breakpoint_insert_all : breakpoint_remove_all)(b->addr);
+    tb_invalidate_range(b->addr, b->addr + 4);
 }
 
 static bool op_set_break(int type, uint64_t addr, uint64_t len, bool insert)
@@ -120,8 +112,8 @@ static bool op_set_break(int type, uint64_t addr, uint64_t len, bool insert)
 
         if (b->type == type && b->addr == addr && b->len == len) {
             if (!insert) {
+                break_changed(b, false);
                 *b = gdb.breaks[--gdb.nb_breaks];
-                breaks_changed(addr);
             }
             return true;
         }
@@ -129,8 +121,8 @@ static bool op_set_break(int type, uint64_t addr, uint64_t len, bool insert)
     if (!insert || gdb.nb_breaks == MAX_BREAKS || !(pagemap_get(addr) & GUEST_PAGE_VALID)) {
         return !insert;
     }
-    gdb.breaks[gdb.nb_breaks++] = (Break){ type, addr, len };
-    breaks_changed(addr);
+    gdb.breaks[gdb.nb_breaks] = (Break){ type, addr, len };
+    break_changed(&gdb.breaks[gdb.nb_breaks++], true);
     return true;
 }
 
@@ -242,7 +234,7 @@ static void check_next_insn(GDBTask *t)
     GDBStop stop = { GDB_STOP_BREAKPOINT, ts->tid, 0, 0, NULL };
 
     ts->cpu->single_step = true;
-    if (!t->step && t->passed != pc && (has_breakpoint(pc) || watch_hit(ts, &stop))) {
+    if (!t->step && t->passed != pc && (breakpoint_at(pc) || watch_hit(ts, &stop))) {
         stop_here(t, &stop);
         t->passed = cpu_get_pc(ts->cpu);
     } else {

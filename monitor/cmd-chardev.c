@@ -96,8 +96,11 @@ static JsonNode *ringbuf_read(G_GNUC_UNUSED const Command *self, JsonObject *arg
         }
         return NULL;
     }
-    text = format && !strcmp(format, "base64") ? g_base64_encode(bytes->data, bytes->len)
-                                               : g_utf8_make_valid((char *)bytes->data, bytes->len);
+    if (format && !strcmp(format, "base64")) {
+        text = g_base64_encode(bytes->data, bytes->len);
+    } else {
+        text = g_utf8_make_valid(bytes->len ? (char *)bytes->data : "", bytes->len);
+    }
     g_byte_array_free(bytes, TRUE);
     return node_string(text);
 }

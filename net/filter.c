@@ -10,7 +10,7 @@
 static GPtrArray *filters; /* NetFilter *, all */
 
 static const char *const direction_names[] = { "all", "rx", "tx", NULL };
-static const OptDef common_opts[] = {
+const OptDef net_filter_opts[] = {
     { "id", OPT_STR, NULL, "name of the filter" },
     { "netdev", OPT_STR, NULL, "id of the netdev whose packets it sees" },
     { "queue", OPT_STR, "all", "all, rx (what the netdev receives) or tx (what it sends)" },
@@ -85,8 +85,8 @@ static bool check_opts(const NetFilterInfo *info, const Opts *opts, GError **err
 {
     g_autoptr(Opts) own = opts_copy(opts);
 
-    for (int i = 0; common_opts[i].name; i++) {
-        opts_remove(own, common_opts[i].name);
+    for (int i = 0; net_filter_opts[i].name; i++) {
+        opts_remove(own, net_filter_opts[i].name);
     }
     return opts_check(own, info->opts, err);
 }
@@ -94,8 +94,8 @@ static bool check_opts(const NetFilterInfo *info, const Opts *opts, GError **err
 bool net_filter_add(const char *type, const Opts *opts, GError **err)
 {
     const NetFilterInfo *info = find_type(type);
-    const char *id = opt_str(opts, common_opts, "id");
-    const char *netdev = opt_str(opts, common_opts, "netdev");
+    const char *id = opt_str(opts, net_filter_opts, "id");
+    const char *netdev = opt_str(opts, net_filter_opts, "netdev");
     NetClient *nc;
     int direction, place;
 
@@ -123,10 +123,10 @@ bool net_filter_add(const char *type, const Opts *opts, GError **err)
                     netdev);
         return false;
     }
-    place = find_place(nc, opt_str(opts, common_opts, "position"),
-                       opt_str(opts, common_opts, "insert"), err);
+    place = find_place(nc, opt_str(opts, net_filter_opts, "position"),
+                       opt_str(opts, net_filter_opts, "insert"), err);
     if (place < 0 || !check_opts(info, opts, err) ||
-        !opt_enum(opts, common_opts, "queue", direction_names, &direction, err)) {
+        !opt_enum(opts, net_filter_opts, "queue", direction_names, &direction, err)) {
         g_prefix_error(err, "-object %s: ", type);
         return false;
     }
@@ -136,7 +136,7 @@ bool net_filter_add(const char *type, const Opts *opts, GError **err)
     f->id = g_strdup(id);
     f->netdev = nc;
     f->direction = (NetDirection)direction;
-    f->on = opt_bool(opts, common_opts, "status");
+    f->on = opt_bool(opts, net_filter_opts, "status");
     if (!info->create(f, opts, err)) {
         g_prefix_error(err, "-object %s: ", type);
         g_free(f->id);

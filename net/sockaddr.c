@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "net/helper.h"
+#include "util/unix-socket.h"
 
 static bool resolve(const char *host, const char *port, int type, NetAddr *out, GError **err)
 {
@@ -125,17 +126,18 @@ static int close_failed(int fd)
 
 int net_addr_listen(const NetAddr *a, int type)
 {
-    int fd = new_socket(a, type), on = 1;
+    bool unix_path = a->sa.sa_family == AF_UNIX;
+    int on = 1, fd = unix_path
+                         ? unix_socket_bind(a->un.sun_path, type | SOCK_NONBLOCK | SOCK_CLOEXEC)
+                         : new_socket(a, type);
 
     if (fd < 0) {
         return -1;
     }
-    if (a->sa.sa_family == AF_UNIX) {
-        unlink(a->un.sun_path);
-    } else {
+    if (!unix_path) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     }
-    if (bind(fd, &a->sa, a->len) || (type == SOCK_STREAM && listen(fd, 1))) {
+    if ((!unix_path && bind(fd, &a->sa, a->len)) || (type == SOCK_STREAM && listen(fd, 1))) {
         return close_failed(fd);
     }
     return fd;

@@ -22,7 +22,7 @@ typedef struct SystemConfig {
         *fw_cfgs; /* of const char *; NULL is never in them */
     /* drives: "drive:…", "blockdev:…" or "OPTION:FILE" of a shortcut, in the order given. */
     RunActions actions;
-    bool nographic, nodefaults, stopped, daemonize, snapshot;
+    bool nographic, nodefaults, stopped, daemonize, snapshot, enable_kvm;
 } SystemConfig;
 
 /* Reads the arguments; false: *err. Options such as -version print and exit. */
@@ -36,11 +36,20 @@ void system_stop(void);
 /* -gdb: a debugger may come there. */
 bool machine_gdb_start(const char *text, GError **err);
 
-/* -object; the RAM block of a memory-backend object, NULL and *err. */
+/* -object; object_memory: the RAM block of a memory-backend object for its one user, NULL and *err.
+ */
 bool object_add(const char *text, GError **err);
+/* "help" or "KIND,help": printed. False: it asks for no help, or there is no such kind. */
+bool object_help(const char *text);
+/* Devices may refer to objects from now on. */
+void objects_init(void);
+/* Those whose kind begins so; `made` is a RAMBlock * for "memory-backend". */
+void object_foreach(const char *family,
+                    void (*fn)(const char *id, unsigned users, void *made, void *opaque),
+                    void *opaque);
 /* Those that need netdevs (filters); nothing for others. */
 bool object_add_late(const char *text, GError **err);
-/* Filters and the block layer's objects; no memory, which may be in use for ever. */
+/* False: it is in use, or there is none. */
 bool object_del(const char *id, GError **err);
 RAMBlock *object_memory(const char *id, GError **err);
 

@@ -69,9 +69,21 @@ static bool opt_machine(SystemConfig *c, const char *arg, GError **err)
     return true;
 }
 
+static bool opt_accel(SystemConfig *c, const char *arg, GError **err)
+{
+    (void)err;
+    if (!strcmp(arg, "help") || !strcmp(arg, "?")) {
+        accel_list_help(stdout);
+        exit(0);
+    }
+    g_ptr_array_add(c->accels, (gpointer)arg);
+    return true;
+}
+
 static bool opt_kvm(SystemConfig *c, const char *arg, GError **err)
 {
     (void)arg, (void)err;
+    c->enable_kvm = true;
     g_ptr_array_add(c->accels, "kvm");
     return true;
 }
@@ -105,6 +117,16 @@ static bool opt_chardev(SystemConfig *c, const char *arg, GError **err)
         exit(0);
     }
     g_ptr_array_add(c->chardevs, (gpointer)arg);
+    return true;
+}
+
+static bool opt_object(SystemConfig *c, const char *arg, GError **err)
+{
+    (void)err;
+    if (object_help(arg)) {
+        exit(0);
+    }
+    g_ptr_array_add(c->objects, (gpointer)arg);
     return true;
 }
 
@@ -148,11 +170,10 @@ static bool opt_action(SystemConfig *c, const char *arg, GError **err)
         }
         if (!eq || !run_action_parse(&c->actions, parts[i], eq + 1)) {
             g_set_error(err, HW_ERROR, 0,
-                        "'%s' is not reboot=reset|shutdown, "
+                        "it is not reboot=reset|shutdown, "
                         "shutdown=poweroff|pause, "
                         "panic=shutdown|exit-failure|pause|none or "
-                        "watchdog=reset|shutdown|poweroff|pause|debug|none",
-                        arg);
+                        "watchdog=reset|shutdown|poweroff|pause|debug|none");
             return false;
         }
     }
@@ -203,7 +224,6 @@ static bool opt_name(SystemConfig *c, const char *arg, GError **err)
                                    { NULL, 0, NULL, NULL } };
     g_autoptr(Opts) opts = opts_new();
     if (!opts_parse(opts, arg, "guest", err) || !opts_check(opts, rows, err)) {
-        g_prefix_error(err, "-name %s: ", arg);
         return false;
     }
     if (opts_has(opts, "guest")) {
@@ -242,17 +262,18 @@ static const Option options[] = {
     { "machine", "TYPE[,KEY=VALUE…]", opt_machine, .doc = NULL },
     { "target", "ARCH", TEXT(target), .doc = "the guest, if the program's name does not tell" },
     { "cpu", "MODEL[,FEATURE=on|off…]", TEXT(cpu), .doc = "the CPU's model; 'help' lists them" },
-    { "accel", "NAME[,KEY=VALUE…]", LIST(accels), .doc = "who runs the guest's code; may be given "
-      "several times: the first that works is taken" },
+    { "accel", "NAME[:NAME…][,KEY=VALUE…]", opt_accel, .doc = "who runs the guest's code; of several "
+      "names, and of several of these options, the first that can be had is taken; 'help' lists them" },
     { "enable-kvm", NULL, opt_kvm, .doc = "-accel kvm" },
     { "smp", "[cpus=]N[,maxcpus=N,sockets=N,clusters=N,cores=N,threads=N]", TEXT(smp),
       .doc = "CPUs and how they are arranged" },
     { "m", "[size=]N[M|G][,slots=N,maxmem=N]", TEXT(memory), .doc = "RAM, in MiB if no unit is given" },
     { "numa", "node[,cpus=N[-M]][,mem=SIZE|memdev=ID]|dist,src=N,dst=N,val=N", LIST(numas),
       .doc = "which memory and CPUs are near each other" },
-    { "object", "KIND,id=ID[,KEY=VALUE…]", LIST(objects),
-      .doc = "memory-backend-ram, -memfd or -file; filter-dump, -mirror, -redirector or -buffer; secret; tls-creds-anon, -psk or -x509" },
-    { "rtc", "[base=utc|localtime|DATE][,clock=host|vm]", TEXT(rtc), .doc = "what the clock says" },
+    { "object", "KIND,id=ID[,KEY=VALUE…]", opt_object,
+      .doc = "what devices and options refer to: memory, entropy, secrets, credentials, filters; 'help' lists "
+      "kinds, 'KIND,help' their options" },
+    { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]", TEXT(rtc), .doc = "what the clock says" },
     { "uuid", "UUID", TEXT(uuid), .doc = "the machine's UUID" },
     { "name", "[guest=]TEXT[,process=TEXT][,debug-threads=on|off]", opt_name, .doc = "the machine's name" },
     { "boot", "[order=…][,menu=on|off][,strict=on|off]", TEXT(boot), .doc = "boot order for firmware" },
@@ -305,7 +326,9 @@ static const Option options[] = {
     { "S", NULL, FLAG(stopped), .doc = "do not start the CPUs" },
     { "no-reboot", NULL, opt_no_reboot, .doc = "exit when the guest reboots" },
     { "no-shutdown", NULL, opt_no_shutdown, .doc = "stop, do not exit, when the guest powers off" },
-    { "action", "reboot=…|shutdown=…|panic=…|watchdog=…", opt_action, .doc = "what to do when the guest does so" },
+    { "action", "EVENT=ACTION[,…]", opt_action, .doc = "what to do when the guest does so: reboot=reset|shutdown, "
+      "shutdown=poweroff|pause, panic=shutdown|exit-failure|pause|none, "
+      "watchdog=reset|shutdown|poweroff|pause|debug|none" },
     { "icount", "[shift=]N|auto[,sleep=on|off][,align=on|off]", TEXT(icount),
       .doc = "time by instructions, 2^N ns each" },
     { "pidfile", "FILE", TEXT(pidfile), .doc = "write the process id there" },
@@ -348,7 +371,7 @@ static bool apply(SystemConfig *c, const Option *o, const char *arg, GError **er
         return true;
     default:
         if (!o->set(c, arg, err)) {
-            g_prefix_error(err, "-%s: ", o->name);
+            g_prefix_error(err, "-%s%s%s: ", o->name, arg ? " " : "", arg ? arg : "");
             return false;
         }
         return true;

@@ -101,27 +101,43 @@ static bool megabytes(const char *text, uint64_t *out, GError **err)
     return true;
 }
 
+/* slots= and maxmem= go together: room for memory that is plugged in later. */
+static bool check_slots(bool slots, const char *max, GError **err)
+{
+    const char *wrong = NULL;
+    if (slots && machine->ram_slots && !max) {
+        wrong = "slots= needs maxmem=";
+    } else if (max && machine->max_ram_size < machine->ram_size) {
+        wrong = "maxmem= is less than the size";
+    } else if (machine->ram_slots && machine->max_ram_size == machine->ram_size) {
+        wrong = "slots= without room for them: maxmem= is the size";
+    } else if (machine->ram_slots > MACHINE_MAX_RAM_SLOTS) {
+        g_set_error(err, HW_ERROR, 0, "slots= is at most %d", MACHINE_MAX_RAM_SLOTS);
+        return false;
+    }
+    if (wrong) {
+        g_set_error_literal(err, HW_ERROR, 0, wrong);
+    }
+    return !wrong;
+}
+
 static bool parse_memory(const char *text, GError **err)
 {
     static const OptDef rows[] = { { "size", OPT_STR, NULL, "" },
                                    { "slots", OPT_NUM, "0", "" },
                                    { "maxmem", OPT_STR, NULL, "" },
                                    { NULL, 0, NULL, NULL } };
-    Opts *opts = opts_new();
-    bool ok = opts_parse(opts, text, "size", err) && opts_check(opts, rows, err);
-    const char *size = ok ? opts_get(opts, "size") : NULL;
-    const char *max = ok ? opts_get(opts, "maxmem") : NULL;
-    ok = ok && (!size || megabytes(size, &machine->ram_size, err)) &&
-         (!max || megabytes(max, &machine->max_ram_size, err));
-    if (ok) {
-        machine->ram_slots = (unsigned)MIN(opt_num(opts, rows, "slots"), 256);
+    g_autoptr(Opts) opts = opts_new();
+    if (!opts_parse(opts, text, "size", err) || !opts_check(opts, rows, err)) {
+        return false;
     }
-    if (ok && max && machine->max_ram_size < machine->ram_size) {
-        g_set_error(err, HW_ERROR, 0, "maxmem=%s is less than the size", max);
-        ok = false;
+    const char *size = opts_get(opts, "size"), *max = opts_get(opts, "maxmem");
+    if ((size && !megabytes(size, &machine->ram_size, err)) ||
+        (max && !megabytes(max, &machine->max_ram_size, err))) {
+        return false;
     }
-    opts_free(opts);
-    return ok;
+    machine->ram_slots = (unsigned)MIN(opt_num(opts, rows, "slots"), UINT_MAX);
+    return check_slots(opts_has(opts, "slots"), max, err);
 }
 
 static bool set_memory(const SystemConfig *c, GError **err)
@@ -134,6 +150,7 @@ static bool set_memory(const SystemConfig *c, GError **err)
     if (machine->memory_backend) {
         machine->ram = object_memory(machine->memory_backend, err);
         if (!machine->ram) {
+            g_prefix_error(err, "-machine memory-backend=%s: ", machine->memory_backend);
             return false;
         }
         if (c->memory && machine->ram->size != machine->ram_size) {
@@ -266,6 +283,10 @@ static bool set_accel(const SystemConfig *c, GError **err)
     for (guint i = 0; i < c->accels->len; i++) {
         g_ptr_array_add(requests, c->accels->pdata[i]);
     }
+    if (c->accels->len && machine->accel) {
+        g_set_error(err, HW_ERROR, 0, "-accel and -machine accel= exclude each other");
+        return false;
+    }
     if (!c->accels->len) {
         g_ptr_array_add(requests, machine->accel ? machine->accel : "tcg");
     }
@@ -273,8 +294,18 @@ static bool set_accel(const SystemConfig *c, GError **err)
     if (c->icount && !add_icount(requests, c->icount, err)) {
         return false;
     }
-    return accel_configure((const char *const *)requests->pdata, machine->ops->target, guest(c),
-                           err);
+    g_autoptr(GError) e = NULL;
+    if (accel_configure((const char *const *)requests->pdata, machine->ops->target, guest(c), &e)) {
+        return true;
+    }
+    if (!g_str_has_prefix(e->message, "-")) {
+        g_prefix_error(&e, "%s",
+                       c->enable_kvm    ? "-enable-kvm: "
+                       : c->accels->len ? "-accel "
+                                        : "-machine accel=");
+    }
+    g_propagate_error(err, g_steal_pointer(&e));
+    return false;
 }
 
 /* ---- back ends --------------------------------------------------------------------------- */
@@ -603,6 +634,7 @@ static bool start_vcpus(GError **err)
 bool system_start(SystemConfig *c, GError **err)
 {
     const MachineOps *ops;
+    objects_init();
     if (!each(c->objects, "object", object_add, err) || !make_machine(c, err)) {
         return false;
     }

@@ -514,11 +514,13 @@ bool tcg_fork_prepare(void)
         pthread_mutex_unlock(&engine.lock);
         return false;
     }
+    breakpoints_fork_prepare();
     return true;
 }
 
 void tcg_fork_parent(void)
 {
+    breakpoints_fork_done();
     if (!engine.config.interp) {
         code_buffer_fork_parent();
     }
@@ -528,6 +530,7 @@ void tcg_fork_parent(void)
 
 void tcg_fork_child(CPUState *cpu)
 {
+    breakpoints_fork_done();
     pthread_mutex_init(&engine.lock, NULL);
     verify_fork_child();
     engine.cpus = cpu;

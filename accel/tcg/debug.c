@@ -11,9 +11,14 @@
 /* ---- breakpoints ---- */
 
 /* One of a list of all CPUs' breakpoint addresses, counted. */
+typedef struct Place {
+    vaddr addr;
+    bool every_cpu; /* else of one, which has it in its own list */
+} Place;
+
 static struct {
     pthread_mutex_t lock;
-    GArray *addrs; /* of vaddr, the same one once for each CPU */
+    GArray *places; /* of Place, the same one once for each CPU */
     atomic_int nb;
 } all = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -22,40 +27,78 @@ bool breakpoints_exist(void)
     return atomic_load_explicit(&all.nb, memory_order_relaxed) != 0;
 }
 
-bool breakpoint_at(vaddr pc)
+/* Index of a place there, -1: none. With the lock. */
+static int find_place(vaddr pc, bool every_cpu_only)
 {
-    bool found = false;
+    for (unsigned n = 0; n < (unsigned)all.nb; n++) {
+        const Place *p = &g_array_index(all.places, Place, n);
 
-    if (!atomic_load_explicit(&all.nb, memory_order_relaxed)) {
+        if (p->addr == pc && (p->every_cpu || !every_cpu_only)) {
+            return (int)n;
+        }
+    }
+    return -1;
+}
+
+static bool is_place(vaddr pc, bool every_cpu_only)
+{
+    if (!breakpoints_exist()) {
         return false;
     }
     pthread_mutex_lock(&all.lock);
-    for (unsigned n = 0; n < all.addrs->len && !found; n++) {
-        found = g_array_index(all.addrs, vaddr, n) == pc;
-    }
+    bool found = find_place(pc, every_cpu_only) >= 0;
     pthread_mutex_unlock(&all.lock);
     return found;
 }
 
-static void note_address(vaddr addr, bool add)
+bool breakpoint_at(vaddr pc)
+{
+    return is_place(pc, false);
+}
+
+static void add_place(vaddr addr, bool every_cpu)
+{
+    const Place place = { addr, every_cpu };
+
+    pthread_mutex_lock(&all.lock);
+    if (!all.places) {
+        all.places = g_array_new(FALSE, FALSE, sizeof(Place));
+    }
+    g_array_append_val(all.places, place);
+    atomic_store(&all.nb, (int)all.places->len);
+    pthread_mutex_unlock(&all.lock);
+}
+
+static void remove_place(vaddr addr, bool every_cpu)
 {
     pthread_mutex_lock(&all.lock);
-    if (!all.addrs) {
-        all.addrs = g_array_new(FALSE, FALSE, sizeof(vaddr));
+    int n = find_place(addr, every_cpu);
+    if (n >= 0) {
+        g_array_remove_index_fast(all.places, (unsigned)n);
+        atomic_store(&all.nb, (int)all.places->len);
     }
-    if (add) {
-        g_array_append_val(all.addrs, addr);
-    } else {
-        for (unsigned n = 0; n < all.addrs->len; n++) {
-            if (g_array_index(all.addrs, vaddr, n) == addr) {
-                g_array_remove_index_fast(all.addrs, n);
-                break;
-            }
-        }
-    }
-    atomic_store(&all.nb, (int)all.addrs->len);
     pthread_mutex_unlock(&all.lock);
-    tb_flush_all();
+}
+
+void breakpoint_insert_all(vaddr addr)
+{
+    add_place(addr, true);
+}
+
+void breakpoint_remove_all(vaddr addr)
+{
+    remove_place(addr, true);
+}
+
+/* A child of fork has no other thread that would give the lock back. */
+void breakpoints_fork_prepare(void)
+{
+    pthread_mutex_lock(&all.lock);
+}
+
+void breakpoints_fork_done(void)
+{
+    pthread_mutex_unlock(&all.lock);
 }
 
 void cpu_breakpoint_insert(CPUState *cpu, vaddr addr, unsigned flags)
@@ -68,7 +111,8 @@ void cpu_breakpoint_insert(CPUState *cpu, vaddr addr, unsigned flags)
     CPUBreakpoint *b = g_new(CPUBreakpoint, 1);
     *b = (CPUBreakpoint){ addr, flags, cpu->breakpoints };
     cpu->breakpoints = b;
-    note_address(addr, true);
+    add_place(addr, false);
+    tb_flush_all();
 }
 
 /* addr NULL: any */
@@ -81,7 +125,8 @@ static bool remove_breakpoints(CPUState *cpu, const vaddr *addr, unsigned flags)
 
         if ((!addr || b->addr == *addr) && b->flags & flags) {
             *at = b->next;
-            note_address(b->addr, false);
+            remove_place(b->addr, false);
+            tb_flush_all();
             g_free(b);
             found = true;
         } else {
@@ -107,6 +152,9 @@ static void helper_breakpoint(uint64_t env)
     CPUState *cpu = (CPUState *)(uintptr_t)env;
     vaddr pc = cpu_get_pc(cpu);
 
+    if (is_place(pc, true) && !cpu->single_step) {
+        cpu_loop_exit(cpu, EXCP_DEBUG);
+    }
     for (CPUBreakpoint *b = cpu->breakpoints; b; b = b->next) {
         if (b->addr != pc || (b->flags & BP_GDB && cpu->single_step)) {
             continue; /* a debugger steps over what stopped it */

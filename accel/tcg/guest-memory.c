@@ -3,5 +3,4 @@
 #include "exec/exec.h"
 
 int (*guest_page_flags)(vaddr addr);
-bool (*guest_breakpoint)(vaddr addr);
 uint64_t guest_base;

@@ -210,6 +210,8 @@ void kick_others(CPUState *self);
 void gen_breakpoint(TCGContext *s, vaddr pc);
 /* Has any CPU one, a debugger's or its own? Then blocks are not those of other runs. */
 bool breakpoints_exist(void);
+void breakpoints_fork_prepare(void);
+void breakpoints_fork_done(void); /* in both processes */
 
 /* ---- user-signal.c ---- */
 /* Where this thread goes on when guest code that it reads is not there; NULL: it reads none. */

@@ -76,7 +76,9 @@ static bool make_ops(TCGContext *s, TranslationBlock *tb, int max_insns)
     tcg_context_start(s, tb);
     s->fp_soft = tb->cflags & CF_CAREFUL;
     int size = tb_counts(tb) ? count_begin(s, tb) : -1;
-    if (breakpoint_at(tb->pc)) {
+    /* In user mode a block that is to pass one is of one instruction. */
+    bool passes = !engine.target->system && tb->cflags & (CF_SINGLE | CF_CAREFUL);
+    if (!passes && breakpoint_at(tb->pc)) {
         gen_breakpoint(s, tb->pc);
     }
     s->fp_flush = s->fp_default_nan = false;

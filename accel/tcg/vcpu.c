@@ -78,13 +78,13 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
             return true;
         }
         g_set_error(err, g_quark_from_static_string("accel"), 0,
-                    "-accel tcg,thread=%s: it is single or multi", val);
+                    "tcg,thread=%s: it is single or multi", val);
         return false;
     }
     if (!strcmp(name, "cache")) {
         if (!on && strcmp(val, "off") && strcmp(val, "verify") && *val != '/') {
             g_set_error(err, g_quark_from_static_string("accel"), 0,
-                        "-accel tcg,cache=%s: it is on, off, verify or a folder's absolute name",
+                        "tcg,cache=%s: it is on, off, verify or a folder's absolute name",
                         val);
             return false;
         }
@@ -105,7 +105,7 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
 
         if (*end || !*val || mib > 1 << 20) {
             g_set_error(err, g_quark_from_static_string("accel"), 0,
-                        "-accel tcg,tb-size=%s: a number of MiB is wanted", val);
+                        "tcg,tb-size=%s: a number of MiB is wanted", val);
             return false;
         }
         o->config.buffer_size = mib << 20;
@@ -113,7 +113,7 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
     }
     if (!on && strcmp(val, "off")) {
         g_set_error(err, g_quark_from_static_string("accel"), 0,
-                    "-accel tcg: %s=%s: it is on or off", name, val);
+                    "tcg: %s=%s: it is on or off", name, val);
         return false;
     }
     if (!strcmp(name, "one-insn-per-tb")) {
@@ -126,7 +126,7 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
             return true;
         }
     }
-    g_set_error(err, g_quark_from_static_string("accel"), 0, "-accel tcg: unknown property '%s'",
+    g_set_error(err, g_quark_from_static_string("accel"), 0, "tcg: unknown property '%s'",
                 name);
     return false;
 }
@@ -140,7 +140,7 @@ static bool parse(Options *o, const char *text, GError **err)
 
         if (!val) {
             g_set_error(err, g_quark_from_static_string("accel"), 0,
-                        "-accel tcg: '%s': a property is NAME=VALUE", *w);
+                        "tcg: '%s': a property is NAME=VALUE", *w);
             return false;
         }
         *val++ = 0;

@@ -177,15 +177,11 @@ bool arm_boot_load(Machine *m, ArmBoot *b, GError **err)
         return false;
     }
     if (m->initrd) {
-        g_autoptr(GError) e = NULL;
-        GMappedFile *file = g_mapped_file_new(m->initrd, FALSE, &e);
-        if (!file) {
-            g_set_error(err, HW_ERROR, 0, "-initrd %s: %s", m->initrd,
-                        e->code == G_FILE_ERROR_NOENT ? "No such file or directory" : e->message);
+        g_autoptr(GBytes) data = loader_map_file(m->initrd, err);
+        if (!data) {
+            g_prefix_error(err, "-initrd %s: ", m->initrd);
             return false;
         }
-        g_autoptr(GBytes) data = g_mapped_file_get_bytes(file);
-        g_mapped_file_unref(file);
         /* Behind the kernel with some room, but where small machines have RAM, too. */
         uint64_t at = b->ram_start + MIN(b->ram_size / 2, 128 * MIB);
         b->initrd_start = ROUND_UP(MAX(at, end), 4096);

@@ -347,6 +347,9 @@ bool virt_make_acpi(VirtMachine *m, GError **err)
     acpi_finish(&t);
     bool ok = acpi_offer(&t, m->fw_cfg, err) && (!m->dumpacpi || acpi_dump(&t, m->dumpacpi, err));
     acpi_tables_free(&t);
+    if (!ok && m->dumpacpi) {
+        g_prefix_error(err, "-machine dumpacpi=%s: ", m->dumpacpi);
+    }
     if (ok && m->dumpacpi) {
         printf("ACPI tables dumped to %s\n", m->dumpacpi);
         exit(0);

@@ -47,9 +47,10 @@ static bool load_bios(VirtMachine *m, GError **err)
     g_autofree char *path = data_file_find(machine->bios);
     g_autoptr(GBytes) data = path ? loader_read_file(path, err) : NULL;
     if (!path) {
-        g_set_error(err, HW_ERROR, 0, "-bios %s: there is no such file", machine->bios);
+        g_set_error(err, HW_ERROR, 0, "there is no such file");
     }
     if (!data) {
+        g_prefix_error(err, "-bios %s: ", machine->bios);
         return false;
     }
     uint64_t room = m->map[VIRT_FLASH].size / FLASH_BANKS;
@@ -95,11 +96,11 @@ bool virt_make_fw_cfg(VirtMachine *m, GError **err)
     return true;
 }
 
-static bool add_blob(VirtMachine *m, const char *path, uint16_t size_key, uint16_t data_key,
-                     GError **err)
+static bool add_blob(VirtMachine *m, GBytes *data, const char *option, const char *path,
+                     uint16_t size_key, uint16_t data_key, GError **err)
 {
-    g_autoptr(GBytes) data = loader_read_file(path, err);
     if (!data) {
+        g_prefix_error(err, "-%s %s: ", option, path);
         return false;
     }
     fw_cfg_set_u32(m->fw_cfg, size_key, (uint32_t)g_bytes_get_size(data));
@@ -112,10 +113,14 @@ bool virt_offer_kernel(VirtMachine *m, GError **err)
 {
     Machine *machine = &m->parent;
     const char *append = machine->append ? machine->append : "";
-    if (!add_blob(m, machine->kernel, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, err) ||
-        (machine->initrd &&
-         !add_blob(m, machine->initrd, FW_CFG_INITRD_SIZE, FW_CFG_INITRD_DATA, err))) {
-        g_prefix_error(err, "-kernel: ");
+    g_autoptr(GBytes) kernel = loader_read_file(machine->kernel, err);
+    if (!add_blob(m, kernel, "kernel", machine->kernel, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA,
+                  err)) {
+        return false;
+    }
+    g_autoptr(GBytes) initrd = machine->initrd ? loader_map_file(machine->initrd, err) : NULL;
+    if (machine->initrd && !add_blob(m, initrd, "initrd", machine->initrd, FW_CFG_INITRD_SIZE,
+                                     FW_CFG_INITRD_DATA, err)) {
         return false;
     }
     fw_cfg_set_u32(m->fw_cfg, FW_CFG_CMDLINE_SIZE, (uint32_t)strlen(append) + 1);

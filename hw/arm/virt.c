@@ -44,10 +44,24 @@ static const VirtRange base_map[VIRT_PLACES] = {
 enum { GIC_CHOICE_2, GIC_CHOICE_3, GIC_CHOICE_MAX };
 static const char *const gic_choices[] = { "2", "3", "max", NULL };
 
+/* No Arm CPU here has more addresses. */
+enum { MAX_PA_BITS = 48 };
+
+static bool no_room(unsigned bits, GError **err)
+{
+    g_set_error(err, HW_ERROR, 0,
+                "-m: the memory and what lies behind it do not fit into addresses of %u bits",
+                bits);
+    return false;
+}
+
 static bool set_up_map(VirtMachine *m, GError **err)
 {
     memcpy(m->map, base_map, sizeof(m->map));
     Machine *machine = &m->parent;
+    if (MAX(machine->ram_size, machine->max_ram_size) >> (MAX_PA_BITS - 1)) {
+        return no_room(MAX_PA_BITS, err);
+    }
     m->map[VIRT_RAM].size = machine->ram_size;
     if (!m->highmem && machine->ram_size > 3 * GIB) {
         g_set_error(err, HW_ERROR, 0, "highmem=off has room for 3 GiB of RAM, not %llu MiB",
@@ -97,7 +111,10 @@ static bool make_cpus(VirtMachine *m, GError **err)
         };
         arm_cpu_configure(v, &config);
     }
-    return true;
+    const VirtRange *last = &m->map[VIRT_HIGH_PCIE_MMIO], *ram = &m->map[VIRT_RAM];
+    hwaddr end = MAX(last->base + last->size, ram->base + ram->size);
+    unsigned bits = arm_cpu_pa_bits(m->cpus[0]);
+    return end <= 1ull << bits || no_room(bits, err);
 }
 
 static bool make_gic(VirtMachine *m, GError **err)
@@ -323,7 +340,7 @@ static void *get_dtb(VirtMachine *m, GError **err)
     enum { ROOM = 64 * 1024 };
     g_autoptr(GBytes) file = loader_read_file(m->parent.dtb, err);
     if (!file) {
-        g_prefix_error(err, "-dtb: ");
+        g_prefix_error(err, "-dtb %s: ", m->parent.dtb);
         return NULL;
     }
     gsize len;
@@ -367,6 +384,7 @@ static bool virt_finish(Machine *machine, GError **err)
     }
     if (machine->dumpdtb) {
         if (!file_write(machine->dumpdtb, dtb, fdt_totalsize(dtb), err)) {
+            g_prefix_error(err, "-machine dumpdtb=%s: ", machine->dumpdtb);
             return false;
         }
         printf("dtb dumped to %s\n", machine->dumpdtb);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Files into guest memory: kept, and written again at each reset. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include "hw/machine.h"
@@ -72,17 +74,51 @@ GBytes *loader_inflate(const void *data, size_t len, GError **err)
     return g_byte_array_free_to_bytes(out);
 }
 
+static GBytes *read_to_end(int fd)
+{
+    g_autoptr(GByteArray) all = g_byte_array_new();
+    uint8_t part[65536];
+    ssize_t n;
+    while ((n = read(fd, part, sizeof(part))) > 0) {
+        g_byte_array_append(all, part, (guint)n);
+    }
+    return n ? NULL : g_byte_array_free_to_bytes(g_steal_pointer(&all));
+}
+
+static GBytes *map_whole(int fd)
+{
+    GMappedFile *file = g_mapped_file_new_from_fd(fd, FALSE, NULL);
+    GBytes *bytes = file ? g_mapped_file_get_bytes(file) : NULL;
+    if (file) {
+        g_mapped_file_unref(file);
+    }
+    return bytes;
+}
+
+GBytes *loader_map_file(const char *path, GError **err)
+{
+    struct stat st;
+    GBytes *bytes = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &st) == 0) {
+        bytes = S_ISREG(st.st_mode) ? map_whole(fd) : read_to_end(fd);
+    }
+    if (!bytes) {
+        g_set_error_literal(err, HW_ERROR, 0, g_strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return bytes;
+}
+
 GBytes *loader_read_file(const char *path, GError **err)
 {
-    g_autoptr(GError) e = NULL;
-    GMappedFile *file = g_mapped_file_new(path, FALSE, &e);
-    if (!file) {
-        g_set_error(err, HW_ERROR, 0, "cannot read '%s': %s", path,
-                    e->code == G_FILE_ERROR_NOENT ? "No such file or directory" : e->message);
+    GBytes *bytes = loader_map_file(path, err);
+    if (!bytes) {
+        g_prefix_error(err, "cannot read '%s': ", path);
         return NULL;
     }
-    GBytes *bytes = g_mapped_file_get_bytes(file);
-    g_mapped_file_unref(file);
     gsize len;
     const uint8_t *data = g_bytes_get_data(bytes, &len);
     if (len > 18 && data[0] == 0x1f && data[1] == 0x8b) {

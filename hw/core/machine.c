@@ -126,6 +126,7 @@ MemoryRegion *machine_ram(Machine *m, GError **err)
         m->ram = ram_block_new("mach-virt.ram", m->ram_size, NULL, err);
     }
     if (!m->ram) {
+        g_prefix_error(err, "-m: ");
         return NULL;
     }
     memory_region_init_ram_block(&region, m->ram->name, m->ram);

@@ -83,7 +83,7 @@ static int open_backend(const RAMBackend *backend, const char *name, uint64_t si
 }
 
 /* Aligned so that huge pages fit. */
-static void *map_aligned(uint64_t size, int fd, bool share)
+static void *map_aligned(uint64_t size, int fd, const RAMBackend *backend)
 {
     uint8_t *area =
         mmap(NULL, size + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -97,8 +97,8 @@ static void *map_aligned(uint64_t size, int fd, bool share)
     if (area + HUGE_PAGE > start) {
         munmap(start + size, (size_t)(area + HUGE_PAGE - start));
     }
-    int flags = MAP_FIXED | MAP_NORESERVE | (share ? MAP_SHARED : MAP_PRIVATE) |
-                (fd < 0 ? MAP_ANONYMOUS : 0);
+    int flags = MAP_FIXED | (backend->share ? MAP_SHARED : MAP_PRIVATE) |
+                (backend->reserve ? 0 : MAP_NORESERVE) | (fd < 0 ? MAP_ANONYMOUS : 0);
     if (mmap(start, size, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED) {
         int e = errno;
         munmap(start, size);
@@ -106,33 +106,51 @@ static void *map_aligned(uint64_t size, int fd, bool share)
         return NULL;
     }
     madvise(start, size, MADV_HUGEPAGE);
-    madvise(start, size, MADV_DONTDUMP);
+    if (backend->merge) {
+        madvise(start, size, MADV_MERGEABLE);
+    }
+    if (!backend->dump) {
+        madvise(start, size, MADV_DONTDUMP);
+    }
     return start;
+}
+
+/* NULL: errno says why. */
+static uint8_t *get_memory(const char *name, uint64_t size, const RAMBackend *backend, int *fd)
+{
+    bool with_fd = backend->path || backend->share;
+    *fd = with_fd ? open_backend(backend, name, size) : -1;
+    uint8_t *host = with_fd && *fd < 0 ? NULL : map_aligned(size, *fd, backend);
+    if (host && backend->prealloc && madvise(host, size, MADV_POPULATE_WRITE)) {
+        int e = errno;
+        munmap(host, size);
+        errno = e;
+        return NULL;
+    }
+    return host;
 }
 
 RAMBlock *ram_block_new(const char *name, uint64_t size, const RAMBackend *backend, GError **err)
 {
+    static const RAMBackend plain = { .reserve = true };
     int fd = -1;
-    uint8_t *host = NULL;
-    bool with_fd = backend && (backend->path || backend->share);
+    uint8_t *host = NULL, *dirty = NULL;
+    backend = backend ? backend : &plain;
     if (size == 0 || size > max_ram) {
         errno = size ? ENOMEM : EINVAL;
     } else {
         size = ROUND_UP(size, PAGE);
-        fd = with_fd ? open_backend(backend, name, size) : -1;
-        host = with_fd && fd < 0 ? NULL : map_aligned(size, fd, backend && backend->share);
+        host = get_memory(name, size, backend, &fd);
+        dirty = host ? g_try_malloc(size >> PAGE_BITS) : NULL;
     }
-    if (host && backend && backend->prealloc && madvise(host, size, MADV_POPULATE_WRITE)) {
-        int e = errno;
-        munmap(host, size);
-        host = NULL;
-        errno = e;
-    }
-    if (!host) {
+    if (!dirty) {
         g_set_error(err, G_FILE_ERROR, g_file_error_from_errno(errno),
                     "cannot get %" PRIu64 " MiB of memory for '%s'%s%s: %s", size >> 20, name,
-                    backend && backend->path ? " from " : "",
-                    backend && backend->path ? backend->path : "", g_strerror(errno));
+                    backend->path ? " from " : "", backend->path ? backend->path : "",
+                    g_strerror(errno));
+        if (host) {
+            munmap(host, size);
+        }
         if (fd >= 0) {
             close(fd);
         }
@@ -144,7 +162,7 @@ RAMBlock *ram_block_new(const char *name, uint64_t size, const RAMBackend *backe
     b->size = size;
     b->fd = fd;
     b->offset = find_offset(size);
-    b->dirty = g_malloc(size >> PAGE_BITS);
+    b->dirty = dirty;
     memset(b->dirty, 0xff, size >> PAGE_BITS);
     publish(b, NULL);
     return b;

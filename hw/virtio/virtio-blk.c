@@ -39,7 +39,8 @@ typedef struct VirtIOBlk {
     uint32_t logical, physical;
     bool discard, write_zeroes, config_wce;
     int32_t bootindex;
-    bool cached; /* the write cache as it was given */
+    void *iothread; /* only held */
+    bool cached;    /* the write cache as it was given */
 } VirtIOBlk;
 
 /* All little endian. */
@@ -350,6 +351,10 @@ static const VirtIOOps ops = {
 };
 
 static const Property props[] = {
+    { .name = "iothread",
+      .kind = PROP_IOTHREAD,
+      .offset = offsetof(VirtIOBlk, iothread),
+      .doc = "an -object iothread; the requests are done by the main loop's thread all the same" },
     { .name = "drive",
       .kind = PROP_DRIVE,
       .offset = offsetof(VirtIOBlk, blk),

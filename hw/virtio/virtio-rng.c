@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Virtio entropy device. Virtio 1.2, 5.4. */
-#include <errno.h>
-#include <sys/random.h>
+#include "hw/backend-objects.h"
 #include "hw/timer.h"
 #include "hw/virtio/virtio.h"
 
@@ -13,36 +12,54 @@ typedef struct VirtIORng {
     uint64_t left;
     bool period_runs;
     Timer timer;
+    RNGBackend *rng; /* NULL: the host kernel's generator */
+    guint wait;      /* for the rng to have bytes */
 } VirtIORng;
 
-static bool fill(const struct iovec *iov, unsigned n, uint64_t len)
+/* Bytes filled, at least one; 0 and -1 as rng_backend_read. */
+static int64_t fill(VirtIORng *s, const VirtChain *c, uint64_t len)
 {
-    for (unsigned i = 0; i < n && len; i++) {
-        uint8_t *at = iov[i].iov_base;
-        uint64_t part = MIN(len, iov[i].iov_len);
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < c->in_num && sum < len; i++) {
+        uint64_t part = MIN(len - sum, c->in[i].iov_len);
         for (uint64_t done = 0; done < part;) {
-            ssize_t got = getrandom(at + done, part - done, 0);
-            if (got < 0 && errno != EINTR) {
-                return false;
+            ssize_t got =
+                rng_backend_read(s->rng, (uint8_t *)c->in[i].iov_base + done, part - done);
+            if (got <= 0) {
+                return sum ? (int64_t)sum : got;
             }
-            done += got > 0 ? (uint64_t)got : 0;
+            done += (uint64_t)got;
+            sum += (uint64_t)got;
         }
-        len -= part;
     }
+    return (int64_t)sum;
+}
+
+static gboolean again(gint fd, GIOCondition condition, gpointer opaque);
+
+/* One buffer; false: no buffer, or no bytes for it. */
+static bool serve(VirtIORng *s)
+{
+    VirtChain *c = virtq_pop(s->vq, sizeof(*c));
+    if (!c) {
+        return false;
+    }
+    uint64_t wanted = MIN(MIN(s->left, c->in_bytes), 1u << 20);
+    int64_t n = wanted ? fill(s, c, wanted) : 0;
+    if (wanted && n <= 0) {
+        virtq_unpop(s->vq, c);
+        s->wait = n == 0 ? rng_backend_wait(s->rng, again, s) : 0;
+        return false;
+    }
+    s->left -= (uint64_t)n;
+    virtq_push(s->vq, c, (uint32_t)n);
     return true;
 }
 
 static void work(VirtIORng *s)
 {
     bool any = false;
-    while (s->left) {
-        VirtChain *c = virtq_pop(s->vq, sizeof(*c));
-        if (!c) {
-            break;
-        }
-        uint64_t n = MIN(MIN(s->left, c->in_bytes), 1u << 20);
-        s->left -= n;
-        virtq_push(s->vq, c, fill(c->in, c->in_num, n) ? (uint32_t)n : 0);
+    while (s->left && !s->wait && serve(s)) {
         any = true;
     }
     if (any) {
@@ -52,6 +69,25 @@ static void work(VirtIORng *s)
             timer_mod(&s->timer, clock_get_ns(CLOCK_VIRTUAL) + s->period * 1000000ll);
         }
     }
+}
+
+static void stop_waiting(VirtIORng *s)
+{
+    if (s->wait) {
+        g_source_remove(s->wait);
+        s->wait = 0;
+    }
+}
+
+static gboolean again(gint fd, GIOCondition condition, gpointer opaque)
+{
+    VirtIORng *s = opaque;
+    (void)fd, (void)condition;
+    s->wait = 0;
+    if (virtio_running(&s->parent)) {
+        work(s);
+    }
+    return G_SOURCE_REMOVE;
 }
 
 static void new_period(void *opaque)
@@ -79,6 +115,7 @@ static void rng_reset(VirtIODevice *vdev)
 {
     VirtIORng *s = (VirtIORng *)vdev;
     timer_del(&s->timer);
+    stop_waiting(s);
     s->left = s->max_bytes;
     s->period_runs = false;
 }
@@ -98,6 +135,7 @@ static bool rng_realize(Device *dev, GError **err)
 static void rng_unrealize(Device *dev)
 {
     timer_del(&((VirtIORng *)dev)->timer);
+    stop_waiting((VirtIORng *)dev);
     virtio_device_unrealize(dev);
 }
 
@@ -122,6 +160,10 @@ static const Property props[] = {
       .min = 1,
       .max = UINT32_MAX,
       .doc = "length of a period in ms" },
+    { .name = "rng",
+      .kind = PROP_RNG,
+      .offset = offsetof(VirtIORng, rng),
+      .doc = "-object rng-random or rng-builtin; without: the host kernel's generator" },
     { .name = NULL },
 };
 

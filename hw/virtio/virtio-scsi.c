@@ -90,6 +90,7 @@ typedef struct VirtIOSCSI {
     bool hotplug, param_change;
     uint32_t sense_size, cdb_size; /* which the driver may change */
     bool events_missed;
+    void *iothread;           /* only held */
     struct Command *commands; /* under way */
     VirtQueue *event_vq;
 } VirtIOSCSI;
@@ -483,6 +484,10 @@ static const VirtIOOps ops = {
 };
 
 static const Property props[] = {
+    { .name = "iothread",
+      .kind = PROP_IOTHREAD,
+      .offset = offsetof(VirtIOSCSI, iothread),
+      .doc = "an -object iothread; the requests are done by the main loop's thread all the same" },
     { .name = "num_queues",
       .kind = PROP_U32,
       .offset = offsetof(VirtIOSCSI, nb_queues),

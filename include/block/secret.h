@@ -15,6 +15,9 @@ bool block_object_add(const char *text, GError **err);
 bool block_object_del(const char *id, GError **err);
 /* Is it a kind of object that block_object_add knows? For programs with other objects, too. */
 bool block_object_is_kind(const char *kind);
+/* All of them with their options. */
+void block_object_foreach_kind(void (*fn)(const char *kind, const OptDef *opts, void *opaque),
+                               void *opaque);
 /* A copy of the options of an object that is no secret; its kind starts with `family`, and is
  * "kind" among them. NULL and an error when there is none. */
 Opts *block_object_opts(const char *id, const char *family, GError **err);

@@ -35,6 +35,11 @@ void cpu_breakpoint_insert(CPUState *cpu, vaddr addr, unsigned flags);
 bool cpu_breakpoint_remove(CPUState *cpu, vaddr addr, unsigned flags);
 void cpu_breakpoint_remove_all(CPUState *cpu, unsigned flags);
 
+/* BP_GDB for every CPU, those to come included; the same twice is two. Only while no CPU runs guest
+ * code, and followed by tb_invalidate_range. */
+void breakpoint_insert_all(vaddr addr);
+void breakpoint_remove_all(vaddr addr);
+
 /* Some CPU has one there: a block may begin with it, but not go on into it. */
 bool breakpoint_at(vaddr pc);
 

@@ -120,11 +120,6 @@ enum {
 extern const char *(*guest_symbol)(vaddr addr, vaddr *offset);
 /* Flags of the guest page that holds addr; 0: nothing is mapped. Lock-free, any thread. */
 extern int (*guest_page_flags)(vaddr addr);
-/*
- * A debugger's breakpoint is at addr; NULL while there is none. Changed only while no thread runs
- * guest code, and followed by tb_invalidate_range. Blocks of single_step take no notice.
- */
-extern bool (*guest_breakpoint)(vaddr addr);
 /* Host address = guest address + this; TCGConfig.guest_base. */
 extern uint64_t guest_base;
 

@@ -31,15 +31,17 @@ typedef enum PropKind {
     PROP_U32,
     PROP_U64,
     PROP_I32,
-    PROP_SIZE,    /* bytes with suffix K M G T */
-    PROP_STR,     /* char *, owned by the device */
-    PROP_MAC,     /* uint8_t[6] */
-    PROP_DEVFN,   /* int32_t; "slot[.fn]"; -1: any */
-    PROP_ENUM,    /* int; choices: names, NULL-ended */
-    PROP_CHARDEV, /* struct Chardev *, by id */
-    PROP_NETDEV,  /* struct NetClient *: the peer, by id (queues: the device asks net/) */
-    PROP_DRIVE,   /* struct BlockBackend *, by -drive id or node-name */
-    PROP_LINK,    /* Device *, by id */
+    PROP_SIZE,     /* bytes with suffix K M G T */
+    PROP_STR,      /* char *, owned by the device */
+    PROP_MAC,      /* uint8_t[6] */
+    PROP_DEVFN,    /* int32_t; "slot[.fn]"; -1: any */
+    PROP_ENUM,     /* int; choices: names, NULL-ended */
+    PROP_CHARDEV,  /* struct Chardev *, by id */
+    PROP_NETDEV,   /* struct NetClient *: the peer, by id (queues: the device asks net/) */
+    PROP_DRIVE,    /* struct BlockBackend *, by -drive id or node-name */
+    PROP_RNG,      /* RNGBackend *, by -object id (hw/backend-objects.h) */
+    PROP_IOTHREAD, /* an opaque pointer, by -object id */
+    PROP_LINK,     /* Device *, by id */
 } PropKind;
 
 typedef struct Property {
@@ -194,8 +196,8 @@ static inline Device *device_inner(Device *dev)
 {
     return dev->inner ? dev->inner : dev;
 }
-/* How ids of these kinds (CHARDEV, NETDEV, DRIVE) become pointers, and pointers ids. `find` may
- * refuse (in use): NULL and *err. `release`: the device is gone. */
+/* How ids of these kinds (CHARDEV, NETDEV, DRIVE, RNG, IOTHREAD) become pointers, and pointers ids.
+ * `find` may refuse (in use): NULL and *err. `release`: the device is gone. */
 typedef struct PropResolver {
     void *(*find)(const char *id, Device *dev, GError **err);
     const char *(*name)(void *object);

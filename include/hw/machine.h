@@ -34,7 +34,7 @@ typedef struct CPUTopology {
 } CPUTopology;
 
 /* -numa: memory and CPUs that are near each other. */
-enum { MACHINE_MAX_NODES = 128, NUMA_LOCAL = 10, NUMA_REMOTE = 20 };
+enum { MACHINE_MAX_NODES = 128, NUMA_LOCAL = 10, NUMA_REMOTE = 20, MACHINE_MAX_RAM_SLOTS = 256 };
 typedef struct NumaNode {
     uint64_t size;    /* bytes; nodes follow each other in RAM */
     RAMBlock *memory; /* memdev=; NULL: a part of the machine's RAM */
@@ -95,7 +95,9 @@ bool smp_parse(const char *text, unsigned max, CPUTopology *out, GError **err);
  * RAM or ROM in all of the place, or other data is there.
  */
 bool loader_add(const char *name, GBytes *data, hwaddr addr, GError **err);
-/* A file's contents, unpacked if gzip; *err names it. */
+/* A file's contents (or a pipe's, to its end); *err does not name it. */
+GBytes *loader_map_file(const char *path, GError **err);
+/* The same, unpacked if gzip; *err names it. */
 GBytes *loader_read_file(const char *path, GError **err);
 /* Unpacks gzip data, up to 1 GiB. */
 GBytes *loader_inflate(const void *data, size_t len, GError **err);

@@ -60,7 +60,7 @@ struct MemoryRegion {
     bool owns_ram; /* made by this region, freed with it */
     bool romd;     /* ROM_DEVICE: reads are plain memory */
     bool enabled, readonly;
-    bool in_access; /* a device that reaches itself by DMA gets an error instead */
+    bool in_access;      /* a device that reaches itself by DMA gets an error instead */
     MemoryRegion *alias; /* ALIAS */
     hwaddr alias_offset;
     MemoryRegion *container; /* NULL: a root, or not in any */
@@ -114,8 +114,11 @@ typedef struct RAMBackend { /* -object memory-backend-{ram,memfd,file} */
     const char *path;       /* a file's name, or of a folder to make one in; NULL: memory only */
     bool share;             /* other processes may map it: memfd, or the file itself */
     bool prealloc;
+    bool reserve; /* the host refuses at once what it will never have */
+    bool merge;   /* the host may keep equal pages once (KSM) */
+    bool dump;    /* goes into core dumps */
 } RAMBackend;
-/* backend NULL: private memory, which is what gets huge pages everywhere. */
+/* backend NULL: private memory, reserved, which is what gets huge pages everywhere. */
 RAMBlock *ram_block_new(const char *name, uint64_t size, const RAMBackend *backend, GError **err);
 void ram_block_free(RAMBlock *block);
 /* The block that holds a host address; NULL: none. Any thread. */

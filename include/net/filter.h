@@ -42,6 +42,7 @@ struct NetFilter {
 };
 
 extern const NetFilterInfo *const net_filter_types[]; /* NULL at the end */
+extern const OptDef net_filter_opts[];                /* those of every type */
 
 bool net_filter_add(const char *type, const Opts *opts, GError **err);
 NetFilter *net_filter_find(const char *id); /* NULL: there is none */

@@ -116,6 +116,8 @@ uint64_t arm_cpu_affinity(const VCPU *v);
 /* The `compatible` string of a model in device trees ("arm,cortex-a72"; else "arm,armv8"). */
 const char *arm_cpu_dt_compatible(const VCPU *v);
 bool arm_cpu_has_pmu(const VCPU *v);
+/* How many bits of physical addresses it has. */
+unsigned arm_cpu_pa_bits(const VCPU *v);
 
 /*
  * Boot loaders: the CPU starts at pc (EL1, MMU off, interrupts masked) with x0 after each

@@ -42,7 +42,7 @@ static int pa_bits(unsigned range)
     return bits[MIN(range, G_N_ELEMENTS(bits) - 1)];
 }
 
-static int implemented_pa_bits(const CPUArmState *env)
+int arm_pa_bits(const CPUArmState *env)
 {
     return pa_bits(env->model->ids->mmfr0 & 15);
 }
@@ -56,7 +56,7 @@ static WalkParams walk_params(const CPUArmState *env, vaddr addr, MMUAccess acce
         .upper = upper,
         .granule_bits = granule_bits(env, upper),
         .input_bits = 64 - (tcr >> (upper ? 16 : 0) & 63),
-        .output_bits = MIN(pa_bits(tcr >> 32 & 7), implemented_pa_bits(env)),
+        .output_bits = MIN(pa_bits(tcr >> 32 & 7), arm_pa_bits(env)),
         .disabled = tcr_bit(env, upper ? 23 : 7),
         .tbi = tcr_bit(env, upper ? 38 : 37),
         .hpd = arm_feature(env, ARM_FEAT_HPDS) && tcr_bit(env, upper ? 42 : 41),
@@ -249,10 +249,10 @@ static int check_leaf(CPUArmState *env, const WalkParams *p, hwaddr at, uint64_t
 
 static bool flat(CPUArmState *env, vaddr addr, MMUAccess access, ARMWalk *w)
 {
-    if (addr >> implemented_pa_bits(env) & 0xffffffffffffffull >> implemented_pa_bits(env)) {
+    if (addr >> arm_pa_bits(env) & 0xffffffffffffffull >> arm_pa_bits(env)) {
         return fault(w, FSC_ADDRESS_SIZE, 0);
     }
-    w->phys = addr & ((1ull << implemented_pa_bits(env)) - 1);
+    w->phys = addr & ((1ull << arm_pa_bits(env)) - 1);
     w->page_bits = TLB_PAGE_BITS;
     w->base = w->phys & -(hwaddr)TLB_PAGE_SIZE;
     w->prot = PROT_READ | PROT_WRITE | PROT_EXEC;

@@ -118,6 +118,11 @@ const char *arm_cpu_dt_compatible(const VCPU *v)
     return arm_env(v->cpu)->model->ids->dt_compatible;
 }
 
+unsigned arm_cpu_pa_bits(const VCPU *v)
+{
+    return (unsigned)arm_pa_bits(arm_env(v->cpu));
+}
+
 bool arm_cpu_has_pmu(const VCPU *v)
 {
     return arm_feature(arm_env(v->cpu), ARM_FEAT_PMU);

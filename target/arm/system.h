@@ -149,6 +149,8 @@ void arm_exception_return(CPUArmState *env, vaddr pc);
 void arm_set_spsel(CPUArmState *env, bool own);
 
 /* ---- mmu.c ---- */
+/* Bits of physical addresses. */
+int arm_pa_bits(const CPUArmState *env);
 typedef struct ARMWalk {
     hwaddr phys; /* of the address asked for */
     hwaddr base; /* of the mapping */

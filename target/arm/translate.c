@@ -101,12 +101,6 @@ static bool allocated_ccw(DisasContext *s, int n, uint32_t insn)
     return true;
 }
 
-/* Would gdb or the CPU's own debugging stop before the instruction at pc? */
-static bool stops_at(vaddr pc)
-{
-    return breakpoint_at(pc) || (guest_breakpoint && guest_breakpoint(pc));
-}
-
 typedef struct LookAhead {
     DisasContext *s;
     int left;    /* instructions that may still be read */
@@ -128,7 +122,7 @@ static bool flags_dead_at(LookAhead *l, vaddr pc)
     vaddr start = pc;
 
     while (l->left-- > 0) {
-        if (((pc == start || !(pc & (PAGE - 1))) && !fetchable(s, pc)) || stops_at(pc)) {
+        if (((pc == start || !(pc & (PAGE - 1))) && !fetchable(s, pc)) || breakpoint_at(pc)) {
             return false;
         }
         uint32_t insn = fetch(s, pc);
@@ -560,10 +554,6 @@ static bool bad_start(DisasContext *s)
     } else if (!fetchable(s, s->pc)) {
         tcg_gen_insn_start(s->tcg, s->pc);
         fetch_fault(s);
-    } else if (guest_breakpoint && !(s->tb->cflags & (CF_SINGLE | CF_CAREFUL)) &&
-               guest_breakpoint(s->pc)) {
-        tcg_gen_insn_start(s->tcg, s->pc);
-        gen_exception(s, EXCP_DEBUG);
     }
     return s->done;
 }
@@ -642,7 +632,7 @@ static bool go_on(DisasContext *s)
     if (s->counted && (next != s->code_end || counts_exactly(fetch(s, next)))) {
         return false;
     }
-    if (stops_at(next) || !add_range(s->tb, next, next + 4)) {
+    if (breakpoint_at(next) || !add_range(s->tb, next, next + 4)) {
         return false;
     }
     s->code_end = next + 4;

@@ -4,7 +4,9 @@ MACHINE_GUEST = $(or $(LATIMER_SYSROOTS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/
 MACHINE_RUN   = tests/system/run $(abspath $(BUILD)/latimer-system-aarch64) $(MACHINE_GUEST)
 
 $(BUILD)/machine-guest: tests/system/guest tests/system/guest-init tests/system/make-initrd
-	tests/system/guest $(MACHINE_GUEST) && touch $@
+	tests/system/guest $(MACHINE_GUEST)
+	tests/functional/sysroot arm64 $(dir $(MACHINE_GUEST))arm64-qemu-efi-aarch64 qemu-efi-aarch64
+	touch $@
 
 check-system: all $(BUILD)/machine-guest
 	@$(TAP)system $(MACHINE_RUN)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Virtio devices as a driver sees them, and as a hostile one does: virtio-mmio, both rings. */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "hw/virtio/balloon.h"
 #include "hw/virtio/virtio.h"
+#include "system/config.h"
 #include "tests/unit/hw-harness.h"
 
 enum {
@@ -141,6 +144,52 @@ static void test_rng(void)
     expect_used(2, 0, 32);
     g_assert_cmpint(board.wires[0], ==, 0);
     unplug();
+}
+
+/* -object rng-random: a request waits until its file has bytes, and gets those there are. */
+static void test_rng_objects(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autofree char *folder = g_dir_make_tmp("rng-XXXXXX", NULL);
+    g_autofree char *pipe = g_build_filename(folder, "pipe", NULL);
+    g_autofree char *file = g_build_filename(folder, "file", NULL);
+    g_autofree char *pipe_text = g_strdup_printf("rng-random,id=pipe,filename=%s", pipe);
+    g_autofree char *file_text = g_strdup_printf("rng-random,id=file,filename=%s", file);
+    g_assert_cmpint(mkfifo(pipe, 0600), ==, 0);
+    g_assert_true(g_file_set_contents(file, "entropy", 7, NULL));
+    objects_init();
+    g_assert_true(object_add(pipe_text, NULL) && object_add(file_text, NULL));
+
+    plug("virtio-rng-device,rng=pipe");
+    start(V1);
+    desc(DESC, 0, DATA, 16, F_WRITE, 0);
+    offer(0);
+    g_assert_cmpuint(rd(USED + 2, 2), ==, 0);
+    int fd = open(pipe, O_WRONLY | O_NONBLOCK);
+    g_assert_cmpint(write(fd, "\1\2\3\4", 4), ==, 4);
+    while (g_main_context_iteration(NULL, FALSE)) {
+    }
+    expect_used(1, 0, 4);
+    g_assert_cmphex(rd(DATA, 4), ==, 0x04030201);
+    g_assert_false(object_del("pipe", &err));
+    g_assert_nonnull(strstr(err->message, "in use"));
+    offer(0); /* it waits when the device goes */
+    unplug();
+    close(fd);
+    g_assert_true(object_del("pipe", NULL));
+
+    plug("virtio-rng-device,rng=file");
+    start(V1);
+    desc(DESC, 0, DATA, 16, F_WRITE, 0);
+    offer(0);
+    expect_used(1, 0, 7);
+    offer(0); /* the file has no more: that one stays */
+    g_assert_cmpuint(rd(USED + 2, 2), ==, 1);
+    unplug();
+    g_assert_true(object_del("file", NULL));
+    unlink(pipe);
+    unlink(file);
+    rmdir(folder);
 }
 
 /* Each breaks the device, which says so, and a reset mends it. */
@@ -597,6 +646,7 @@ int main(int argc, char **argv)
     board_init();
     g_test_add_func("/virtio/identity", test_identity);
     g_test_add_func("/virtio/rng", test_rng);
+    g_test_add_func("/virtio/rng-objects", test_rng_objects);
     g_test_add_func("/virtio/hostile", test_hostile);
     g_test_add_func("/virtio/blk", test_blk);
     g_test_add_func("/virtio/packed", test_packed);

@@ -4,12 +4,12 @@
 #include "block/authz.h"
 #include "block/job-int.h"
 #include "block/nbd/proto.h"
+#include "util/unix-socket.h"
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 struct NbdService {
@@ -30,15 +30,9 @@ typedef struct Client {
 
 int nbd_listen_unix(const char *path, GError **err)
 {
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    int fd = -1;
-    errno = ENAMETOOLONG;
-    if (strlen(path) < sizeof(addr.sun_path)) {
-        strcpy(addr.sun_path, path);
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    }
-    if (fd < 0 || (unlink(path), bind(fd, (struct sockaddr *)&addr, sizeof(addr))) < 0 ||
-        listen(fd, 128) < 0) {
+    int fd = unix_socket_bind(path, SOCK_STREAM | SOCK_CLOEXEC);
+
+    if (fd < 0 || listen(fd, 128) < 0) {
         g_set_error(err, BLOCK_ERROR, errno, "Failed to listen on '%s': %s", path,
                     g_strerror(errno));
         if (fd >= 0) {

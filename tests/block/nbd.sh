@@ -53,8 +53,11 @@ run "image after" "$img" compare -f raw -F qcow2 a.raw a.qcow2
 port=$((20000 + $$ % 20000))
 run "start tcp" "$nbd" --fork --pid-file=t.pid -r -f raw -b 127.0.0.1 -p $port a.raw
 run "own client tcp" "$img" compare -f raw -F raw a.raw "nbd://127.0.0.1:$port"
-sleep 0.3
+for _ in $(seq 300); do alive t || break; sleep 0.1; done
 not alive t; is "the server ends with its last client" $?
+echo text >plain
+refused "a file that is no socket" "plain" "$nbd" -k "$dir/plain" -f raw a.raw
+[ "$(cat plain)" = text ]; is "it is still there" $?
 rm -f t.pid
 
 # others' servers, our client

@@ -57,6 +57,12 @@ def need_tap():
         raise Skip(f"/dev/net/tun: {e.strerror}") from e
 
 
+def until_listening(run, port):
+    """Waits until somebody listens at the TCP port, where run() runs a command."""
+    run("for i in $(seq 600); do cat /proc/net/tcp /proc/net/tcp6 2> /dev/null |"
+        f" grep -q ':{port:04X} [0-9A-F]*:0000 0A' && break; sleep 0.1; done; test $i -lt 600")
+
+
 class Peer:
     """Another host: a namespace with eth0, which is one end of a cable to our bridge."""
 

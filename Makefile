@@ -201,4 +201,4 @@ distclean: ## remove the build folders
 .PHONY: clean distclean
 .SECONDARY:
 
--include $(OBJS:.o=.d) $(MAINS:%.c=$(BUILD)/%.d) $(wildcard $(BUILD)/tests/unit/*.d)
+-include $(OBJS:.o=.d) $(MAINS:%.c=$(BUILD)/%.d) $(wildcard $(BUILD)/tests/unit/*.d $(BUILD)/tests/fuzz/*.d)

@@ -37,8 +37,8 @@ static bool qtest_init(const TargetOps *target, const char *guest, const char *o
 {
     (void)target, (void)guest;
     if (*options) {
-        g_set_error(err, g_quark_from_static_string("accel"), 0,
-                    "qtest: unknown property '%s'", options);
+        g_set_error(err, g_quark_from_static_string("accel"), 0, "qtest: unknown property '%s'",
+                    options);
         return false;
     }
     clock_set_virtual_source(read_clock, NULL);

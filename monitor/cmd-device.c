@@ -90,12 +90,12 @@ static JsonNode *list_types(G_GNUC_UNUSED const Command *self, JsonObject *args,
 static const char *kind_name(PropKind kind)
 {
     static const char *const names[] = {
-        [PROP_BOOL] = "bool",   [PROP_U8] = "uint8",     [PROP_U16] = "uint16",
-        [PROP_U32] = "uint32",  [PROP_U64] = "uint64",   [PROP_I32] = "int32",
-        [PROP_SIZE] = "size",   [PROP_STR] = "str",      [PROP_MAC] = "str",
-        [PROP_DEVFN] = "int32", [PROP_ENUM] = "str",     [PROP_CHARDEV] = "str",
-        [PROP_NETDEV] = "str",  [PROP_DRIVE] = "str",    [PROP_LINK] = "str",
-        [PROP_RNG] = "str",     [PROP_IOTHREAD] = "str",
+        [PROP_BOOL] = "bool",   [PROP_U8] = "uint8",   [PROP_U16] = "uint16",
+        [PROP_U32] = "uint32",  [PROP_U64] = "uint64", [PROP_I32] = "int32",
+        [PROP_SIZE] = "size",   [PROP_STR] = "str",    [PROP_MAC] = "str",
+        [PROP_DEVFN] = "int32", [PROP_ENUM] = "str",   [PROP_CHARDEV] = "str",
+        [PROP_NETDEV] = "str",  [PROP_DRIVE] = "str",  [PROP_LINK] = "str",
+        [PROP_MEMDEV] = "str",  [PROP_RNG] = "str",    [PROP_IOTHREAD] = "str",
     };
     return names[kind];
 }

@@ -9,6 +9,7 @@
 #include "disas.h"
 #include "exec/softmmu.h"
 #include "hw/machine.h"
+#include "hw/mem/pc-dimm.h"
 #include "hw/vcpu.h"
 #include "monitor/command.h"
 
@@ -242,6 +243,39 @@ static JsonNode *memory_size(G_GNUC_UNUSED const Command *self, G_GNUC_UNUSED Js
 
     json_object_set_int_member(o, "base-memory", (gint64)machine_current()->ram_size);
     json_object_set_int_member(o, "plugged-memory", 0);
+    for (guint i = 0; i < machine_current()->dimms->len; i++) {
+        const PCDimm *d = machine_current()->dimms->pdata[i];
+        json_object_set_int_member(o, "plugged-memory",
+                                   json_object_get_int_member(o, "plugged-memory") +
+                                       (gint64)d->memory->size);
+    }
+    return node;
+}
+
+static JsonNode *memory_devices(G_GNUC_UNUSED const Command *self, G_GNUC_UNUSED JsonObject *args,
+                                G_GNUC_UNUSED GError **err)
+{
+    JsonArray *list;
+    JsonNode *node = node_array(&list);
+
+    for (guint i = 0; i < machine_current()->dimms->len; i++) {
+        const PCDimm *d = machine_current()->dimms->pdata[i];
+        JsonObject *o = json_object_new(), *data = json_object_new();
+
+        if (d->parent.id) {
+            json_object_set_string_member(data, "id", d->parent.id);
+        }
+        json_object_set_int_member(data, "addr", (gint64)d->addr);
+        json_object_set_int_member(data, "size", (gint64)d->memory->size);
+        json_object_set_int_member(data, "slot", d->slot);
+        json_object_set_int_member(data, "node", d->node);
+        json_object_set_string_member(data, "memdev", d->memory->name);
+        json_object_set_boolean_member(data, "hotplugged", FALSE);
+        json_object_set_boolean_member(data, "hotpluggable", FALSE);
+        json_object_set_string_member(o, "type", "dimm");
+        json_object_set_object_member(o, "data", data);
+        json_array_add_object_element(list, o);
+    }
     return node;
 }
 
@@ -262,5 +296,7 @@ const Command memory_commands[] = {
     { NULL, "info mtree", "The memory tree", mtree_args, .run = info_mtree },
     { "query-memory-size-summary", "info memory_size_summary", "How much RAM there is",
       .run = memory_size },
+    { "query-memory-devices", "info memory-devices", "Memory modules (pc-dimm)",
+      .run = memory_devices },
     { 0 },
 };

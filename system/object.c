@@ -301,6 +301,12 @@ static void *resolve_iothread(const char *id, Device *dev, GError **err)
     return take(id, "iothread", UINT_MAX, err);
 }
 
+static void *resolve_memory(const char *id, Device *dev, GError **err)
+{
+    (void)dev;
+    return object_memory(id, err);
+}
+
 static const char *find_made(void *made, Object **object)
 {
     GHashTableIter iter;
@@ -333,6 +339,8 @@ void objects_init(void)
 {
     static const PropResolver rng = { resolve_rng, made_name, release };
     static const PropResolver iothread = { resolve_iothread, made_name, release };
+    static const PropResolver memory = { resolve_memory, made_name, release };
+    property_set_resolver(PROP_MEMDEV, &memory);
     property_set_resolver(PROP_RNG, &rng);
     property_set_resolver(PROP_IOTHREAD, &iothread);
 }

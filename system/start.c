@@ -69,6 +69,7 @@ static bool make_machine(const SystemConfig *c, GError **err)
     }
     machine = (Machine *)device_new(type, NULL);
     machine->ops = ops;
+    machine->dimms = g_ptr_array_new();
     machine_set_current(machine);
     return each(c->machine_props, "machine", set_machine_prop, err);
 }

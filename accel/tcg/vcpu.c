@@ -84,8 +84,7 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
     if (!strcmp(name, "cache")) {
         if (!on && strcmp(val, "off") && strcmp(val, "verify") && *val != '/') {
             g_set_error(err, g_quark_from_static_string("accel"), 0,
-                        "tcg,cache=%s: it is on, off, verify or a folder's absolute name",
-                        val);
+                        "tcg,cache=%s: it is on, off, verify or a folder's absolute name", val);
             return false;
         }
         o->cache = g_intern_string(val);
@@ -112,8 +111,8 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
         return true;
     }
     if (!on && strcmp(val, "off")) {
-        g_set_error(err, g_quark_from_static_string("accel"), 0,
-                    "tcg: %s=%s: it is on or off", name, val);
+        g_set_error(err, g_quark_from_static_string("accel"), 0, "tcg: %s=%s: it is on or off",
+                    name, val);
         return false;
     }
     if (!strcmp(name, "one-insn-per-tb")) {
@@ -126,8 +125,7 @@ static bool option(Options *o, const char *name, const char *val, GError **err)
             return true;
         }
     }
-    g_set_error(err, g_quark_from_static_string("accel"), 0, "tcg: unknown property '%s'",
-                name);
+    g_set_error(err, g_quark_from_static_string("accel"), 0, "tcg: unknown property '%s'", name);
     return false;
 }
 

@@ -6,6 +6,7 @@
 #include <libfdt.h>
 #include <string.h>
 #include "hw/arm/boot.h"
+#include "hw/mem/pc-dimm.h"
 #include "util/round.h"
 
 enum { MIB = 1 << 20 };
@@ -245,6 +246,10 @@ static int set_memory(void *fdt, const Machine *m, const ArmBoot *b)
     for (unsigned i = 0; i < m->nb_nodes && !res; i++) {
         res = m->nodes[i].size ? add_memory(fdt, at, m->nodes[i].size, (int)i) : 0;
         at += m->nodes[i].size;
+    }
+    for (guint i = 0; i < m->dimms->len && !res; i++) {
+        const PCDimm *d = m->dimms->pdata[i];
+        res = add_memory(fdt, d->addr, d->memory->size, m->nb_nodes ? (int)d->node : -1);
     }
     return res;
 }

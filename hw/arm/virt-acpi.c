@@ -6,6 +6,7 @@
 #include <string.h>
 #include "hw/acpi/tables.h"
 #include "hw/arm/virt.h"
+#include "hw/mem/pc-dimm.h"
 #include "target/arm-system.h"
 
 static uint32_t gsi(int spi)
@@ -282,9 +283,26 @@ static void add_pptt(AcpiTables *t, const CPUTopology *smp)
     acpi_end(t, table);
 }
 
+enum { SRAT_ENABLED = 1 };
+
+static void add_node_memory(AcpiTables *t, unsigned node, hwaddr at, uint64_t size)
+{
+    if (!size) {
+        return;
+    }
+    acpi_num(t, 1, 1); /* memory */
+    acpi_num(t, 40, 1);
+    acpi_num(t, node, 4);
+    acpi_num(t, 0, 2);
+    acpi_num(t, at, 8);
+    acpi_num(t, size, 8);
+    acpi_num(t, 0, 4);
+    acpi_num(t, SRAT_ENABLED, 4);
+    acpi_num(t, 0, 8);
+}
+
 static void add_srat(AcpiTables *t, const VirtMachine *m)
 {
-    enum { ENABLED = 1 };
     const Machine *machine = &m->parent;
     hwaddr at = m->map[VIRT_RAM].base;
     uint32_t table = acpi_begin(t, "SRAT", 3, true);
@@ -295,23 +313,16 @@ static void add_srat(AcpiTables *t, const VirtMachine *m)
         acpi_num(t, 18, 1);
         acpi_num(t, machine->cpu_node[i], 4);
         acpi_num(t, i, 4);
-        acpi_num(t, ENABLED, 4);
+        acpi_num(t, SRAT_ENABLED, 4);
         acpi_num(t, 0, 4);
     }
     for (unsigned n = 0; n < machine->nb_nodes; n++) {
-        if (!machine->nodes[n].size) {
-            continue;
-        }
-        acpi_num(t, 1, 1); /* memory */
-        acpi_num(t, 40, 1);
-        acpi_num(t, n, 4);
-        acpi_num(t, 0, 2);
-        acpi_num(t, at, 8);
-        acpi_num(t, machine->nodes[n].size, 8);
-        acpi_num(t, 0, 4);
-        acpi_num(t, ENABLED, 4);
-        acpi_num(t, 0, 8);
+        add_node_memory(t, n, at, machine->nodes[n].size);
         at += machine->nodes[n].size;
+    }
+    for (guint i = 0; i < machine->dimms->len; i++) {
+        const PCDimm *d = machine->dimms->pdata[i];
+        add_node_memory(t, d->node, d->addr, d->memory->size);
     }
     acpi_end(t, table);
 }

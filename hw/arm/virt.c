@@ -8,6 +8,7 @@
 #include "hw/acpi/smbios.h"
 #include "hw/arm/virt.h"
 #include "hw/gpio/pl061.h"
+#include "hw/mem/pc-dimm.h"
 #include "hw/pci/gpex.h"
 #include "target/arm-system.h"
 #include "util/file.h"
@@ -68,7 +69,13 @@ static bool set_up_map(VirtMachine *m, GError **err)
                     machine->ram_size / MIB);
         return false;
     }
-    hwaddr at = MAX(256 * GIB, ROUND_UP(GIB + MAX(machine->ram_size, machine->max_ram_size), GIB));
+    if (machine->ram_slots && m->highmem) {
+        machine->dimm_base = ROUND_UP(GIB + machine->ram_size, GIB);
+        machine->dimm_room = machine->max_ram_size - machine->ram_size +
+                             (uint64_t)machine->ram_slots * PC_DIMM_ALIGN;
+    }
+    hwaddr end = MAX(GIB + machine->max_ram_size, machine->dimm_base + machine->dimm_room);
+    hwaddr at = MAX(256 * GIB, ROUND_UP(end, GIB));
     const bool wanted[] = { m->highmem_redists, m->highmem_ecam, m->highmem_mmio };
     for (int i = VIRT_HIGH_REDIST; i < VIRT_PLACES; i++) {
         at = ROUND_UP(at, base_map[i].size);

@@ -240,23 +240,15 @@ void property_free(Device *dev, const Property *prop)
 const char *property_kind_name(PropKind kind)
 {
     static const char *const names[] = {
-        [PROP_BOOL] = "bool",
-        [PROP_U8] = "uint8",
-        [PROP_U16] = "uint16",
-        [PROP_U32] = "uint32",
-        [PROP_U64] = "uint64",
-        [PROP_I32] = "int32",
-        [PROP_SIZE] = "size",
-        [PROP_STR] = "str",
-        [PROP_MAC] = "MAC address",
-        [PROP_DEVFN] = "slot.fn",
-        [PROP_ENUM] = "enum",
-        [PROP_CHARDEV] = "chardev id",
-        [PROP_NETDEV] = "netdev",
-        [PROP_DRIVE] = "drive id",
-        [PROP_LINK] = "device id",
-        [PROP_RNG] = "rng object",
-        [PROP_IOTHREAD] = "iothread object",
+        [PROP_BOOL] = "bool",       [PROP_U8] = "uint8",
+        [PROP_U16] = "uint16",      [PROP_U32] = "uint32",
+        [PROP_U64] = "uint64",      [PROP_I32] = "int32",
+        [PROP_SIZE] = "size",       [PROP_STR] = "str",
+        [PROP_MAC] = "MAC address", [PROP_DEVFN] = "slot.fn",
+        [PROP_ENUM] = "enum",       [PROP_CHARDEV] = "chardev id",
+        [PROP_NETDEV] = "netdev",   [PROP_DRIVE] = "drive id",
+        [PROP_LINK] = "device id",  [PROP_MEMDEV] = "memory object",
+        [PROP_RNG] = "rng object",  [PROP_IOTHREAD] = "iothread object",
     };
     return names[kind];
 }

@@ -41,6 +41,7 @@ typedef enum PropKind {
     PROP_DRIVE,    /* struct BlockBackend *, by -drive id or node-name */
     PROP_RNG,      /* RNGBackend *, by -object id (hw/backend-objects.h) */
     PROP_IOTHREAD, /* an opaque pointer, by -object id */
+    PROP_MEMDEV,   /* RAMBlock *, by -object id, for one device */
     PROP_LINK,     /* Device *, by id */
 } PropKind;
 
@@ -196,8 +197,8 @@ static inline Device *device_inner(Device *dev)
 {
     return dev->inner ? dev->inner : dev;
 }
-/* How ids of these kinds (CHARDEV, NETDEV, DRIVE, RNG, IOTHREAD) become pointers, and pointers ids.
- * `find` may refuse (in use): NULL and *err. `release`: the device is gone. */
+/* How ids of these kinds (CHARDEV, NETDEV, DRIVE, RNG, IOTHREAD, MEMDEV) become pointers, and
+ * pointers ids. `find` may refuse (in use): NULL and *err. `release`: the device is gone. */
 typedef struct PropResolver {
     void *(*find)(const char *id, Device *dev, GError **err);
     const char *(*name)(void *object);

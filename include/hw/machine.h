@@ -50,7 +50,10 @@ struct Machine {
     CPUTopology smp;
     uint64_t ram_size, max_ram_size;
     unsigned ram_slots;
-    unsigned nb_nodes; /* 0: memory is all the same */
+    hwaddr dimm_base;   /* room behind RAM, which the machine gives */
+    uint64_t dimm_room; /* bytes; 0: none */
+    GPtrArray *dimms;   /* PCDimm * in it, none twice */
+    unsigned nb_nodes;  /* 0: memory is all the same */
     NumaNode *nodes;
     unsigned *cpu_node;                          /* by CPU; NULL without nodes */
     RAMBlock *ram;                               /* memory-backend=; else made by machine_ram */

@@ -66,8 +66,8 @@ typedef struct AccelOps {
     void (*exit)(void);
 } AccelOps;
 extern const AccelOps *const accels[]; /* in order of preference; NULL at the end */
-/* "-accel tcg:kvm", "-accel kvm -accel tcg", "-machine accel=": the first that is available; who was
- * passed over is said on stderr. Bad options of the one taken are an error. */
+/* "-accel tcg:kvm", "-accel kvm -accel tcg", "-machine accel=": the first that is available; who
+ * was passed over is said on stderr. Bad options of the one taken are an error. */
 bool accel_configure(const char *const *requests, const TargetOps *target, const char *guest,
                      GError **err);
 void accel_list_help(FILE *f);

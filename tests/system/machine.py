@@ -23,6 +23,18 @@ class Skip(Exception):
     """What a test needs is not here."""
 
 
+def until_served(path, wait=60):
+    """Waits until somebody listens at a name, which is there a moment earlier than that."""
+    end = time.monotonic() + wait
+    while time.monotonic() < end:
+        with open("/proc/net/unix", encoding="utf-8", errors="replace") as file:
+            fields = [line.split(None, 7) for line in file]
+        if any(len(f) == 8 and f[7].strip() == path and int(f[3], 16) & 0x10000 for f in fields[1:]):  # __SO_ACCEPTCON
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nobody listens at {path}")
+
+
 class Guest:
     """The emulator with its console on pipes."""
 

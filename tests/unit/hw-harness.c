@@ -100,3 +100,16 @@ void board_place(Device *dev, hwaddr addr)
     g_assert_no_error(err);
     devices_reset();
 }
+
+void board_virtio_queue(unsigned queue, unsigned size, const uint64_t areas[3])
+{
+    enum { QUEUE_SEL = 0x30, QUEUE_NUM = 0x38, QUEUE_READY = 0x44, QUEUE_DESC = 0x80 };
+
+    wr(BOARD_MMIO + QUEUE_SEL, queue, 4);
+    wr(BOARD_MMIO + QUEUE_NUM, size, 4);
+    for (unsigned i = 0; i < 3; i++) {
+        wr(BOARD_MMIO + QUEUE_DESC + 0x10 * i, (uint32_t)areas[i], 4);
+        wr(BOARD_MMIO + QUEUE_DESC + 0x10 * i + 4, areas[i] >> 32, 4);
+    }
+    wr(BOARD_MMIO + QUEUE_READY, 1, 4);
+}

@@ -35,5 +35,8 @@ void board_settle(int ms);
 Device *board_new(const char *type, ...) G_GNUC_NULL_TERMINATED;
 /* On the system bus: its first region at addr. */
 void board_place(Device *dev, hwaddr addr);
+/* A queue of the virtio-mmio device at BOARD_MMIO, as a driver sets it up: descriptors, what the
+ * driver and what the device gives are at `areas` (virtio 1.2, 4.2.2). */
+void board_virtio_queue(unsigned queue, unsigned size, const uint64_t areas[3]);
 
 #endif

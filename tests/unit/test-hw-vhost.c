@@ -266,13 +266,7 @@ static void driver_ok(uint64_t features)
     for (unsigned q = 0; q < 2; q++) {
         const uint64_t base = BOARD_RAM + q * QUEUE;
         const uint64_t areas[3] = { base, base + AVAIL, base + USED };
-        reg(0x30, q);
-        reg(0x38, SIZE);
-        for (unsigned i = 0; i < 3; i++) {
-            reg(0x80 + 0x10 * i, (uint32_t)areas[i]);
-            reg(0x84 + 0x10 * i, (uint32_t)(areas[i] >> 32));
-        }
-        reg(0x44, 1);
+        board_virtio_queue(q, SIZE, areas);
     }
     reg(0x70, 15);
 }

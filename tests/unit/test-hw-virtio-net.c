@@ -81,13 +81,7 @@ static void start(const char *device, uint64_t features)
     }
     reg(0x70, 11);
     g_assert_cmphex(rd(BOARD_MMIO + 0x70, 4), ==, 11);
-    reg(0x30, 0);
-    reg(0x38, SIZE);
-    for (unsigned i = 0; i < 3; i++) {
-        reg(0x80 + 0x10 * i, (uint32_t)areas[i]);
-        reg(0x84 + 0x10 * i, (uint32_t)(areas[i] >> 32));
-    }
-    reg(0x44, 1);
+    board_virtio_queue(0, SIZE, areas);
     reg(0x70, 15);
 }
 

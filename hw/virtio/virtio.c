@@ -15,9 +15,9 @@ static void queue_reset(VirtQueue *vq)
                                 .max = vq->initial_size,
                                 .vector = VIRTIO_NO_VECTOR };
     vq->desc.host = vq->avail.host = vq->used.host = NULL;
-    vq->last_avail = vq->used_idx = vq->signalled = 0;
+    vq->last_avail = vq->used_idx = 0;
     vq->avail_wrap = vq->used_wrap = true;
-    vq->signalled_valid = false;
+    vq->untold = VRING_NEVER;
     vq->notification = true;
     vq->in_flight = vq->pop_seq = vq->push_seq = 0;
 }

@@ -274,7 +274,7 @@ void virtq_take_back(VirtQueue *vq, uint16_t last_avail)
     if (virtq_map(vq)) {
         memcpy(&vq->used_idx, vq->used.host + 2, sizeof(vq->used_idx));
     }
-    vq->signalled_valid = false;
+    vq->untold = VRING_NEVER;
 }
 
 void virtq_notify(VirtQueue *vq)

@@ -40,6 +40,8 @@ typedef struct VirtDone {
     uint32_t head, count, written;
 } VirtDone;
 
+#define VRING_NEVER (1u << 31)
+
 struct VirtQueue {
     VirtIODevice *vdev;
     unsigned index;
@@ -53,8 +55,7 @@ struct VirtQueue {
 
     uint16_t last_avail, used_idx;
     bool avail_wrap, used_wrap; /* packed */
-    uint16_t signalled;         /* used_idx at the last interrupt, or its place */
-    bool signalled_valid;
+    uint32_t untold; /* places used since the driver's wishes were looked at; VRING_NEVER: never */
     bool notification;
     uint32_t in_flight;
     uint32_t pop_seq, push_seq;

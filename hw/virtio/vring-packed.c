@@ -103,36 +103,33 @@ static void use(VirtQueue *vq, const VirtDone *done, unsigned n)
             write16(vq, &vq->desc, off + 14, flags);
         }
         step(vq, &vq->used_idx, &vq->used_wrap, done[i].count);
+        vq->untold = MIN(vq->untold + done[i].count, VRING_NEVER);
     }
     write16(vq, &vq->desc, first + 14, first_flags);
 }
 
-/* Whether the driver's event place lies in what was used since the last interrupt; both have their
- * lap in bit 15, for a whole lap may lie between. */
-static bool passed(const VirtQueue *vq, uint16_t event, uint16_t old)
+/* Whether the driver's event place, with its lap in bit 15, lies in what was used since we looked
+ * last. That may be more than a lap, for a driver that polls refills the ring meanwhile: then it
+ * does. */
+static bool passed(const VirtQueue *vq, uint16_t event, uint32_t untold)
 {
-    int32_t size = vq->regs.size, place = event & 0x7fff, from = old & 0x7fff;
-    /* Places that the other lap has are a lap behind. */
+    int32_t size = vq->regs.size, behind = vq->used_idx - (event & 0x7fff);
     if (event >> 15 != vq->used_wrap) {
-        place -= size;
+        behind += size;
     }
-    if (old >> 15 != vq->used_wrap) {
-        from -= size;
-    }
-    return place >= from && place < vq->used_idx;
+    return untold >= (uint32_t)size || (behind > 0 && (uint32_t)behind <= untold);
 }
 
 static bool wants_interrupt(VirtQueue *vq)
 {
-    uint16_t old = vq->signalled, off_wrap = read16(&vq->avail, 0), flags = read16(&vq->avail, 2);
-    bool first = !vq->signalled_valid;
-    vq->signalled = (uint16_t)(vq->used_idx | (unsigned)vq->used_wrap << 15);
-    vq->signalled_valid = true;
+    uint16_t off_wrap = read16(&vq->avail, 0), flags = read16(&vq->avail, 2);
+    uint32_t untold = vq->untold;
+    vq->untold = 0;
     switch (flags & 3) {
     case EVENT_DISABLE:
         return false;
     case EVENT_DESC:
-        return !virtio_has(vq->vdev, VIRTIO_F_EVENT_IDX) || first || passed(vq, off_wrap, old);
+        return !virtio_has(vq->vdev, VIRTIO_F_EVENT_IDX) || passed(vq, off_wrap, untold);
     default:
         return true;
     }

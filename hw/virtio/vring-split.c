@@ -91,20 +91,19 @@ static void use(VirtQueue *vq, const VirtDone *done, unsigned n)
         memcpy(vq->used.host + off, elem, sizeof(elem));
         vring_written(vq, &vq->used, off, sizeof(elem));
     }
+    vq->untold = MIN(vq->untold + n, VRING_NEVER);
     write16(vq, &vq->used, 2, vq->used_idx);
 }
 
 static bool wants_interrupt(VirtQueue *vq)
 {
-    uint16_t old = vq->signalled, now = vq->used_idx;
-    bool first = !vq->signalled_valid;
-    vq->signalled = now;
-    vq->signalled_valid = true;
+    uint32_t untold = vq->untold;
+    vq->untold = 0;
     if (!virtio_has(vq->vdev, VIRTIO_F_EVENT_IDX)) {
         return !(read16(&vq->avail, 0) & AVAIL_NO_INTERRUPT);
     }
     uint16_t event = read16(&vq->avail, RING + 2ull * vq->regs.size);
-    return first || (uint16_t)(now - event - 1) < (uint16_t)(now - old);
+    return (uint16_t)(vq->used_idx - event - 1) < untold;
 }
 
 static void notification(VirtQueue *vq, bool on)

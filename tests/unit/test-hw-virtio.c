@@ -559,6 +559,58 @@ static void test_in_order(void)
     }
 }
 
+/* However much is used between two looks at the driver's event place, an interrupt comes if it was
+ * passed: it may lie anywhere in the last lap. One that lies ahead waits, unless so much was used
+ * that nobody can tell. */
+static void test_event_places(void)
+{
+    for (unsigned packed = 0; packed < 2; packed++) {
+        plug(packed ? "test-holder-device,packed=on" : "test-holder-device");
+        start(V1 | 1ull << VIRTIO_F_EVENT_IDX | (uint64_t)packed << VIRTIO_F_RING_PACKED);
+        nb_held = 0;
+        unsigned at = 0; /* places used, from the first lap on */
+        for (unsigned used = 1; used <= 3 * SIZE; used++) {
+            for (int behind = 1 - SIZE; behind <= SIZE; behind++) {
+                VirtQueue *vq = NULL;
+                for (unsigned i = 0; i < used; i++, at++) {
+                    if (packed) {
+                        unsigned lap = ~(at / SIZE) & 1;
+                        wr(DESC + 16 * (at % SIZE), DATA, 8);
+                        wr(DESC + 16 * (at % SIZE) + 8, 8, 4);
+                        wr(DESC + 16 * (at % SIZE) + 12, at % SIZE, 2);
+                        wr(DESC + 16 * (at % SIZE) + 14, lap << 7 | (lap ^ 1) << 15 | F_WRITE, 2);
+                        reg(0x50, 0);
+                    } else {
+                        desc(DESC, at % SIZE, DATA, 8, F_WRITE, 0);
+                        offer((uint16_t)(at % SIZE));
+                    }
+                    g_assert_cmpuint(nb_held, ==, 1);
+                    vq = held[--nb_held]->vq;
+                    virtq_push(vq, held[0], 8);
+                }
+                unsigned event = at - (unsigned)behind;
+                if (packed) {
+                    wr(AVAIL, event % SIZE | (~(event / SIZE) & 1) << 15, 2);
+                    wr(AVAIL + 2, 2, 2);
+                } else {
+                    wr(AVAIL + 4 + 2 * SIZE, (uint16_t)event, 2);
+                }
+                virtq_notify(vq);
+                unsigned got = interrupts();
+                if (at == used) {
+                    continue; /* the first one may be told in any case */
+                }
+                if (behind > 0 && (unsigned)behind <= used) {
+                    g_assert_cmpuint(got, ==, 1);
+                } else if (used < SIZE) {
+                    g_assert_cmpuint(got, ==, 0);
+                }
+            }
+        }
+        unplug();
+    }
+}
+
 /* ---- balloon ----------------------------------------------------------------------------- */
 
 static void test_balloon(void)
@@ -647,6 +699,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio/indirect", test_indirect);
     g_test_add_func("/virtio/event-idx", test_event_idx);
     g_test_add_func("/virtio/packed-events", test_packed_events);
+    g_test_add_func("/virtio/event-places", test_event_places);
     g_test_add_func("/virtio/in-order", test_in_order);
     g_test_add_func("/virtio/balloon", test_balloon);
     g_test_add_func("/virtio/come-and-go", test_come_and_go);

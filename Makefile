@@ -146,7 +146,7 @@ check-slow: $(BUILD)/tests-ready all unit ## the everyday tests and those that t
 check-unit: $(UNIT) ## the unit tests only
 	@mkdir -p $(RESULTS)
 	@$(if $(UNIT),G_TEST_SRCDIR=$(CURDIR)/tests/unit \
-	    prove --merge -e '$(TAP)unit' $(UNIT) :: --tap,echo "no unit tests yet")
+	    prove --directives --merge -e '$(TAP)unit' $(UNIT) :: --tap,echo "no unit tests yet")
 
 # In a build folder of its own. Leaks are not looked for: a test program may just end.
 check-sanitize: $(BUILD)/tests-ready ## the unit tests under ASan and UBSan

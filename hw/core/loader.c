@@ -74,13 +74,19 @@ GBytes *loader_inflate(const void *data, size_t len, GError **err)
     return g_byte_array_free_to_bytes(out);
 }
 
+/* Pipes; a device that never ends is refused (EFBIG) like a file too large for any use here. */
 static GBytes *read_to_end(int fd)
 {
+    enum { MOST = 1 << 30 };
     g_autoptr(GByteArray) all = g_byte_array_new();
     uint8_t part[65536];
     ssize_t n;
-    while ((n = read(fd, part, sizeof(part))) > 0) {
-        g_byte_array_append(all, part, (guint)n);
+    while ((n = read(fd, part, sizeof(part))) > 0 || (n < 0 && errno == EINTR)) {
+        g_byte_array_append(all, part, n > 0 ? (guint)n : 0);
+        if (all->len > MOST) {
+            errno = EFBIG;
+            return NULL;
+        }
     }
     return n ? NULL : g_byte_array_free_to_bytes(g_steal_pointer(&all));
 }

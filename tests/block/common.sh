@@ -38,6 +38,9 @@ refused() { # name, what the message has in it, command
 skip() { ran=$((ran + 1)); echo "ok $ran # SKIP $*"; }
 not() { ! "$@" >log 2>&1; }
 have() { command -v "$1" >/dev/null; }
+beside() { # the program that it is compared with, then as run
+    if have "$1"; then shift; run "$@"; else skip "$2: $1 is not installed"; fi
+}
 alive() { case $(ps -o stat= -p "$(cat "$1.pid")") in '' | Z*) return 1 ;; esac; } # a zombie is not
 stop() { kill "$(cat "$1.pid")" 2>/dev/null; while alive "$1"; do sleep 0.05; done; rm -f "$1.pid"; }
 finish() { echo "1..$ran"; [ $failed = 0 ]; }

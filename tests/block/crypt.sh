@@ -61,14 +61,12 @@ for pair in $all; do
     run "$pair, the same" "$img" compare $s --image-opts driver=raw,file.filename=src.raw "$luks"
     # qemu-img 7.2 stops with an assertion at key material of half sectors.
     case $pair in *-192-xts | *-128-* | *-256-*)
-        ! have qemu-img ||
-            run "$pair, qemu-img" qemu-img compare $s --image-opts driver=raw,file.filename=src.raw "$luks" ;;
+        beside qemu-img "$pair, qemu-img" qemu-img compare $s --image-opts driver=raw,file.filename=src.raw "$luks" ;;
     esac
 done
 for hash in md5 sha384 ripemd160; do
     run "$hash" "$img" convert $s -O luks -o "key-secret=s,$fast,hash-alg=$hash" src.raw x.luks
-    ! have qemu-img ||
-        run "$hash, qemu-img" qemu-img compare $s --image-opts driver=raw,file.filename=src.raw "$luks"
+    beside qemu-img "$hash, qemu-img" qemu-img compare $s --image-opts driver=raw,file.filename=src.raw "$luks"
 done
 refused "xts wants blocks of 16" "Unsupported cipher mode xts" \
     "$img" create $s -f luks -o "key-secret=s,$fast,cipher-alg=cast5-128" x.luks 1M
@@ -100,7 +98,7 @@ for opts in "" ,extended_l2=on ,cluster_size=512 ,data_file=e.data ,compat=0.10;
     run "write luks$opts" "$io" $s --image-opts "$(qopts e.qcow2)" <cmds
     "$io" -f raw plain.raw <cmds >log
     run "the same, luks$opts" "$img" compare $s --image-opts driver=raw,file.filename=plain.raw "$(qopts e.qcow2)"
-    ! have qemu-img || run "check by qemu-img, luks$opts" qemu-img check $s --image-opts "$(qopts e.qcow2)"
+    beside qemu-img "check by qemu-img, luks$opts" qemu-img check $s --image-opts "$(qopts e.qcow2)"
     run "check without the key, luks$opts" "$img" check e.qcow2
     run "resize luks$opts" "$img" resize $s --image-opts "$(qopts e.qcow2)" 5M
     truncate -s 5M plain.raw
@@ -153,7 +151,7 @@ n="--object secret,id=n,data=new"
 newkey=${luks/=s,/=n,}
 run "add a key" "$img" amend $s $n --image-opts "$luks" -o "state=active,new-secret=n,$fast"
 run "open with the new key" "$io" $n --image-opts -c "read -q 0 4k" "$newkey"
-! have qemu-io || run "qemu-io opens with it" qemu-io $n --image-opts -c "read -q 0 4k" "$newkey"
+beside qemu-io "qemu-io opens with it" qemu-io $n --image-opts -c "read -q 0 4k" "$newkey"
 run "erase the old key" "$img" amend $s $n --image-opts "$newkey" -o state=inactive,old-secret=s
 refused "the old key is gone" "Invalid password" "$io" $s --image-opts -c "read 0 512" "$luks"
 refused "the last key stays" "refusing operation" "$img" amend $n --image-opts "$newkey" -o state=inactive,old-secret=n

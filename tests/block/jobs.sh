@@ -16,7 +16,7 @@ fresh() { # base <- mid <- top, and the same content in all.raw
 same() { # name, image, format
     run "$1: compare" "$img" compare -f raw -F "$3" all.raw "$2"
     [ "$3" != qcow2 ] || run "$1: check" "$img" check -q "$2"
-    ! have qemu-img || run "$1: qemu-img" qemu-img compare -f raw -F "$3" all.raw "$2"
+    beside qemu-img "$1: qemu-img" qemu-img compare -f raw -F "$3" all.raw "$2"
 }
 qmp() { echo "qmp '{\"execute\":\"$1\",\"arguments\":{$2}}'"; }
 dev='"device":"io0"'

@@ -25,7 +25,7 @@ fresh() {
 same() { # name, image, format
     run "$1: compare" "$img" compare -f raw -F "$3" all.raw "$2"
     [ "$3" != qcow2 ] || run "$1: check" "$img" check -q "$2"
-    ! have qemu-img || run "$1: qemu-img" qemu-img compare -f raw -F "$3" all.raw "$2"
+    beside qemu-img "$1: qemu-img" qemu-img compare -f raw -F "$3" all.raw "$2"
 }
 says() { grep -qF -- "$2" log; is "$1" $?; }
 count() { [ "$(grep -c -- "$2" log)" = "$3" ]; is "$1" $?; }

@@ -343,8 +343,8 @@ TBSlot *verify_run(CPUState *cpu, TranslationBlock *tb)
     j->nb = j->nb_loads = 0;
     j->cpu = cpu;
     if (tb->tc && can_verify(tb)) {
-        memcpy(v->interp, cpu, size);
         memcpy(v->before, cpu, size);
+        memcpy(v->interp, v->before, size); /* not of `cpu`: an interrupt may come in between */
         if (!sigsetjmp(j->give_up, 0)) {
             expected = tci_run(v->interp, tb, &memory);
             compare = true;

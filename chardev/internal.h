@@ -9,7 +9,7 @@ enum { CHARDEV_MAX_FRONTENDS = 8, CHARDEV_QUEUE = 64 * 1024 };
 
 typedef struct ChardevKind {
     const char *name, *desc;
-    size_t size;          /* of its struct, which begins with a Chardev */
+    size_t size;        /* of its struct, which begins with a Chardev */
     const OptDef *opts; /* beside id, mux, logfile, logappend */
     bool (*open)(Chardev *c, const Opts *opts, GError **err);
     void (*close)(Chardev *c);

@@ -47,8 +47,12 @@ void command_foreach(void (*fn)(const Command *c, void *opaque), void *opaque);
 /* QMP's error classes: the code of a GError in the MONITOR_ERROR domain; others are GenericError.
  */
 #define MONITOR_ERROR g_quark_from_static_string("latimer-monitor")
-enum { MONITOR_ERROR_GENERIC, MONITOR_ERROR_COMMAND_NOT_FOUND, MONITOR_ERROR_DEVICE_NOT_FOUND,
-       MONITOR_ERROR_DEVICE_NOT_ACTIVE };
+enum {
+    MONITOR_ERROR_GENERIC,
+    MONITOR_ERROR_COMMAND_NOT_FOUND,
+    MONITOR_ERROR_DEVICE_NOT_FOUND,
+    MONITOR_ERROR_DEVICE_NOT_ACTIVE
+};
 const char *command_error_class(const GError *err);
 
 /* Whether args fit the row; false: *err names the member. */

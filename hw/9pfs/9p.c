@@ -244,7 +244,7 @@ static int t_auth(Call *c)
 static int t_attach(Call *c)
 {
     uint32_t n = (uint32_t)wire_num(&c->in, 4);
-    wire_num(&c->in, 4); /* afid */
+    wire_num(&c->in, 4);         /* afid */
     g_free(wire_string(&c->in)); /* the user's name: the number counts */
     g_free(wire_string(&c->in)); /* the tree: there is one */
     uint32_t uid = (uint32_t)wire_num(&c->in, 4);

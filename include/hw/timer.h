@@ -41,8 +41,8 @@ static inline bool timer_pending(const Timer *t)
 void clock_enable_virtual(bool running);
 /*
  * -icount, -accel qtest: CLOCK_VIRTUAL is what `read` says (any thread may call it), and its timers
- * fire in timers_run_virtual; before the machine starts. `earlier` (or NULL) is called when the next
- * of them has changed, under a lock: it may not come back here.
+ * fire in timers_run_virtual; before the machine starts. `earlier` (or NULL) is called when the
+ * next of them has changed, under a lock: it may not come back here.
  */
 void clock_set_virtual_source(int64_t (*read)(void), void (*earlier)(void));
 bool clock_virtual_is_counted(void);

@@ -19,7 +19,7 @@ enum {
     LOG_STRACE = 1 << 7,  /* system calls */
     LOG_UNIMP = 1 << 8,   /* what is not implemented */
     LOG_GUEST_ERROR = 1 << 9,
-    LOG_PAGE = 1 << 10, /* the guest's memory map as it changes */
+    LOG_PAGE = 1 << 10,  /* the guest's memory map as it changes */
     LOG_CACHE = 1 << 11, /* what came from the persistent cache and went there */
 };
 

@@ -48,7 +48,7 @@ truncate -s 8M a.raw
 "$img" convert -c -f raw -O qcow2 a.raw a.qcow2 >log 2>&1; is "make an image" $?
 python3 server.py >port 2>/dev/null &
 pid=$!
-for _ in $(seq 50); do [ -s port ] && break; sleep 0.1; done
+for _ in $(seq 600); do [ -s port ] && break; sleep 0.1; done
 url=http://127.0.0.1:$(cat port)
 "$img" info "$url/a.qcow2" >log 2>&1 && grep -q "file format: qcow2" log; is "info" $?
 "$img" compare -f raw -F qcow2 a.raw "$url/a.qcow2" >log 2>&1; is "qcow2 over http" $?

@@ -50,7 +50,7 @@ run "image after" "$img" check a.qcow2
 run "image after" "$img" compare -f raw -F qcow2 a.raw a.qcow2
 
 # TCP, one client, then the server goes
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000))
 run "start tcp" "$nbd" --fork --pid-file=t.pid -r -f raw -b 127.0.0.1 -p $port a.raw
 run "own client tcp" "$img" compare -f raw -F raw a.raw "nbd://127.0.0.1:$port"
 for _ in $(seq 300); do alive t || break; sleep 0.1; done
@@ -91,10 +91,19 @@ stop r
 
 # a lost connection comes back
 run "start" "$nbd" --fork --pid-file=v.pid -t -f raw -k "$dir/v" a.raw
-(sleep 0.5; stop v; "$nbd" --fork --pid-file=v.pid -t -f raw -k "$dir/v" a.raw) &
-run "reconnect" "$io" --image-opts -c "read -q 0 64k" -c "sleep 1500" -c "read 0 1" -c "read -q 0 64k" \
-    "driver=raw,file.driver=nbd,file.path=$dir/v,file.reconnect-delay=5"
+mkfifo commands
+{
+    echo "read 0 64k"
+    for _ in $(seq 600); do grep -q "^read 65536/65536" log && break; sleep 0.05; done
+    stop v
+    (sleep 0.5; "$nbd" --fork --pid-file=v.pid -t -f raw -k "$dir/v" a.raw) &
+    echo "read 0 1"
+    wait
+    echo "read 0 32k"
+} >commands &
+run "reconnect" "$io" --image-opts "driver=raw,file.driver=nbd,file.path=$dir/v,file.reconnect-delay=60" <commands
 wait
+grep -q "read 1/1 " log && grep -q "^read 32768/32768" log; is "all was read" $?
 stop v
 
 # TLS with keys that both sides know

@@ -128,9 +128,9 @@ fresh
 run "a group fails together" "$io" -f qcow2 \
     -c "$(qmp blockdev-add '"driver":"qcow2","node-name":"n","file":{"driver":"file","filename":"base.qcow2"},"read-only":true')" \
     -c "$(txn '"completion-mode":"grouped"' \
-        "drive-backup{$dev,\"target\":\"one.img\",\"format\":\"raw\",\"sync\":\"full\",\"speed\":65536}" \
+        "drive-backup{$dev,\"target\":\"one.img\",\"format\":\"raw\",\"sync\":\"full\",\"speed\":4096}" \
         'drive-backup{"device":"n","job-id":"two","target":"two.img","format":"raw","sync":"full"}')" \
-    -c "sleep 300" -c "$(query query-jobs)" -c "$(qmp job-cancel '"id":"io0"')" -c job_wait top.qcow2
+    -c "sleep 3000" -c "$(query query-jobs)" -c "$(qmp job-cancel '"id":"io0"')" -c job_wait top.qcow2
 says "one waits for the other" '"status": "waiting"'
 count "both are cancelled" BLOCK_JOB_CANCELLED 2
 
@@ -165,7 +165,7 @@ for sync in full top bitmap incremental; do
         # Cancelled in the middle: only "always" forgets what was copied.
         [ $sync != bitmap ] || {
             prepared
-            "$io" -f qcow2 -c "$(backup c.img $sync $mode '"speed":65536,"job-id":"j"')" -c "sleep 200" \
+            "$io" -f qcow2 -c "$(backup c.img $sync $mode '"speed":4096,"job-id":"j"')" -c "sleep 200" \
                 -c "$(qmp job-cancel '"id":"j"')" -c job_wait top.qcow2 >log
             left=$(bits)
             [ "${left:-0}" = "$([ "$mode" = always ] && echo 65536 || echo 131072)" ]

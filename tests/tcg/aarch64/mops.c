@@ -16,15 +16,15 @@ typedef struct Registers {
     uintptr_t dest, source, size, nzcv;
 } Registers;
 
-#define MOPS(name, p, m, e)                                                                       \
-    static Registers name(void *dest, const void *source, size_t size)                            \
-    {                                                                                             \
-        Registers r = { (uintptr_t)dest, (uintptr_t)source, size, 0 };                            \
+#define MOPS(name, p, m, e)                                                                      \
+    static Registers name(void *dest, const void *source, size_t size)                           \
+    {                                                                                            \
+        Registers r = { (uintptr_t)dest, (uintptr_t)source, size, 0 };                           \
         __asm__ volatile(".arch armv8.8-a+mops\n cmp sp, #1\n" p "\n" m "\n" e "\n mrs %3, nzcv" \
-                         : "+r"(r.dest), "+r"(r.source), "+r"(r.size), "=&r"(r.nzcv)              \
-                         :                                                                        \
-                         : "memory", "cc");                                                       \
-        return r;                                                                                 \
+                         : "+r"(r.dest), "+r"(r.source), "+r"(r.size), "=&r"(r.nzcv)             \
+                         :                                                                       \
+                         : "memory", "cc");                                                      \
+        return r;                                                                                \
     }
 MOPS(copy, "cpyp [%0]!, [%1]!, %2!", "cpym [%0]!, [%1]!, %2!", "cpye [%0]!, [%1]!, %2!")
 MOPS(copy_nt, "cpyprtwn [%0]!, [%1]!, %2!", "cpymrtwn [%0]!, [%1]!, %2!",

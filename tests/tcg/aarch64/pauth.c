@@ -60,16 +60,16 @@ static void test_pauth(void)
 }
 
 /* Signs X17 (by X16) or X30 (by 0 or SP) with one hint and takes the code off with another. */
-#define HINTS(sign, auth)                                                                       \
-    ({                                                                                          \
-        uint64_t x17_, x30_;                                                                    \
-        __asm__ volatile("mov x9, x30\n mov x16, #77\n mov x17, %2\n mov x30, %2\n" sign "\n" \
+#define HINTS(sign, auth)                                                                        \
+    ({                                                                                           \
+        uint64_t x17_, x30_;                                                                     \
+        __asm__ volatile("mov x9, x30\n mov x16, #77\n mov x17, %2\n mov x30, %2\n" sign "\n"    \
                          "eor x10, x17, x30\n" auth "\n mov %0, x17\n mov %1, x30\n mov x30, x9" \
-                         : "=r"(x17_), "=r"(x30_)                                               \
-                         : "r"((uintptr_t)test_hints)                                           \
-                         : "x9", "x10", "x16", "x17");                                          \
-        EQUAL(x17_, (uintptr_t)test_hints);                                                     \
-        EQUAL(x30_, (uintptr_t)test_hints);                                                     \
+                         : "=r"(x17_), "=r"(x30_)                                                \
+                         : "r"((uintptr_t)test_hints)                                            \
+                         : "x9", "x10", "x16", "x17");                                           \
+        EQUAL(x17_, (uintptr_t)test_hints);                                                      \
+        EQUAL(x30_, (uintptr_t)test_hints);                                                      \
     })
 
 static void test_hints(void)
@@ -83,14 +83,14 @@ static void test_hints(void)
     HINTS("pacibsp", "xpaclri");
 }
 
-#define ZERO(key)                                                                               \
-    ({                                                                                          \
-        uint64_t back_;                                                                         \
-        __asm__ volatile("mov %0, %1\n pac" key "za %0\n aut" key "za %0\n pac" key "zb %0\n"   \
-                         "aut" key "zb %0"                                                      \
-                         : "=&r"(back_)                                                         \
-                         : "r"((uintptr_t)test_hints));                                         \
-        EQUAL(back_, (uintptr_t)test_hints);                                                    \
+#define ZERO(key)                                                                             \
+    ({                                                                                        \
+        uint64_t back_;                                                                       \
+        __asm__ volatile("mov %0, %1\n pac" key "za %0\n aut" key "za %0\n pac" key "zb %0\n" \
+                         "aut" key "zb %0"                                                    \
+                         : "=&r"(back_)                                                       \
+                         : "r"((uintptr_t)test_hints));                                       \
+        EQUAL(back_, (uintptr_t)test_hints);                                                  \
     })
 
 static uint64_t table[4] = { 5, 6, 7, 8 };

@@ -23,7 +23,7 @@ static volatile int stop;
 static __thread struct {
     volatile long hits, overruns;
     volatile double last, before_last; /* when the latest two deliveries were */
-    volatile long queued; /* the next value expected of SIGRTMIN+5 */
+    volatile long queued;              /* the next value expected of SIGRTMIN+5 */
     volatile long disorder;
 } own;
 

@@ -76,7 +76,7 @@ static void test_registers(void)
     if (getauxval(AT_HWCAP2) & 1ul << 31) {
         __asm__ volatile("mrs x10, cntvct_el0\n add x10, x10, #100\n"
                          ".inst 0xd503100a\n" /* wfet x10 */
-                         ".inst 0xd503102a"    /* wfit x10 */
+                         ".inst 0xd503102a"   /* wfit x10 */
                          :
                          :
                          : "x10");

@@ -550,7 +550,7 @@ static void test_user_dhcp(void)
     memcpy(bootp + 236, "\x63\x82\x53\x63\x35\x01\x01\xff", 8);
     net_send(&a->nc, p, sizeof(p), NULL);
     bool offered = false;
-    for (int i = 0; i < 1000 && !offered; i++) {
+    for (int i = 0; i < 10000 && !offered; i++) {
         g_main_context_iteration(NULL, FALSE);
         g_usleep(1000);
         for (guint n = 0; n < a->got->len; n++) {

@@ -29,7 +29,7 @@ class QTest:
         finally:
             listener.close()
         self.sock.settimeout(wait)
-        self.file = self.sock.makefile("rw", newline="\n")
+        self.file = self.sock.makefile("r", newline="\n")  # one for both ways would forget, at a write, what it has read
         self.lines = {}  # levels of intercepted interrupt lines
 
     def __enter__(self):
@@ -49,8 +49,7 @@ class QTest:
 
     def ask(self, line):
         """The words behind OK; what begins with anything else is an error."""
-        self.file.write(line + "\n")
-        self.file.flush()
+        self.sock.sendall(line.encode() + b"\n")
         while True:
             answer = self.file.readline().split()
             if not answer:

@@ -15,6 +15,13 @@ import traceback
 PROMPT = b"guest# "
 
 
+def wait_for(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
 class Ended(Exception):
     pass
 

@@ -5,7 +5,6 @@ import shlex
 import socket
 import subprocess
 import tempfile
-import time
 
 
 class QTest:
@@ -41,11 +40,6 @@ class QTest:
         self.proc.terminate()
         self.proc.wait(60)
         self.folder.cleanup()
-
-    def until(self, condition):
-        end = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < end, "waited in vain"
 
     def ask(self, line):
         """The words behind OK; what begins with anything else is an error."""
